@@ -1,0 +1,2 @@
+//! Driver packages: INF stamping, catalogs, Authenticode signatures, verification.
+#![forbid(unsafe_code)]

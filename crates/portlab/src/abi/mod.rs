@@ -1,0 +1,1 @@
+//! The Storport and kernel structures, with explicit widths.

@@ -1,0 +1,116 @@
+//! What the lab knows of a controller: configuration space, BARs, DMA memory, interrupt vectors.
+//!
+//! Every back-end (QEMU, in-process models, later VFIO) stands behind [`Device`]; the model of the port
+//! driver knows nothing else of the hardware.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+/// Width of one register access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Width {
+    /// 8 bits.
+    Byte,
+    /// 16 bits.
+    Word,
+    /// 32 bits.
+    Dword,
+    /// 64 bits.
+    Qword,
+}
+
+impl Width {
+    /// The width in bytes.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Byte => 1,
+            Self::Word => 2,
+            Self::Dword => 4,
+            Self::Qword => 8,
+        }
+    }
+}
+
+/// One memory BAR as the firmware assigned it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bar {
+    /// BAR number, 0 to 5.
+    pub index: u8,
+    /// Bus address.
+    pub address: u64,
+    /// Length in bytes.
+    pub length: u64,
+}
+
+/// Memory that the device can reach: a memfd shared with it.
+#[derive(Debug)]
+pub struct DmaRegion {
+    /// The memfd; the lab maps pieces of it wherever it likes.
+    pub memory: OwnedFd,
+    /// Offset in `memory` of the first byte the lab may use.
+    pub offset: u64,
+    /// Device (bus) address of the byte at `offset`.
+    pub device_address: u64,
+    /// Number of bytes the lab may use.
+    pub length: u64,
+}
+
+/// Receives interrupt messages; called on a thread of the back-end, so it only marks and wakes.
+pub type InterruptSink = Arc<dyn Fn(u16) + Send + Sync>;
+
+/// Why a device cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The device or its emulator is gone.
+    #[error("the device is gone: {0}")]
+    Gone(String),
+    /// The device has no such facility.
+    #[error("the device has no {0}")]
+    Unsupported(&'static str),
+    /// The back-end's transport failed.
+    #[error("device transport: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// A PCI function on the lab's bench.
+///
+/// All methods may be called from any thread. Register writes may be posted; a read first drains the writes
+/// posted before it by any thread. A device that is gone reads as all ones and swallows writes, as a PCI
+/// function does; [`Device::alive`] tells.
+pub trait Device: Send + Sync {
+    /// How the command line named it, for reports (`qemu:nvme,size=64M`).
+    fn name(&self) -> &str;
+
+    /// Reads configuration space; `offset..offset + buffer.len()` within 4 KiB.
+    fn config_read(&self, offset: u16, buffer: &mut [u8]);
+
+    /// Writes configuration space.
+    fn config_write(&self, offset: u16, data: &[u8]);
+
+    /// The memory BARs, assigned and enabled.
+    fn bars(&self) -> &[Bar];
+
+    /// Reads a register; the result is zero-extended.
+    fn read(&self, bar: u8, offset: u64, width: Width) -> u64;
+
+    /// Writes a register; may be posted.
+    fn write(&self, bar: u8, offset: u64, width: Width, value: u64);
+
+    /// The memory the device can reach.
+    fn dma(&self) -> &DmaRegion;
+
+    /// Number of MSI-X messages the function offers.
+    fn message_count(&self) -> u16;
+
+    /// Programs and enables MSI-X for messages `0..count` and starts delivery to `sink`.
+    ///
+    /// # Errors
+    /// If the function has no MSI-X or the transport fails.
+    fn enable_messages(&self, count: u16, sink: InterruptSink) -> Result<(), DeviceError>;
+
+    /// Masks every message and stops delivery: no call to the sink happens after this returns.
+    fn disable_messages(&self);
+
+    /// Whether the function still answers.
+    fn alive(&self) -> bool;
+}

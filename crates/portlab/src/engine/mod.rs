@@ -1,0 +1,1 @@
+//! Virtual processors, IRQL, DPCs, timers, worker threads.

@@ -1,0 +1,22 @@
+//! A lab that runs Windows Storport miniports on Linux.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | [`pe`] | loads the `.sys`: mapping, relocation, imports, symbols |
+//! | [`trap`] | register access by plain memory access: faults decoded, emulated, patched |
+//! | [`memory`] | guarded memory for the driver, DMA memory shared with the device |
+//! | [`abi`] | the Storport and kernel structures, with explicit widths |
+//! | [`engine`] | virtual processors, IRQL, DPCs, timers, worker threads |
+//! | [`model`] | storport.sys and ntoskrnl.exe as documented; violations |
+//! | [`device`] | controllers: QEMU over qtest |
+//! | [`workload`] | what the disk stack sends: start-up commands, verified traffic |
+#![cfg(target_os = "linux")]
+
+pub mod abi;
+pub mod device;
+pub mod engine;
+pub mod memory;
+pub mod model;
+pub mod pe;
+pub mod trap;
+pub mod workload;

@@ -1,0 +1,1 @@
+//! Guarded memory for the driver, DMA memory shared with the device.

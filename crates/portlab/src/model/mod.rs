@@ -1,0 +1,1 @@
+//! storport.sys and ntoskrnl.exe as documented; violations.

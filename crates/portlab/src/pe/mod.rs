@@ -1,0 +1,1 @@
+//! Loads the .sys: mapping, relocation, imports, symbols.

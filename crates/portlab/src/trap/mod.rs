@@ -1,0 +1,1 @@
+//! Register access by plain memory access: faults decoded, emulated, patched.

@@ -1,0 +1,1 @@
+//! What the disk stack sends: start-up commands, verified traffic.

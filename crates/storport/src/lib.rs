@@ -1,0 +1,2 @@
+//! The Storport DDI for miniports, made safe.
+#![no_std]

@@ -1,0 +1,2 @@
+//! The NVMe miniport.
+#![no_std]
