@@ -1,6 +1,31 @@
-//! Link settings of the driver.
-fn main() -> Result<(), wdk_build::ConfigError> {
+//! Link settings and version resource of the driver.
+
+use std::error::Error;
+
+use version_resource::Driver;
+
+/// What drivers of today have and wdk-build leaves out; spelt as both LLVM's linker and Microsoft's understand it.
+const LINK_ARGUMENTS: [&str; 3] = [
+    // Sets the checksum, which the loader verifies for boot drivers.
+    "/RELEASE",
+    "/HIGHENTROPYVA",
+    // The same sources give the same image: time stamps become hashes of the content.
+    "/Brepro",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
     // wdk-build links nothing for the storage subset.
     println!("cargo::rustc-link-lib=dylib=storport");
-    wdk_build::configure_wdk_binary_build()
+    for argument in LINK_ARGUMENTS {
+        println!("cargo::rustc-cdylib-link-arg={argument}");
+    }
+    version_resource::link_into_driver(&Driver {
+        file_name: "ferronvme.sys",
+        company: "The Ferroport developers",
+        product: "Ferroport",
+        copyright: "MIT OR Apache-2.0",
+        debug: std::env::var_os("CARGO_FEATURE_DEV").is_some(),
+    })?;
+    wdk_build::configure_wdk_binary_build()?;
+    Ok(())
 }

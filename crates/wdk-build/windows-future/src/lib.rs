@@ -1,0 +1,2 @@
+//! Nothing: on hosts that are not Windows nobody uses Windows' futures.
+#![no_std]
