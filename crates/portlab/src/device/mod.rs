@@ -3,6 +3,9 @@
 //! Every back-end (QEMU, in-process models, later VFIO) stands behind [`Device`]; the model of the port
 //! driver knows nothing else of the hardware.
 
+pub mod qemu;
+pub mod spec;
+
 use std::{os::fd::OwnedFd, sync::Arc};
 
 /// Width of one register access.
