@@ -1,0 +1,231 @@
+//! The functions that storport.sys and ntoskrnl.exe export to the driver.
+//!
+//! Each export is a shim that stores the four register arguments into the home space its caller must provide,
+//! so that all arguments, of variadic functions too, form one array in memory; then every call goes through
+//! one gate to the model. The memory routines and the stack probe are leaves of their own.
+#![expect(unsafe_code, reason = "machine code entered by the driver")]
+
+use std::{
+    arch::naked_asm,
+    sync::OnceLock,
+};
+
+use super::{GuestAddress, guest};
+
+/// Arguments of one call, in order; each occupies eight bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Arguments(GuestAddress);
+
+impl Arguments {
+    /// Argument `index`, all 64 bits; the upper ones are garbage for narrower types.
+    #[must_use]
+    pub fn get(self, index: usize) -> u64 {
+        guest::read(self.0.wrapping_add(8 * index as u64))
+    }
+
+    /// A pointer.
+    #[must_use]
+    pub fn pointer(self, index: usize) -> GuestAddress {
+        self.get(index)
+    }
+
+    /// A ULONG or an enumeration.
+    #[must_use]
+    pub fn u32(self, index: usize) -> u32 {
+        super::entry::ulong(self.get(index))
+    }
+
+    /// A UCHAR.
+    #[must_use]
+    pub fn u8(self, index: usize) -> u8 {
+        (self.get(index) & 0xFF) as u8
+    }
+
+    /// A BOOLEAN.
+    #[must_use]
+    pub fn boolean(self, index: usize) -> bool {
+        self.u8(index) != 0
+    }
+
+    /// Where the array is: just above the return address on the driver's stack.
+    #[must_use]
+    pub const fn address(self) -> GuestAddress {
+        self.0
+    }
+}
+
+/// One call of the driver into the kernel.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// What it calls.
+    pub export: Export,
+    /// With what.
+    pub arguments: Arguments,
+    /// Where it returns to.
+    pub return_address: GuestAddress,
+}
+
+/// Answers calls; the result is RAX.
+pub type Handler = fn(Call) -> u64;
+
+static HANDLER: OnceLock<Handler> = OnceLock::new();
+
+/// Names the function that answers every call; the first one stays.
+pub fn set_handler(handler: Handler) {
+    let _ = HANDLER.set(handler);
+}
+
+extern "win64" fn gate(arguments: GuestAddress, return_address: GuestAddress, export: u32) -> u64 {
+    let Some(&export) = ALL.get(export as usize) else {
+        return 0;
+    };
+    let call = Call { export, arguments: Arguments(arguments), return_address };
+    HANDLER.get().map_or(0, |handler| handler(call))
+}
+
+macro_rules! exports {
+    ($( $module:literal : $( $name:ident ),+ ; )+) => {
+        /// Everything that goes through the gate.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u32)]
+        pub enum Export {
+            $( $( #[doc = concat!("`", stringify!($name), "` of ", $module, ".")] $name, )+ )+
+        }
+
+        const ALL: &[Export] = &[ $( $( Export::$name, )+ )+ ];
+
+        impl Export {
+            /// The exported name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $( $( Self::$name => stringify!($name), )+ )+ }
+            }
+
+            /// The module that exports it.
+            #[must_use]
+            pub const fn module(self) -> &'static str {
+                match self { $( $( Self::$name => $module, )+ )+ }
+            }
+
+            /// Entry address for the driver's import table.
+            #[must_use]
+            pub fn address(self) -> *const () {
+                match self { $( $( Self::$name => shims::$name as *const (), )+ )+ }
+            }
+        }
+
+        #[expect(non_snake_case, reason = "the exported names")]
+        mod shims {
+            use super::{Export, gate, naked_asm};
+            $( $(
+                /// Entered by the driver.
+                #[unsafe(naked)]
+                pub(super) extern "win64" fn $name() {
+                    naked_asm!(
+                        "mov [rsp + 8], rcx",
+                        "mov [rsp + 16], rdx",
+                        "mov [rsp + 24], r8",
+                        "mov [rsp + 32], r9",
+                        "mov rdx, [rsp]",
+                        "sub rsp, 40",
+                        "lea rcx, [rsp + 48]",
+                        "mov r8d, {export}",
+                        "call {gate}",
+                        "add rsp, 40",
+                        "ret",
+                        export = const Export::$name as u32,
+                        gate = sym gate,
+                    )
+                }
+            )+ )+
+        }
+    };
+}
+
+exports! {
+    "storport.sys":
+        StorPortAllocateRegistryBuffer, StorPortBusy, StorPortCompleteRequest, StorPortDebugPrint,
+        StorPortDeviceBusy, StorPortDeviceReady, StorPortExtendedFunction, StorPortFreeDeviceBase,
+        StorPortFreeRegistryBuffer, StorPortGetBusData, StorPortGetDeviceBase, StorPortGetLogicalUnit,
+        StorPortGetPhysicalAddress, StorPortGetScatterGatherList, StorPortGetUncachedExtension,
+        StorPortGetVirtualAddress, StorPortInitialize, StorPortLogError, StorPortMoveMemory,
+        StorPortNotification, StorPortPause, StorPortPauseDevice, StorPortQuerySystemTime, StorPortReady,
+        StorPortRegistryRead, StorPortRegistryWrite, StorPortResume, StorPortResumeDevice,
+        StorPortSetBusDataByOffset, StorPortSetDeviceQueueDepth, StorPortStallExecution,
+        StorPortSynchronizeAccess, StorPortValidateRange;
+    "ntoskrnl.exe":
+        DbgPrint, DbgPrintEx, ExAllocatePool2, ExAllocatePoolWithTag, ExFreePool, ExFreePoolWithTag,
+        KeBugCheck, KeBugCheckEx, KeGetCurrentIrql, KeQueryPerformanceCounter, __C_specific_handler;
+}
+
+/// The entry address of `name` for the import table; `None` if neither module exports it here.
+///
+/// hal.dll forwards to ntoskrnl.exe, as in Windows 10.
+#[must_use]
+pub fn resolve(module: &str, name: &str) -> Option<*const ()> {
+    let kernel = module.eq_ignore_ascii_case("ntoskrnl.exe") || module.eq_ignore_ascii_case("hal.dll");
+    if kernel {
+        match name {
+            "memcpy" | "memmove" => return Some(memmove as *const ()),
+            "memset" => return Some(memset as *const ()),
+            "memcmp" => return Some(memcmp as *const ()),
+            "__chkstk" => return Some(chkstk as *const ()),
+            _ => {}
+        }
+    }
+    ALL.iter()
+        .find(|export| {
+            export.name() == name
+                && (module.eq_ignore_ascii_case(export.module()) || (kernel && export.module() == "ntoskrnl.exe"))
+        })
+        .map(|export| export.address())
+}
+
+unsafe extern "win64" fn memmove(target: *mut u8, source: *const u8, length: usize) -> *mut u8 {
+    // SAFETY: the driver vouches for both ranges.
+    unsafe { std::ptr::copy(source, target, length) };
+    target
+}
+
+unsafe extern "win64" fn memset(target: *mut u8, byte: i32, length: usize) -> *mut u8 {
+    let byte = byte.to_le_bytes()[0];
+    // SAFETY: the driver vouches for the range.
+    unsafe { std::ptr::write_bytes(target, byte, length) };
+    target
+}
+
+unsafe extern "win64" fn memcmp(left: *const u8, right: *const u8, length: usize) -> i32 {
+    for index in 0..length {
+        // SAFETY: the driver vouches for both ranges.
+        let a = unsafe { left.add(index).read() };
+        // SAFETY: as above.
+        let b = unsafe { right.add(index).read() };
+        if a != b {
+            return i32::from(a) - i32::from(b);
+        }
+    }
+    0
+}
+
+/// Touches every page of a frame of RAX bytes, preserving all registers.
+#[unsafe(naked)]
+extern "win64" fn chkstk() {
+    naked_asm!(
+        "push rcx",
+        "push rax",
+        "lea rcx, [rsp + 24]",
+        "2:",
+        "cmp rax, 0x1000",
+        "jb 3f",
+        "sub rcx, 0x1000",
+        "test [rcx], rcx",
+        "sub rax, 0x1000",
+        "jmp 2b",
+        "3:",
+        "sub rcx, rax",
+        "test [rcx], rcx",
+        "pop rax",
+        "pop rcx",
+        "ret",
+    )
+}
