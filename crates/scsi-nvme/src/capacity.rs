@@ -1,0 +1,37 @@
+//! READ CAPACITY (SNTL 5.6, SBC-3 5.15 and 5.16).
+
+use scsi::capacity::{Capacity10, Capacity16};
+use scsi::cdb::ReadCapacity16;
+use zerocopy::IntoBytes;
+
+use crate::data_in::DataIn;
+use crate::request::{Request, Translation};
+use crate::translate::answer;
+use crate::unit::Namespace;
+
+/// READ CAPACITY (10), which has no allocation length.
+pub(crate) fn read_capacity_10(
+    request: &Request<'_>,
+    namespace: &Namespace,
+    data_in: &mut dyn DataIn,
+) -> Translation {
+    let data = Capacity10::new(namespace.last_lba(), namespace.block_length());
+    answer(request, u32::MAX, data_in, |answer| answer.put(data.as_bytes()))
+}
+
+/// READ CAPACITY (16).
+pub(crate) fn read_capacity_16(
+    request: &Request<'_>,
+    namespace: &Namespace,
+    command: &ReadCapacity16,
+    data_in: &mut dyn DataIn,
+) -> Translation {
+    let data = Capacity16::new(
+        namespace.last_lba(),
+        namespace.block_length(),
+        namespace.physical_block_exponent,
+    );
+    answer(request, command.allocation_length, data_in, |answer| {
+        answer.put(data.as_bytes())
+    })
+}

@@ -1,0 +1,77 @@
+//! MODE SENSE (SNTL 5.4, SPC-4 6.11 and 6.12).
+
+use scsi::cdb::{ModeSense, ModeSenseForm};
+use scsi::mode::{
+    CachingPage, DeviceSpecific, Header6, Header10, LongBlockDescriptor, PageCode, PageControl,
+    ShortBlockDescriptor, SubpageCode,
+};
+use scsi::sense::Sense;
+use zerocopy::IntoBytes;
+
+use crate::data_in::DataIn;
+use crate::request::{Request, Translation};
+use crate::translate::answer;
+use crate::unit::{Controller, Namespace};
+
+/// Answers with header, block descriptor unless disabled, and the Caching page, the only one there is.
+pub(crate) fn mode_sense(
+    request: &Request<'_>,
+    controller: &Controller,
+    namespace: &Namespace,
+    command: &ModeSense,
+    data_in: &mut dyn DataIn,
+) -> Translation {
+    if !matches!(command.page, PageCode::CACHING | PageCode::ALL) {
+        return Translation::check_condition(Sense::invalid_field(ModeSense::PAGE_CODE_FIELD));
+    }
+    if !matches!(command.subpage, SubpageCode::NONE | SubpageCode::ALL) {
+        return Translation::check_condition(Sense::invalid_field(ModeSense::SUBPAGE_CODE_FIELD));
+    }
+    let write_cache_enable = match command.page_control {
+        // There is no MODE SELECT, hence the default is what is.
+        PageControl::Current | PageControl::Default => {
+            controller.volatile_write_cache && controller.write_cache_enabled
+        }
+        PageControl::Changeable => false,
+        PageControl::Saved => return Translation::check_condition(Sense::SAVING_PARAMETERS_NOT_SUPPORTED),
+    };
+    let page = CachingPage::new(write_cache_enable);
+    let device_specific = DeviceSpecific::new()
+        .with_dpofua(true)
+        .with_write_protected(namespace.write_protected);
+    let long_lba = matches!(
+        command.form,
+        ModeSenseForm::Ten {
+            long_lba_accepted: true
+        }
+    );
+    let descriptors = match (command.disable_block_descriptors, long_lba) {
+        (true, _) => 0,
+        (false, true) => LongBlockDescriptor::LENGTH,
+        (false, false) => ShortBlockDescriptor::LENGTH,
+    };
+    answer(request, u32::from(command.allocation_length), data_in, |answer| {
+        match command.form {
+            ModeSenseForm::Six => {
+                answer.put(Header6::new(device_specific, descriptors, CachingPage::LENGTH).as_bytes());
+            }
+            ModeSenseForm::Ten { .. } => {
+                let long_lba = long_lba && !command.disable_block_descriptors;
+                answer.put(
+                    Header10::new(device_specific, long_lba, descriptors, CachingPage::LENGTH).as_bytes(),
+                );
+            }
+        }
+        let block_length = namespace.block_length();
+        match (command.disable_block_descriptors, long_lba) {
+            (true, _) => {}
+            (false, true) => {
+                answer.put(LongBlockDescriptor::new(namespace.blocks(), block_length).as_bytes())
+            }
+            (false, false) => {
+                answer.put(ShortBlockDescriptor::new(namespace.blocks(), block_length).as_bytes())
+            }
+        }
+        answer.put(page.as_bytes());
+    })
+}
