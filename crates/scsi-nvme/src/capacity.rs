@@ -16,14 +16,16 @@ pub(crate) fn read_capacity_10(
     data_in: &mut dyn DataIn,
 ) -> Translation {
     let data = Capacity10::new(namespace.last_lba(), namespace.block_length());
-    answer(request, u32::MAX, data_in, |answer| answer.put(data.as_bytes()))
+    answer(request, u32::MAX, data_in, |answer| {
+        answer.put(data.as_bytes());
+    })
 }
 
 /// READ CAPACITY (16).
 pub(crate) fn read_capacity_16(
     request: &Request<'_>,
     namespace: &Namespace,
-    command: &ReadCapacity16,
+    command: ReadCapacity16,
     data_in: &mut dyn DataIn,
 ) -> Translation {
     let data = Capacity16::new(
@@ -32,6 +34,6 @@ pub(crate) fn read_capacity_16(
         namespace.physical_block_exponent,
     );
     answer(request, command.allocation_length, data_in, |answer| {
-        answer.put(data.as_bytes())
+        answer.put(data.as_bytes());
     })
 }

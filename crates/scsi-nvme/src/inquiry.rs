@@ -18,7 +18,7 @@ pub(crate) fn present(
     request: &Request<'_>,
     controller: &Controller,
     namespace: &Namespace,
-    command: &Inquiry,
+    command: Inquiry,
     data_in: &mut dyn DataIn,
 ) -> Translation {
     match command.page {
@@ -32,7 +32,7 @@ pub(crate) fn present(
 pub(crate) fn absent(
     request: &Request<'_>,
     controller: &Controller,
-    command: &Inquiry,
+    command: Inquiry,
     data_in: &mut dyn DataIn,
 ) -> Translation {
     match command.page {
@@ -52,11 +52,11 @@ fn standard(
     request: &Request<'_>,
     peripheral: Peripheral,
     controller: &Controller,
-    command: &Inquiry,
+    command: Inquiry,
     data_in: &mut dyn DataIn,
 ) -> Translation {
     let data = StandardInquiry::new(peripheral, VENDOR, product(controller), revision(controller));
     answer(request, u32::from(command.allocation_length), data_in, |answer| {
-        answer.put(data.as_bytes())
+        answer.put(data.as_bytes());
     })
 }

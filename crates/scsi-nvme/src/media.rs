@@ -93,7 +93,7 @@ pub(crate) fn synchronize_cache(
 pub(crate) fn start_stop_unit(
     controller: &Controller,
     namespace: &Namespace,
-    operation: &StartStopUnit,
+    operation: StartStopUnit,
 ) -> Translation {
     match operation.power_condition {
         PowerCondition::START_VALID if operation.load_eject => {

@@ -13,12 +13,43 @@ use crate::request::{Request, Translation};
 use crate::translate::answer;
 use crate::unit::{Controller, Namespace};
 
+/// Which block descriptor an answer holds.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Descriptor {
+    None,
+    Short,
+    Long,
+}
+
+impl Descriptor {
+    const fn of(command: ModeSense) -> Self {
+        match command.form {
+            _ if command.disable_block_descriptors => Self::None,
+            ModeSenseForm::Ten {
+                long_lba_accepted: true,
+            } => Self::Long,
+            ModeSenseForm::Ten {
+                long_lba_accepted: false,
+            }
+            | ModeSenseForm::Six => Self::Short,
+        }
+    }
+
+    const fn length(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Short => ShortBlockDescriptor::LENGTH,
+            Self::Long => LongBlockDescriptor::LENGTH,
+        }
+    }
+}
+
 /// Answers with header, block descriptor unless disabled, and the Caching page, the only one there is.
 pub(crate) fn mode_sense(
     request: &Request<'_>,
     controller: &Controller,
     namespace: &Namespace,
-    command: &ModeSense,
+    command: ModeSense,
     data_in: &mut dyn DataIn,
 ) -> Translation {
     if !matches!(command.page, PageCode::CACHING | PageCode::ALL) {
@@ -35,43 +66,27 @@ pub(crate) fn mode_sense(
         PageControl::Changeable => false,
         PageControl::Saved => return Translation::check_condition(Sense::SAVING_PARAMETERS_NOT_SUPPORTED),
     };
-    let page = CachingPage::new(write_cache_enable);
     let device_specific = DeviceSpecific::new()
         .with_dpofua(true)
         .with_write_protected(namespace.write_protected);
-    let long_lba = matches!(
-        command.form,
-        ModeSenseForm::Ten {
-            long_lba_accepted: true
-        }
-    );
-    let descriptors = match (command.disable_block_descriptors, long_lba) {
-        (true, _) => 0,
-        (false, true) => LongBlockDescriptor::LENGTH,
-        (false, false) => ShortBlockDescriptor::LENGTH,
-    };
+    let descriptor = Descriptor::of(command);
+    let (descriptors, pages) = (descriptor.length(), CachingPage::LENGTH);
     answer(request, u32::from(command.allocation_length), data_in, |answer| {
         match command.form {
             ModeSenseForm::Six => {
-                answer.put(Header6::new(device_specific, descriptors, CachingPage::LENGTH).as_bytes());
+                answer.put(Header6::new(device_specific, descriptors, pages).as_bytes());
             }
             ModeSenseForm::Ten { .. } => {
-                let long_lba = long_lba && !command.disable_block_descriptors;
-                answer.put(
-                    Header10::new(device_specific, long_lba, descriptors, CachingPage::LENGTH).as_bytes(),
-                );
+                let long_lba = descriptor == Descriptor::Long;
+                answer.put(Header10::new(device_specific, long_lba, descriptors, pages).as_bytes());
             }
         }
-        let block_length = namespace.block_length();
-        match (command.disable_block_descriptors, long_lba) {
-            (true, _) => {}
-            (false, true) => {
-                answer.put(LongBlockDescriptor::new(namespace.blocks(), block_length).as_bytes())
-            }
-            (false, false) => {
-                answer.put(ShortBlockDescriptor::new(namespace.blocks(), block_length).as_bytes())
-            }
+        let (blocks, block_length) = (namespace.blocks(), namespace.block_length());
+        match descriptor {
+            Descriptor::None => {}
+            Descriptor::Short => answer.put(ShortBlockDescriptor::new(blocks, block_length).as_bytes()),
+            Descriptor::Long => answer.put(LongBlockDescriptor::new(blocks, block_length).as_bytes()),
         }
-        answer.put(page.as_bytes());
+        answer.put(CachingPage::new(write_cache_enable).as_bytes());
     })
 }

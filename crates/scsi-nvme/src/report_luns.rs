@@ -13,7 +13,7 @@ use crate::translate::answer;
 pub(crate) fn report_luns(
     request: &Request<'_>,
     luns: &LunSet,
-    command: &ReportLuns,
+    command: ReportLuns,
     data_in: &mut dyn DataIn,
 ) -> Translation {
     let luns = match command.select_report {

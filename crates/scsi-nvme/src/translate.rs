@@ -46,18 +46,16 @@ fn to_namespace(
         Ok(Command::Read(access)) => media::read(request, controller, namespace, &access),
         Ok(Command::Write(access)) => media::write(request, controller, namespace, &access),
         Ok(Command::SynchronizeCache(range)) => media::synchronize_cache(controller, namespace, &range),
-        Ok(Command::StartStopUnit(operation)) => media::start_stop_unit(controller, namespace, &operation),
+        Ok(Command::StartStopUnit(operation)) => media::start_stop_unit(controller, namespace, operation),
         Ok(Command::TestUnitReady) => Translation::GOOD,
-        Ok(Command::Inquiry(command)) => inquiry::present(request, controller, namespace, &command, data_in),
-        Ok(Command::ReportLuns(command)) => report_luns::report_luns(request, target.luns, &command, data_in),
-        Ok(Command::RequestSense(command)) => request_sense(request, &command, Sense::NONE, data_in),
+        Ok(Command::Inquiry(command)) => inquiry::present(request, controller, namespace, command, data_in),
+        Ok(Command::ReportLuns(command)) => report_luns::report_luns(request, target.luns, command, data_in),
+        Ok(Command::RequestSense(command)) => request_sense(request, command, Sense::NONE, data_in),
         Ok(Command::ReadCapacity10) => capacity::read_capacity_10(request, namespace, data_in),
         Ok(Command::ReadCapacity16(command)) => {
-            capacity::read_capacity_16(request, namespace, &command, data_in)
+            capacity::read_capacity_16(request, namespace, command, data_in)
         }
-        Ok(Command::ModeSense(command)) => {
-            mode::mode_sense(request, controller, namespace, &command, data_in)
-        }
+        Ok(Command::ModeSense(command)) => mode::mode_sense(request, controller, namespace, command, data_in),
         Err(error) => Translation::check_condition(error.sense()),
     }
 }
@@ -70,10 +68,10 @@ fn to_absent_unit(
     data_in: &mut dyn DataIn,
 ) -> Translation {
     match command {
-        Ok(Command::Inquiry(command)) => inquiry::absent(request, target.controller, &command, data_in),
-        Ok(Command::ReportLuns(command)) => report_luns::report_luns(request, target.luns, &command, data_in),
+        Ok(Command::Inquiry(command)) => inquiry::absent(request, target.controller, command, data_in),
+        Ok(Command::ReportLuns(command)) => report_luns::report_luns(request, target.luns, command, data_in),
         Ok(Command::RequestSense(command)) => {
-            request_sense(request, &command, Sense::LOGICAL_UNIT_NOT_SUPPORTED, data_in)
+            request_sense(request, command, Sense::LOGICAL_UNIT_NOT_SUPPORTED, data_in)
         }
         Err(error) if answered_by_any_unit(request.cdb) => Translation::check_condition(error.sense()),
         Ok(_) | Err(_) => Translation::check_condition(Sense::LOGICAL_UNIT_NOT_SUPPORTED),
@@ -90,7 +88,7 @@ fn answered_by_any_unit(cdb: &[u8]) -> bool {
 /// Sense data go back with the command that they are about, so that none are ever pending (SPC-4 6.39).
 fn request_sense(
     request: &Request<'_>,
-    command: &RequestSense,
+    command: RequestSense,
     sense: Sense,
     data_in: &mut dyn DataIn,
 ) -> Translation {

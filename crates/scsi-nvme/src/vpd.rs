@@ -30,7 +30,7 @@ pub(crate) fn page(
     request: &Request<'_>,
     controller: &Controller,
     namespace: &Namespace,
-    command: &Inquiry,
+    command: Inquiry,
     page: PageCode,
     data_in: &mut dyn DataIn,
 ) -> Translation {
@@ -57,13 +57,13 @@ pub(crate) fn page(
             let maximum = namespace.max_transfer_blocks(controller);
             let page = BlockLimits::new(DEVICE, maximum, namespace.preferred_write_granularity);
             answer(request, allocation_length, data_in, |answer| {
-                answer.put(page.as_bytes())
+                answer.put(page.as_bytes());
             })
         }
         PageCode::BLOCK_DEVICE_CHARACTERISTICS => {
             let page = BlockDeviceCharacteristics::non_rotating(DEVICE);
             answer(request, allocation_length, data_in, |answer| {
-                answer.put(page.as_bytes())
+                answer.put(page.as_bytes());
             })
         }
         _ => Translation::check_condition(Sense::invalid_field(Inquiry::PAGE_CODE_FIELD)),
