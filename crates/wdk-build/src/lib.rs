@@ -22,6 +22,8 @@ mod error;
 mod headers;
 mod import_libraries;
 mod link;
+#[cfg(test)]
+mod kit_abi;
 
 pub use api_subset::ApiSubset;
 pub use bindings::BuilderExt;

@@ -1,0 +1,37 @@
+/* Return values of the port driver's routines and of HwStorFindAdapter. */
+#pragma once
+
+#define STOR_STATUS_SUCCESS                 (0x00000000L)
+#define STOR_STATUS_UNSUCCESSFUL            (0xC1000001L)
+#define STOR_STATUS_NOT_IMPLEMENTED         (0xC1000002L)
+#define STOR_STATUS_INSUFFICIENT_RESOURCES  (0xC1000003L)
+#define STOR_STATUS_BUFFER_TOO_SMALL        (0xC1000004L)
+#define STOR_STATUS_ACCESS_DENIED           (0xC1000005L)
+#define STOR_STATUS_INVALID_PARAMETER       (0xC1000006L)
+#define STOR_STATUS_INVALID_DEVICE_REQUEST  (0xC1000007L)
+#define STOR_STATUS_INVALID_IRQL            (0xC1000008L)
+#define STOR_STATUS_INVALID_DEVICE_STATE    (0xC1000009L)
+#define STOR_STATUS_INVALID_BUFFER_SIZE     (0xC100000AL)
+#define STOR_STATUS_UNSUPPORTED_VERSION     (0xC100000BL)
+#define STOR_STATUS_BUSY                    (0xC100000CL)
+
+#define SP_RETURN_NOT_FOUND  0
+#define SP_RETURN_FOUND      1
+#define SP_RETURN_ERROR      2
+#define SP_RETURN_BAD_CONFIG 3
+
+#define SP_UNINITIALIZED_VALUE ((ULONG) ~0)
+#define SP_UNTAGGED            ((UCHAR) ~0)
+
+/* StorPortLogError's codes. */
+#define SP_BUS_PARITY_ERROR         0x0001
+#define SP_UNEXPECTED_DISCONNECT    0x0002
+#define SP_INVALID_RESELECTION      0x0003
+#define SP_BUS_TIME_OUT             0x0004
+#define SP_PROTOCOL_ERROR           0x0005
+#define SP_INTERNAL_ADAPTER_ERROR   0x0006
+#define SP_REQUEST_TIMEOUT          0x0007
+#define SP_IRQ_NOT_RESPONDING       0x0008
+#define SP_BAD_FW_WARNING           0x0009
+#define SP_BAD_FW_ERROR             0x000A
+#define SP_LOST_WMI_MINIPORT_REQUEST 0x000B
