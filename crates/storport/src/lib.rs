@@ -1,2 +1,57 @@
 //! The Storport DDI for miniports, made safe.
+//!
+//! A miniport implements [`Miniport`] and names itself in [`miniport!`]. Each callback gets a [`Context`] typed by
+//! the IRQL it surely runs at and the exclusion that surely holds; a DDI call is a method that exists only
+//! where its page allows it. Everything that belongs to the device (registers, DMA memory, workers, SRBs) carries
+//! the lifetime `'dev`, so that it can be kept in the adapter and nowhere else.
+//!
+//! The port driver's half is compiled for Windows only; the parts that decide something ([`slot`], [`rundown`],
+//! [`cell`], [`status`], [`srb::extended`]) build and are tested everywhere.
 #![no_std]
+#![expect(unsafe_code, reason = "this crate is the boundary to the port driver")]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+pub mod cell;
+pub mod rundown;
+pub mod slot;
+pub mod srb;
+pub mod status;
+
+#[cfg(windows)]
+mod brand;
+#[cfg(windows)]
+pub mod context;
+#[cfg(windows)]
+pub mod dma;
+#[cfg(windows)]
+pub mod entry;
+#[cfg(windows)]
+mod extension;
+#[cfg(windows)]
+mod ffi;
+#[cfg(windows)]
+pub mod find_adapter;
+#[cfg(windows)]
+pub mod miniport;
+#[cfg(windows)]
+pub mod register;
+#[cfg(windows)]
+pub mod timer;
+#[cfg(windows)]
+pub mod work_item;
+
+#[cfg(windows)]
+pub use context::Context;
+#[cfg(windows)]
+pub use miniport::Miniport;
+pub use zerocopy;

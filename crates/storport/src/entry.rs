@@ -1,0 +1,478 @@
+//! Registration, and the `unsafe extern "C"` side of every callback.
+
+use core::{ffi::c_void, ptr, ptr::NonNull, sync::atomic::Ordering};
+
+use wdk_sys::{
+    _INTERFACE_TYPE, _SCSI_ADAPTER_CONTROL_STATUS, _SCSI_ADAPTER_CONTROL_TYPE, _SCSI_UNIT_CONTROL_STATUS,
+    _SCSI_UNIT_CONTROL_TYPE, _STOR_SPINLOCK, BOOLEAN, HW_INITIALIZATION_DATA, MESSAGE_INTERRUPT_INFORMATION,
+    NTSTATUS, PCHAR, PPORT_CONFIGURATION_INFORMATION, PSCSI_REQUEST_BLOCK, PSTOR_DPC, PVOID,
+    SCSI_ADAPTER_CONTROL_STATUS, SCSI_ADAPTER_CONTROL_TYPE, SCSI_SUPPORTED_CONTROL_TYPE_LIST,
+    SCSI_UNIT_CONTROL_STATUS, SCSI_UNIT_CONTROL_TYPE, STOR_ADDR_BTL8, STOR_LOCK_HANDLE, ULONG,
+    storage::StorPortInitialize,
+};
+
+use crate::{
+    context::{Context, Dispatch, Dpc, Unshared, UpToDispatch},
+    extension::{Extension, FRESH, LIVE, SlotTable},
+    ffi,
+    find_adapter::FindAdapter,
+    miniport::{Claim, FindError, Miniport, ResetOutcome, UnitEvent},
+    srb::{
+        Address, Completion, PnpAction, Preparing, Srb, SrbStatus, complete_held, complete_malformed,
+        srb_extension_size,
+    },
+};
+
+const SP_RETURN_NOT_FOUND: ULONG = 0;
+const SP_RETURN_FOUND: ULONG = 1;
+const SP_RETURN_ERROR: ULONG = 2;
+const SP_RETURN_BAD_CONFIG: ULONG = 3;
+const STATUS_INVALID_PARAMETER: NTSTATUS = 0xC000_000D_u32.cast_signed();
+
+/// More messages than this are not asked for.
+const MAX_MESSAGES: u32 = 2048;
+
+/// Makes `DriverEntry` for a miniport.
+///
+/// ```ignore
+/// storport::miniport!(MyMiniport);
+/// ```
+#[macro_export]
+macro_rules! miniport {
+    ($miniport:ty) => {
+        /// `DriverEntry`: registers the miniport with the port driver.
+        ///
+        /// # Safety
+        /// Called by the kernel.
+        #[expect(unsafe_code, reason = "the kernel's way in")]
+        #[unsafe(export_name = "DriverEntry")]
+        pub unsafe extern "system" fn driver_entry(
+            driver_object: *mut ::core::ffi::c_void,
+            registry_path: *mut ::core::ffi::c_void,
+        ) -> i32 {
+            // SAFETY: the kernel's arguments, passed on.
+            unsafe { $crate::entry::register::<$miniport>(driver_object, registry_path) }
+        }
+    };
+}
+
+/// Registers `M` with `StorPortInitialize`.
+///
+/// NULL arguments mean dump mode, which this registration refuses with `STATUS_INVALID_PARAMETER`.
+///
+/// # Safety
+/// Called from `DriverEntry` with its arguments.
+pub unsafe fn register<M: Miniport>(driver_object: *mut c_void, registry_path: *mut c_void) -> NTSTATUS {
+    const PCI_BARS: ULONG = 6;
+    const SRB_TYPE_FLAG_STORAGE_REQUEST_BLOCK: ULONG = 2;
+    const ADDRESS_TYPE_FLAG_BTL8: ULONG = 1;
+    const STOR_MAP_NON_READ_WRITE_BUFFERS: u8 = 2;
+    const { Extension::<M>::CHECKS }
+    if driver_object.is_null() || registry_path.is_null() {
+        return STATUS_INVALID_PARAMETER;
+    }
+    let (Ok(extension_size), Ok(srb_extension_size), Ok(data_size)) = (
+        ULONG::try_from(size_of::<Extension<'static, M>>()),
+        ULONG::try_from(srb_extension_size::<M>()),
+        ULONG::try_from(size_of::<HW_INITIALIZATION_DATA>()),
+    ) else {
+        return STATUS_INVALID_PARAMETER;
+    };
+    let yes = ffi::boolean(true);
+    let mut data = HW_INITIALIZATION_DATA {
+        HwInitializationDataSize: data_size,
+        AdapterInterfaceType: _INTERFACE_TYPE::PCIBus,
+        HwInitialize: Some(initialize::<M>),
+        HwStartIo: Some(start_io::<M>),
+        HwInterrupt: Some(line_interrupt::<M>),
+        HwFindAdapter: find_adapter::<M> as *mut c_void,
+        HwResetBus: Some(reset_bus::<M>),
+        HwAdapterControl: Some(adapter_control::<M>),
+        HwUnitControl: Some(unit_control::<M>),
+        HwBuildIo: Some(build_io::<M>),
+        DeviceExtensionSize: extension_size,
+        SrbExtensionSize: srb_extension_size,
+        NumberOfAccessRanges: PCI_BARS,
+        MapBuffers: STOR_MAP_NON_READ_WRITE_BUFFERS,
+        NeedPhysicalAddresses: yes,
+        TaggedQueuing: yes,
+        AutoRequestSense: yes,
+        MultipleRequestPerLu: yes,
+        FeatureSupport: M::FEATURES,
+        SrbTypeFlags: SRB_TYPE_FLAG_STORAGE_REQUEST_BLOCK,
+        AddressTypeFlags: ADDRESS_TYPE_FLAG_BTL8,
+        ..Default::default()
+    };
+    // SAFETY: DriverEntry's arguments; the data is copied by the call.
+    let status = unsafe { StorPortInitialize(driver_object, registry_path, &raw mut data, ptr::null_mut()) };
+    status.cast_signed()
+}
+
+impl<M: Miniport> Extension<'_, M> {
+    /// Drops a rundown reference; the last one completes the held removal SRB.
+    pub(crate) fn release_reference(&self) {
+        if let Some(srb) = self.header.rundown.release() {
+            // SAFETY: the rundown gives the SRB that it held to exactly one caller.
+            unsafe { complete_held(self.raw(), srb) };
+        }
+    }
+
+    /// Closes every slot; frees what may be freed now.
+    ///
+    /// # Safety
+    /// IRQL is at most DISPATCH, and the StartIo lock is held or no callback of this adapter can run.
+    unsafe fn close_slots(&self) {
+        for slot in self.table.timers() {
+            // SAFETY: the caller's promise.
+            if unsafe { slot.close_for_removal(self.raw()) } {
+                self.release_reference();
+            }
+        }
+        for slot in self.table.work_items() {
+            // SAFETY: the caller's promise.
+            if unsafe { slot.close_for_removal(self.raw()) } {
+                self.release_reference();
+            }
+        }
+    }
+
+    /// Passes each message's and each DPC's lock once: routines that began before have ended after.
+    ///
+    /// # Safety
+    /// The StartIo lock is held, and no DPC or message lock.
+    unsafe fn barrier(&self) {
+        if self.header.dpcs_ready.load(Ordering::Acquire) != 0 {
+            for slot in self.table.dpcs() {
+                let mut handle = STOR_LOCK_HANDLE {
+                    Lock: _STOR_SPINLOCK::DpcLock,
+                    ..Default::default()
+                };
+                // SAFETY: under the StartIo lock a DPC lock may be taken; the handle stays in this frame.
+                unsafe {
+                    ffi::acquire_spin_lock(
+                        self.raw(),
+                        _STOR_SPINLOCK::DpcLock,
+                        slot.dpc.get().cast(),
+                        &raw mut handle,
+                    );
+                };
+                // SAFETY: acquired just before.
+                unsafe { ffi::release_spin_lock(self.raw(), &raw mut handle) };
+            }
+        }
+        for message in 0..self.header.messages.load(Ordering::Acquire) {
+            // SAFETY: the lock is released just after.
+            let (status, old_irql) = unsafe { ffi::acquire_msi_spin_lock(self.raw(), message) };
+            if status == crate::status::SUCCESS {
+                // SAFETY: acquired just before.
+                unsafe { ffi::release_msi_spin_lock(self.raw(), message, old_irql) };
+            }
+        }
+    }
+}
+
+/// `HwStorFindAdapter`.
+unsafe extern "C" fn find_adapter<M: Miniport>(
+    extension: PVOID,
+    _context: PVOID,
+    _bus_information: PVOID,
+    _arguments: PCHAR,
+    configuration: PPORT_CONFIGURATION_INFORMATION,
+    _again: *mut BOOLEAN,
+) -> ULONG {
+    let Some(configuration) = NonNull::new(configuration) else {
+        return SP_RETURN_BAD_CONFIG;
+    };
+    // SAFETY: the port driver's configuration for this call.
+    if unsafe { (*configuration.as_ptr()).DumpMode } != 0 {
+        return SP_RETURN_NOT_FOUND;
+    }
+    // SAFETY: the extension is zeroed before the first call, and zeroes are valid; later it is what we left.
+    let found_before = unsafe { Extension::<M>::from_raw(extension) };
+    if found_before.header.life.swap(LIVE, Ordering::AcqRel) != FRESH {
+        // SAFETY: PASSIVE_LEVEL, and the port driver runs no other callback of an adapter that it finds again.
+        unsafe { found_before.close_slots() };
+        if found_before.header.rundown.close(ptr::null_mut()).is_none()
+            && !found_before.header.rundown.is_idle()
+        {
+            // A work item is still queued or running: it must not find its slot cleared.
+            return SP_RETURN_ERROR;
+        }
+        let uncached = found_before.uncached();
+        // SAFETY: nothing is outstanding, zeroes are valid, and no reference is used after this.
+        unsafe { extension.cast::<Extension<'_, M>>().write_bytes(0, 1) };
+        // SAFETY: as at the first call.
+        let again = unsafe { Extension::<M>::from_raw(extension) };
+        again.header.life.store(LIVE, Ordering::Release);
+        if let Some(uncached) = uncached {
+            // SAFETY: HwStorFindAdapter runs alone.
+            unsafe { again.header.uncached.get().write(uncached) };
+        }
+    }
+    // SAFETY: prepared above.
+    let extension = unsafe { Extension::<M>::from_raw(extension) };
+    // SAFETY: HwStorFindAdapter is running with this configuration.
+    let mut cx = unsafe { FindAdapter::new(extension, configuration) };
+    match M::find_adapter(&mut cx, &extension.adapter) {
+        Ok(limits) => {
+            cx.apply(&limits);
+            SP_RETURN_FOUND
+        }
+        Err(FindError::NotFound) => SP_RETURN_NOT_FOUND,
+        Err(FindError::Error) => SP_RETURN_ERROR,
+        Err(FindError::BadConfig) => SP_RETURN_BAD_CONFIG,
+    }
+}
+
+/// `HwStorInitialize`.
+unsafe extern "C" fn initialize<M: Miniport>(extension: PVOID) -> BOOLEAN {
+    // SAFETY: HwStorFindAdapter has succeeded.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    live.header
+        .messages
+        .store(count_messages(extension), Ordering::Release);
+    if live.header.dpcs_ready.load(Ordering::Acquire) == 0 {
+        // SAFETY: HwStorInitialize is running. Without this call nothing at PASSIVE_LEVEL would run.
+        if !unsafe { ffi::enable_passive_initialization(extension, Some(passive_initialize::<M>)) } {
+            return ffi::boolean(false);
+        }
+    }
+    // SAFETY: HwStorInitialize runs at DIRQL or below.
+    let cx = unsafe { Context::new(live) };
+    ffi::boolean(M::initialize(&cx, &live.adapter).is_ok())
+}
+
+/// Counts the messages that the platform granted (`StorPortGetMSIInfo` until it refuses).
+fn count_messages(extension: PVOID) -> u32 {
+    for message in 0..MAX_MESSAGES {
+        let mut information = MESSAGE_INTERRUPT_INFORMATION::default();
+        // SAFETY: the extension is live; `information` is of the documented type.
+        let status = unsafe { ffi::get_msi_info(extension, message, (&raw mut information).cast()) };
+        if status != crate::status::SUCCESS {
+            return message;
+        }
+    }
+    MAX_MESSAGES
+}
+
+/// `HwStorPassiveInitialize`.
+unsafe extern "C" fn passive_initialize<M: Miniport>(extension: PVOID) -> BOOLEAN {
+    // SAFETY: HwStorInitialize has succeeded.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    if live.header.dpcs_ready.load(Ordering::Acquire) == 0 {
+        for slot in live.table.dpcs() {
+            // SAFETY: the DPC object lies in the extension and was never queued.
+            unsafe { ffi::initialize_dpc(extension, slot.dpc.get(), Some(dpc::<M>)) };
+        }
+        live.header.dpcs_ready.store(1, Ordering::Release);
+    }
+    // SAFETY: HwStorPassiveInitialize runs at PASSIVE_LEVEL without a lock.
+    let cx = unsafe { Context::new(live) };
+    ffi::boolean(M::passive_initialize(&cx, &live.adapter).is_ok())
+}
+
+/// `HwStorBuildIo`.
+unsafe extern "C" fn build_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_BLOCK) -> BOOLEAN {
+    // SAFETY: the port driver's SRB.
+    if let Some(preparing) = unsafe { Preparing::<M>::new(extension, srb.cast()) } {
+        let _ = M::build_io(preparing);
+    }
+    ffi::boolean(true)
+}
+
+/// `HwStorStartIo`.
+unsafe extern "C" fn start_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_BLOCK) -> BOOLEAN {
+    // SAFETY: the adapter is started.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    // SAFETY: HwStorStartIo runs at DISPATCH_LEVEL under the StartIo lock.
+    let mut cx = unsafe { Context::new(live) };
+    // SAFETY: the port driver's SRB is ours until it is completed.
+    let Some(request) = (unsafe { Srb::<M>::new(live, srb.cast()) }) else {
+        // SAFETY: the port driver's SRB is ours until it is completed.
+        unsafe { complete_malformed(extension, srb.cast()) };
+        return ffi::boolean(true);
+    };
+    if live.header.rundown.is_closed() {
+        let _ = request.complete(&cx, Completion::Status(SrbStatus::NoDevice));
+    } else if request.pnp_of_adapter() == Some(PnpAction::Remove) {
+        M::remove(&mut cx, &live.adapter);
+        let held = request.pointer();
+        let _ = request.parked();
+        // SAFETY: the StartIo lock is held, and no other.
+        unsafe { live.barrier() };
+        // SAFETY: DISPATCH_LEVEL under the StartIo lock.
+        unsafe { live.close_slots() };
+        if let Some(srb) = live.header.rundown.close(held.cast()) {
+            // SAFETY: the rundown gives the SRB to exactly one caller.
+            unsafe { complete_held(extension, srb) };
+        }
+    } else {
+        let _ = M::start_io(&mut cx, &live.adapter, request);
+    }
+    ffi::boolean(true)
+}
+
+/// `HwStorInterrupt`.
+unsafe extern "C" fn line_interrupt<M: Miniport>(extension: PVOID) -> BOOLEAN {
+    // SAFETY: the adapter was found.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    // SAFETY: DIRQL under the interrupt lock.
+    let cx = unsafe { Context::new(live) };
+    ffi::boolean(M::line_interrupt(&cx, &live.adapter) == Claim::Claimed)
+}
+
+/// `HwMSInterruptRoutine`.
+pub(crate) unsafe extern "C" fn message_interrupt<M: Miniport>(extension: PVOID, message: ULONG) -> BOOLEAN {
+    // SAFETY: the adapter was found.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    // SAFETY: DIRQL under the message's lock.
+    let cx = unsafe { Context::new(live) };
+    ffi::boolean(M::message_interrupt(&cx, &live.adapter, message) == Claim::Claimed)
+}
+
+/// `HwStorDpcRoutine`: the first argument is the DPC's index.
+unsafe extern "C" fn dpc<M: Miniport>(_dpc: PSTOR_DPC, extension: PVOID, index: PVOID, _argument: PVOID) {
+    // SAFETY: the adapter was started.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    let index = index.addr();
+    let Some(slot) = live.table.dpcs().get(index) else {
+        return;
+    };
+    if live.header.rundown.is_closed() {
+        return;
+    }
+    // SAFETY: a DPC runs at DISPATCH_LEVEL; it takes no lock by itself.
+    let context: Context<'_, M, Dispatch, Unshared> = unsafe { Context::new(live) };
+    M::dpc(&mut Dpc { context, slot, index }, &live.adapter);
+}
+
+/// `HwStorStateChange`: the notification is processed; another may follow.
+pub(crate) unsafe extern "C" fn state_change<M: Miniport>(
+    extension: PVOID,
+    _context: PVOID,
+    _address_type: i16,
+    _address: PVOID,
+    _status: ULONG,
+) {
+    // SAFETY: the adapter was started.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    live.header.state_change_used.store(0, Ordering::Release);
+}
+
+/// `HwStorResetBus`.
+unsafe extern "C" fn reset_bus<M: Miniport>(extension: PVOID, path: ULONG) -> BOOLEAN {
+    // SAFETY: the adapter was started.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    // SAFETY: HwStorResetBus runs at DISPATCH_LEVEL under the StartIo lock.
+    let mut cx = unsafe { Context::new(live) };
+    let Ok(path) = u8::try_from(path) else {
+        return ffi::boolean(false);
+    };
+    ffi::boolean(M::reset_bus(&mut cx, &live.adapter, path) == ResetOutcome::Done)
+}
+
+/// Marks the supported types in a `SCSI_SUPPORTED_CONTROL_TYPE_LIST`.
+///
+/// # Safety
+/// `list` is NULL or a list with room for `MaxControlType` entries.
+unsafe fn answer_supported(list: *mut SCSI_SUPPORTED_CONTROL_TYPE_LIST, supported: &[usize]) -> bool {
+    let Some(list) = NonNull::new(list) else {
+        return false;
+    };
+    // SAFETY: the caller's promise.
+    let room = unsafe { (*list.as_ptr()).MaxControlType } as usize;
+    // SAFETY: the entries follow the count.
+    let entries = unsafe { &raw mut (*list.as_ptr()).SupportedTypeList }.cast::<BOOLEAN>();
+    for kind in supported.iter().filter(|kind| **kind < room) {
+        // SAFETY: the entry lies within the list.
+        let entry = unsafe { entries.add(*kind) };
+        // SAFETY: as above.
+        unsafe { entry.write(ffi::boolean(true)) };
+    }
+    true
+}
+
+/// `HwStorAdapterControl`.
+unsafe extern "C" fn adapter_control<M: Miniport>(
+    extension: PVOID,
+    kind: SCSI_ADAPTER_CONTROL_TYPE,
+    parameters: PVOID,
+) -> SCSI_ADAPTER_CONTROL_STATUS {
+    use _SCSI_ADAPTER_CONTROL_TYPE as Kind;
+    let done = |done: bool| {
+        if done {
+            _SCSI_ADAPTER_CONTROL_STATUS::ScsiAdapterControlSuccess
+        } else {
+            _SCSI_ADAPTER_CONTROL_STATUS::ScsiAdapterControlUnsuccessful
+        }
+    };
+    if kind == Kind::ScsiQuerySupportedControlTypes {
+        let supported = [
+            Kind::ScsiQuerySupportedControlTypes as usize,
+            Kind::ScsiStopAdapter as usize,
+            Kind::ScsiRestartAdapter as usize,
+        ];
+        // SAFETY: the parameter of this control type is the list.
+        return done(unsafe { answer_supported(parameters.cast(), &supported) });
+    }
+    // SAFETY: the adapter was found.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    // SAFETY: nothing is assumed of locks, and no more than DIRQL of the IRQL.
+    let cx = unsafe { Context::new(live) };
+    match kind {
+        Kind::ScsiStopAdapter => {
+            M::stop(&cx, &live.adapter);
+            done(true)
+        }
+        Kind::ScsiRestartAdapter => done(M::restart(&cx, &live.adapter).is_ok()),
+        _ => done(false),
+    }
+}
+
+/// `HwStorUnitControl`.
+unsafe extern "C" fn unit_control<M: Miniport>(
+    extension: PVOID,
+    kind: SCSI_UNIT_CONTROL_TYPE,
+    parameters: PVOID,
+) -> SCSI_UNIT_CONTROL_STATUS {
+    use _SCSI_UNIT_CONTROL_TYPE as Kind;
+    let done = |done: bool| {
+        if done {
+            _SCSI_UNIT_CONTROL_STATUS::ScsiUnitControlSuccess
+        } else {
+            _SCSI_UNIT_CONTROL_STATUS::ScsiUnitControlUnsuccessful
+        }
+    };
+    let event = match kind {
+        Kind::ScsiQuerySupportedUnitControlTypes => {
+            let supported = [
+                Kind::ScsiQuerySupportedUnitControlTypes as usize,
+                Kind::ScsiUnitStart as usize,
+                Kind::ScsiUnitRemove as usize,
+                Kind::ScsiUnitSurpriseRemoval as usize,
+            ];
+            // SAFETY: the parameter of this control type is the list.
+            return done(unsafe { answer_supported(parameters.cast(), &supported) });
+        }
+        Kind::ScsiUnitStart => UnitEvent::Start,
+        Kind::ScsiUnitRemove => UnitEvent::Remove,
+        Kind::ScsiUnitSurpriseRemoval => UnitEvent::SurpriseRemoval,
+        _ => return done(false),
+    };
+    let Some(address) = NonNull::new(parameters.cast::<STOR_ADDR_BTL8>()) else {
+        return done(false);
+    };
+    // SAFETY: the parameter of these control types is the unit's address, of the type registered for.
+    let address = unsafe { address.read_unaligned() };
+    // SAFETY: the adapter was found.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    // SAFETY: HwStorUnitControl runs at most at DISPATCH_LEVEL without a lock.
+    let cx: Context<'_, M, UpToDispatch, Unshared> = unsafe { Context::new(live) };
+    let unit = Address {
+        path: address.Path,
+        target: address.Target,
+        lun: address.Lun,
+    };
+    M::unit_control(&cx, &live.adapter, unit, event);
+    done(true)
+}

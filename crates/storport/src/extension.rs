@@ -1,0 +1,160 @@
+//! The device extension: the framework's tables before the miniport's adapter.
+
+use core::{cell::UnsafeCell, ffi::c_void, ptr::NonNull, sync::atomic::AtomicU32};
+
+use wdk_sys::{STOR_ADDR_BTL8, STOR_DPC};
+
+use crate::{miniport::Miniport, rundown::Rundown, timer::TimerSlot, work_item::WorkSlot};
+
+/// How many work items, timers and DPCs a miniport uses at most: an argument of [`Miniport::Slots`].
+pub struct Slots<const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize>;
+
+/// The tables that go with a [`Slots`].
+pub trait SlotCounts {
+    /// The tables, with `S` beside each DPC.
+    type Table<S>: SlotTable<S>;
+}
+
+impl<const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize> SlotCounts
+    for Slots<WORK_ITEMS, TIMERS, DPCS>
+{
+    type Table<S> = Table<S, WORK_ITEMS, TIMERS, DPCS>;
+}
+
+/// Framework-owned slots.
+///
+/// # Safety
+/// All zeroes is a valid value, and there is no drop glue.
+pub unsafe trait SlotTable<S> {
+    /// Work items.
+    fn work_items(&self) -> &[WorkSlot];
+    /// Timers.
+    fn timers(&self) -> &[TimerSlot];
+    /// DPCs.
+    fn dpcs(&self) -> &[DpcSlot<S>];
+}
+
+/// The tables of a [`Slots`].
+#[repr(C)]
+pub struct Table<S, const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize> {
+    work_items: [WorkSlot; WORK_ITEMS],
+    timers: [TimerSlot; TIMERS],
+    dpcs: [DpcSlot<S>; DPCS],
+}
+
+// SAFETY: each slot is valid as zeroes (atomics, NULL pointers, `MaybeUninit`, and an S that the framework only
+// instantiates with a `FromZeros` type without drop glue).
+unsafe impl<S, const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize> SlotTable<S>
+    for Table<S, WORK_ITEMS, TIMERS, DPCS>
+{
+    fn work_items(&self) -> &[WorkSlot] {
+        &self.work_items
+    }
+
+    fn timers(&self) -> &[TimerSlot] {
+        &self.timers
+    }
+
+    fn dpcs(&self) -> &[DpcSlot<S>] {
+        &self.dpcs
+    }
+}
+
+/// A DPC object and the state that belongs to its routine.
+#[repr(C)]
+pub struct DpcSlot<S> {
+    pub(crate) dpc: UnsafeCell<STOR_DPC>,
+    pub(crate) state: UnsafeCell<S>,
+}
+
+/// What the framework itself keeps.
+#[repr(C)]
+pub(crate) struct Header {
+    /// [`FRESH`], [`LIVE`].
+    pub(crate) life: AtomicU32,
+    /// `HwPassiveInitialize` has initialised the DPC objects.
+    pub(crate) dpcs_ready: AtomicU32,
+    pub(crate) rundown: Rundown,
+    pub(crate) uncached: UnsafeCell<Uncached>,
+    /// The address of the one outstanding state-change notification, and whether it is in use.
+    pub(crate) state_change: UnsafeCell<STOR_ADDR_BTL8>,
+    pub(crate) state_change_used: AtomicU32,
+    /// Messages that the platform granted.
+    pub(crate) messages: AtomicU32,
+}
+
+/// Never found before.
+pub(crate) const FRESH: u32 = 0;
+/// Found: the tables are in use.
+pub(crate) const LIVE: u32 = 0x4C49_5645;
+
+/// The uncached extension: obtained once in the adapter's life, also over repeated `HwFindAdapter`.
+#[derive(Clone, Copy)]
+pub(crate) struct Uncached {
+    pub(crate) base: *mut u8,
+    pub(crate) bus_address: u64,
+    pub(crate) length: usize,
+}
+
+/// The device extension of a miniport.
+///
+/// # Invariants
+/// Lives from the first `HwStorFindAdapter` until the port driver frees the adapter. All zeroes is valid.
+#[repr(C)]
+pub(crate) struct Extension<'dev, M: Miniport> {
+    pub(crate) header: Header,
+    pub(crate) table: <M::Slots as SlotCounts>::Table<M::DpcState<'dev>>,
+    pub(crate) start_io: UnsafeCell<M::StartIoState<'dev>>,
+    pub(crate) adapter: M::Adapter<'dev>,
+}
+
+impl<'dev, M: Miniport> Extension<'dev, M> {
+    /// What must hold of every miniport's types.
+    pub(crate) const CHECKS: () = {
+        assert!(
+            !core::mem::needs_drop::<M::Adapter<'static>>(),
+            "an adapter has no drop glue: nobody would run it"
+        );
+        assert!(
+            !core::mem::needs_drop::<M::StartIoState<'static>>(),
+            "lock-guarded state has no drop glue"
+        );
+        assert!(
+            !core::mem::needs_drop::<M::DpcState<'static>>(),
+            "a DPC's state has no drop glue"
+        );
+        assert!(
+            !core::mem::needs_drop::<M::SrbExtension>(),
+            "an SRB extension has no drop glue"
+        );
+        assert!(
+            align_of::<Self>() <= 16,
+            "the port driver aligns device extensions to 16 bytes at most"
+        );
+        assert!(
+            align_of::<M::SrbExtension>() <= 64,
+            "SRB extensions are aligned by the framework up to 64 bytes"
+        );
+    };
+
+    /// The extension behind the port driver's pointer.
+    ///
+    /// # Safety
+    /// `extension` is the device extension of an adapter of `M` in which `find_adapter` has begun, and no `&mut` to
+    /// any of it exists while the result is used; `'dev` ends before the callback returns.
+    pub(crate) unsafe fn from_raw(extension: *mut c_void) -> &'dev Self {
+        // SAFETY: the caller's promise.
+        unsafe { &*extension.cast::<Self>() }
+    }
+
+    /// The pointer that the DDI wants.
+    pub(crate) fn raw(&self) -> *mut c_void {
+        core::ptr::from_ref(self).cast_mut().cast()
+    }
+
+    pub(crate) fn uncached(&self) -> Option<Uncached> {
+        // SAFETY: written only in HwStorFindAdapter, during which no other callback runs.
+        let uncached = unsafe { self.header.uncached.get().read() };
+        NonNull::new(uncached.base).map(|_| uncached)
+    }
+}

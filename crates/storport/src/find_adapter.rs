@@ -1,0 +1,249 @@
+//! `HwStorFindAdapter`: the resources of the adapter, and the limits that the miniport answers with.
+
+use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
+
+use wdk_sys::{
+    _BUS_DATA_TYPE, _INTERRUPT_SYNCHRONIZATION_MODE, _STOR_SYNCHRONIZATION_MODEL, ACCESS_RANGE,
+    PORT_CONFIGURATION_INFORMATION,
+    storage::{
+        StorPortGetBusData, StorPortGetDeviceBase, StorPortGetPhysicalAddress, StorPortGetUncachedExtension,
+        StorPortSetBusDataByOffset,
+    },
+};
+
+use crate::{
+    context::{Context, Passive, Unshared},
+    dma::Dma,
+    extension::{Extension, Uncached},
+    ffi,
+    miniport::Miniport,
+    register::Registers,
+};
+
+/// What the miniport tells of itself: fields of `PORT_CONFIGURATION_INFORMATION`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `MaximumTransferLength`, in bytes.
+    pub maximum_transfer_length: u32,
+    /// `NumberOfPhysicalBreaks`: the longest scatter/gather list.
+    pub physical_breaks: u32,
+    /// `AlignmentMask` of data buffers: 0, 1, 3, 7, ... 0x1FF.
+    pub alignment_mask: u32,
+    /// `MaximumNumberOfTargets`.
+    pub targets: u8,
+    /// `MaximumNumberOfLogicalUnits` of a target.
+    pub logical_units: u8,
+    /// `CachesData`: FLUSH and SHUTDOWN SRBs are wanted.
+    pub caches_data: bool,
+    /// `MaxNumberOfIO` of the adapter.
+    pub max_io: u32,
+    /// `MaxIOsPerLun`.
+    pub max_io_per_unit: u32,
+}
+
+/// The context of `HwStorFindAdapter`: PASSIVE_LEVEL, nothing else of this adapter runs.
+pub struct FindAdapter<'call, 'dev, M: Miniport> {
+    context: Context<'dev, M, Passive, Unshared>,
+    configuration: NonNull<PORT_CONFIGURATION_INFORMATION>,
+    call: PhantomData<&'call mut ()>,
+}
+
+impl<'dev, M: Miniport> Deref for FindAdapter<'_, 'dev, M> {
+    type Target = Context<'dev, M, Passive, Unshared>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.context
+    }
+}
+
+impl<'dev, M: Miniport> FindAdapter<'_, 'dev, M> {
+    /// # Safety
+    /// `HwStorFindAdapter` is running for `extension` with `configuration`, which nobody else touches.
+    pub(crate) unsafe fn new(
+        extension: &'dev Extension<'dev, M>,
+        configuration: NonNull<PORT_CONFIGURATION_INFORMATION>,
+    ) -> Self {
+        // SAFETY: HwStorFindAdapter runs at PASSIVE_LEVEL (restart is supported) and alone.
+        let context = unsafe { Context::new(extension) };
+        Self {
+            context,
+            configuration,
+            call: PhantomData,
+        }
+    }
+
+    fn configuration(&self) -> &PORT_CONFIGURATION_INFORMATION {
+        // SAFETY: valid for the call, and written only through `&mut self`.
+        unsafe { self.configuration.as_ref() }
+    }
+
+    fn configuration_mut(&mut self) -> &mut PORT_CONFIGURATION_INFORMATION {
+        // SAFETY: valid for the call, and ours alone.
+        unsafe { self.configuration.as_mut() }
+    }
+
+    /// Maps access range `index` (`StorPortGetDeviceBase`); `None` if there is no such memory range, or no mapping.
+    #[must_use]
+    pub fn map_registers(&self, index: usize) -> Option<Registers<'dev>> {
+        let configuration = self.configuration();
+        if index >= configuration.NumberOfAccessRanges as usize {
+            return None;
+        }
+        let ranges = NonNull::new(configuration.AccessRanges.cast::<ACCESS_RANGE>())?;
+        // SAFETY: the port driver provides NumberOfAccessRanges elements.
+        let range = unsafe { ranges.add(index) };
+        // SAFETY: as above.
+        let range = unsafe { range.read() };
+        if range.RangeLength == 0 || range.RangeInMemory == 0 {
+            return None;
+        }
+        // SAFETY: the range is the one that the port driver assigned.
+        let base = unsafe {
+            StorPortGetDeviceBase(
+                self.raw(),
+                configuration.AdapterInterfaceType,
+                configuration.SystemIoBusNumber,
+                range.RangeStart,
+                range.RangeLength,
+                ffi::boolean(false),
+            )
+        };
+        let base = NonNull::new(base.cast::<u8>())?;
+        // SAFETY: the mapping has that length and lasts until the adapter is removed.
+        Some(unsafe { Registers::new(base, range.RangeLength) })
+    }
+
+    /// Reads PCI configuration space from offset 0 (`StorPortGetBusData`). Returns the number of bytes read.
+    pub fn read_pci_configuration(&self, target: &mut [u8]) -> usize {
+        let configuration = self.configuration();
+        let Ok(length) = u32::try_from(target.len()) else {
+            return 0;
+        };
+        // SAFETY: `target` has `length` bytes.
+        let read = unsafe {
+            StorPortGetBusData(
+                self.raw(),
+                _BUS_DATA_TYPE::PCIConfiguration as u32,
+                configuration.SystemIoBusNumber,
+                configuration.SlotNumber,
+                target.as_mut_ptr().cast(),
+                length,
+            )
+        };
+        (read as usize).min(target.len())
+    }
+
+    /// Writes PCI configuration space at `offset` (`StorPortSetBusDataByOffset`). Returns the number of bytes written.
+    #[must_use]
+    pub fn write_pci_configuration(&self, offset: u32, source: &[u8]) -> usize {
+        let configuration = self.configuration();
+        let Ok(length) = u32::try_from(source.len()) else {
+            return 0;
+        };
+        // SAFETY: `source` has `length` bytes; the call only reads them.
+        let written = unsafe {
+            StorPortSetBusDataByOffset(
+                self.raw(),
+                _BUS_DATA_TYPE::PCIConfiguration as u32,
+                configuration.SystemIoBusNumber,
+                configuration.SlotNumber,
+                source.as_ptr().cast_mut().cast(),
+                offset,
+                length,
+            )
+        };
+        (written as usize).min(source.len())
+    }
+
+    /// The uncached extension: at least `length` bytes of DMA memory, page-aligned on the bus, zeroed
+    /// (`StorPortGetUncachedExtension`, then `StorPortGetPhysicalAddress`). Obtained once in the adapter's life; found
+    /// again, a shorter or equal wish gets the same memory.
+    ///
+    /// The configuration that decides how DMA is done is set before, as the page demands: bus master, 64-bit
+    /// addresses, scatter/gather, and `largest` as the upper bound of what [`Limits`] will say.
+    pub fn uncached_extension(&mut self, length: usize, largest: &Limits) -> Option<Dma<'dev>> {
+        const PAGE: u64 = 4096;
+        const PAGE_BYTES: usize = 4096;
+        self.apply(largest);
+        let asked = length.checked_add(PAGE_BYTES)?;
+        let uncached = match self.context.extension().uncached() {
+            Some(uncached) => uncached,
+            None => self.obtain_uncached(asked)?,
+        };
+        // SAFETY: obtained with this length and contiguous on the bus, as checked; it lasts until the adapter is removed.
+        let whole = unsafe {
+            Dma::new(
+                NonNull::new(uncached.base)?,
+                uncached.bus_address,
+                uncached.length,
+            )
+        };
+        let misaligned = uncached.bus_address & PAGE.wrapping_sub(1);
+        let skip = usize::try_from(PAGE.wrapping_sub(misaligned) & PAGE.wrapping_sub(1)).ok()?;
+        let memory = whole.slice(skip, length)?;
+        memory.zero();
+        Some(memory)
+    }
+
+    fn obtain_uncached(&mut self, length: usize) -> Option<Uncached> {
+        let bytes = u32::try_from(length).ok()?;
+        // SAFETY: HwStorFindAdapter is running, and SrbExtensionSize was set at registration.
+        let base =
+            unsafe { StorPortGetUncachedExtension(self.context.raw(), self.configuration.as_ptr(), bytes) };
+        let base = NonNull::new(base.cast::<u8>())?;
+        let mut contiguous = 0_u32;
+        // SAFETY: the uncached extension is translated without an SRB.
+        let bus_address = unsafe {
+            StorPortGetPhysicalAddress(
+                self.context.raw(),
+                core::ptr::null_mut(),
+                base.as_ptr().cast(),
+                &raw mut contiguous,
+            )
+        };
+        // SAFETY: every bit pattern of the union is an i64.
+        let bus_address = unsafe { bus_address.QuadPart }.cast_unsigned();
+        if bus_address == 0 || (contiguous as usize) < length {
+            return None;
+        }
+        let uncached = Uncached {
+            base: base.as_ptr(),
+            bus_address,
+            length,
+        };
+        // SAFETY: HwStorFindAdapter runs alone.
+        unsafe { self.context.extension().header.uncached.get().write(uncached) };
+        Some(uncached)
+    }
+
+    /// Writes what is the framework's to decide and what the miniport answered.
+    pub(crate) fn apply(&mut self, limits: &Limits) {
+        const SCSI_DMA64_MINIPORT_FULL64BIT_SUPPORTED: u8 = 2;
+        const STOR_MAP_NON_READ_WRITE_BUFFERS: u8 = 2;
+        let yes = ffi::boolean(true);
+        let configuration = self.configuration_mut();
+        configuration.Master = yes;
+        configuration.ScatterGather = yes;
+        configuration.NeedPhysicalAddresses = yes;
+        configuration.TaggedQueuing = yes;
+        configuration.AutoRequestSense = yes;
+        configuration.MultipleRequestPerLu = yes;
+        configuration.WmiDataProvider = ffi::boolean(false);
+        configuration.MapBuffers = STOR_MAP_NON_READ_WRITE_BUFFERS;
+        configuration.Dma64BitAddresses = SCSI_DMA64_MINIPORT_FULL64BIT_SUPPORTED;
+        configuration.SynchronizationModel = _STOR_SYNCHRONIZATION_MODEL::StorSynchronizeFullDuplex;
+        configuration.HwMSInterruptRoutine = Some(crate::entry::message_interrupt::<M>);
+        configuration.InterruptSynchronizationMode =
+            _INTERRUPT_SYNCHRONIZATION_MODE::InterruptSynchronizePerMessage;
+        configuration.NumberOfBuses = 1;
+        configuration.MaximumTransferLength = limits.maximum_transfer_length;
+        configuration.NumberOfPhysicalBreaks = limits.physical_breaks;
+        configuration.AlignmentMask = limits.alignment_mask;
+        configuration.MaximumNumberOfTargets = limits.targets;
+        configuration.MaximumNumberOfLogicalUnits = limits.logical_units;
+        configuration.CachesData = ffi::boolean(limits.caches_data);
+        configuration.MaxNumberOfIO = limits.max_io;
+        configuration.MaxIOsPerLun = limits.max_io_per_unit;
+        configuration.InitialLunQueueDepth = limits.max_io_per_unit;
+    }
+}

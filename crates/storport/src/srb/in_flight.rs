@@ -1,0 +1,66 @@
+//! SRBs that the device has.
+
+use core::{
+    ffi::c_void,
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering},
+};
+
+use zerocopy::FromZeros;
+
+use super::request::{Srb, Started};
+use crate::{
+    brand::Brand,
+    context::{Context, Exclusion, Irql},
+    miniport::Miniport,
+};
+
+/// A table of `N` places for SRBs in flight. All zeroes is empty.
+///
+/// # Invariants
+/// A place that is not NULL holds an SRB of this adapter whose token was given as *pended*; whoever swaps it out
+/// owns it, and only one caller can.
+#[derive(FromZeros)]
+#[repr(transparent)]
+pub struct InFlight<'dev, M, const N: usize> {
+    places: [AtomicPtr<c_void>; N],
+    device: Brand<'dev, M>,
+}
+
+impl<'dev, M: Miniport, const N: usize> InFlight<'dev, M, N> {
+    /// Parks `srb` at `place`: publish it here before the doorbell is rung.
+    ///
+    /// # Errors
+    /// Gives the SRB back if the place does not exist or is taken.
+    pub fn park(&self, place: usize, srb: Srb<'dev, M>) -> Result<Started, Srb<'dev, M>> {
+        let Some(entry) = self.places.get(place) else {
+            return Err(srb);
+        };
+        match entry.compare_exchange(
+            ptr::null_mut(),
+            srb.pointer(),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        ) {
+            Ok(_) => Ok(srb.parked()),
+            Err(_) => Err(srb),
+        }
+    }
+
+    /// Takes the SRB at `place`: it now belongs to the caller, who completes it.
+    pub fn take<I: Irql, X: Exclusion>(
+        &self,
+        cx: &Context<'dev, M, I, X>,
+        place: usize,
+    ) -> Option<Srb<'dev, M>> {
+        let pointer = self.places.get(place)?.swap(ptr::null_mut(), Ordering::AcqRel);
+        // SAFETY: the swap made this caller its owner; `cx` proves that the adapter is this one and lives.
+        unsafe { Srb::new(cx.extension(), pointer) }
+    }
+
+    /// Number of places.
+    #[must_use]
+    pub const fn places(&self) -> usize {
+        N
+    }
+}

@@ -1,0 +1,378 @@
+//! Reading and writing the fields of an SRB of either form.
+
+use core::{ffi::c_void, ptr::NonNull};
+
+use wdk_sys::{
+    SCSI_REQUEST_BLOCK, SRBEX_DATA_PNP, SRBEX_DATA_POWER, SRBEX_DATA_SCSI_CDB_VAR, SRBEX_DATA_SCSI_CDB16,
+    SRBEX_DATA_SCSI_CDB32, STOR_ADDR_BTL8, STORAGE_REQUEST_BLOCK,
+};
+
+use super::{
+    extended::{self, Element},
+    function::{Function, PnpAction},
+};
+
+const SRB_FUNCTION_STORAGE_REQUEST_BLOCK: u8 = 0x28;
+const SRB_SIGNATURE: u32 = 0x5352_4258;
+const STOR_ADDRESS_TYPE_BTL8: u16 = 1;
+const SRB_FLAGS_DATA_IN: u32 = 0x40;
+const SRB_FLAGS_DATA_OUT: u32 = 0x80;
+
+/// Longest CDB that is looked at; longer ones are none that this crate's users know.
+pub(crate) const MAX_CDB: usize = 32;
+
+/// Path, target, logical unit (`STOR_ADDR_BTL8`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// Path (bus).
+    pub path: u8,
+    /// Target.
+    pub target: u8,
+    /// Logical unit.
+    pub lun: u8,
+}
+
+/// A copy of an SRB's CDB.
+#[derive(Debug, Clone, Copy)]
+pub struct Cdb {
+    bytes: [u8; MAX_CDB],
+    length: u8,
+}
+
+impl Cdb {
+    /// The CDB's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or(&[])
+    }
+}
+
+/// Direction of the data phase, seen from the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// No data.
+    None,
+    /// From the device.
+    In,
+    /// To the device.
+    Out,
+    /// Both bits set.
+    Both,
+}
+
+/// An SRB of either form.
+///
+/// # Invariants
+/// `Classic` and `Extended` point to a valid SRB of that form that the miniport owns at present; for
+/// `Extended` the signature was checked.
+#[derive(Clone, Copy)]
+pub(crate) enum View {
+    Classic(NonNull<SCSI_REQUEST_BLOCK>),
+    Extended(NonNull<STORAGE_REQUEST_BLOCK>),
+}
+
+/// Reads one field through a pointer that the view's invariant makes valid.
+macro_rules! field {
+    ($pointer:expr, $field:ident) => {{
+        // SAFETY: the view's invariant: the SRB is valid and ours.
+        unsafe { (*$pointer.as_ptr()).$field }
+    }};
+}
+
+/// Writes one field through a pointer that the view's invariant makes valid.
+macro_rules! set_field {
+    ($pointer:expr, $field:ident, $value:expr) => {{
+        let value = $value;
+        // SAFETY: the view's invariant: the SRB is valid and ours.
+        unsafe { (*$pointer.as_ptr()).$field = value };
+    }};
+}
+
+impl View {
+    /// Tells the form of the SRB at `srb`; `None` for NULL and for an extended SRB without its signature.
+    ///
+    /// # Safety
+    /// `srb` is NULL or an SRB that the port driver handed to the miniport, and the miniport still owns it.
+    pub(crate) unsafe fn new(srb: *mut c_void) -> Option<Self> {
+        let classic = NonNull::new(srb.cast::<SCSI_REQUEST_BLOCK>())?;
+        if field!(classic, Function) != SRB_FUNCTION_STORAGE_REQUEST_BLOCK {
+            return Some(Self::Classic(classic));
+        }
+        let extended = classic.cast::<STORAGE_REQUEST_BLOCK>();
+        (field!(extended, Signature) == SRB_SIGNATURE).then_some(Self::Extended(extended))
+    }
+
+    pub(crate) fn pointer(self) -> *mut c_void {
+        match self {
+            Self::Classic(srb) => srb.as_ptr().cast(),
+            Self::Extended(srb) => srb.as_ptr().cast(),
+        }
+    }
+
+    pub(crate) fn function(self) -> Function {
+        match self {
+            Self::Classic(srb) => u32::from(field!(srb, Function)).into(),
+            Self::Extended(srb) => field!(srb, SrbFunction).into(),
+        }
+    }
+
+    pub(crate) fn address(self) -> Option<Address> {
+        match self {
+            Self::Classic(srb) => Some(Address {
+                path: field!(srb, PathId),
+                target: field!(srb, TargetId),
+                lun: field!(srb, Lun),
+            }),
+            Self::Extended(srb) => {
+                let offset = field!(srb, AddressOffset);
+                if !extended::address_fits(field!(srb, SrbLength), offset) {
+                    return None;
+                }
+                // SAFETY: the offset lies within the SRB.
+                let address = unsafe { srb.byte_add(offset as usize) }.cast::<STOR_ADDR_BTL8>();
+                // SAFETY: the address lies within the SRB, as just checked; no alignment is assumed.
+                let address = unsafe { address.read_unaligned() };
+                (address.Type == STOR_ADDRESS_TYPE_BTL8).then_some(Address {
+                    path: address.Path,
+                    target: address.Target,
+                    lun: address.Lun,
+                })
+            }
+        }
+    }
+
+    pub(crate) fn flags(self) -> u32 {
+        match self {
+            Self::Classic(srb) => field!(srb, SrbFlags),
+            Self::Extended(srb) => field!(srb, SrbFlags),
+        }
+    }
+
+    pub(crate) fn direction(self) -> Direction {
+        match self.flags() & (SRB_FLAGS_DATA_IN | SRB_FLAGS_DATA_OUT) {
+            SRB_FLAGS_DATA_IN => Direction::In,
+            SRB_FLAGS_DATA_OUT => Direction::Out,
+            0 => Direction::None,
+            _ => Direction::Both,
+        }
+    }
+
+    pub(crate) fn data_transfer_length(self) -> u32 {
+        match self {
+            Self::Classic(srb) => field!(srb, DataTransferLength),
+            Self::Extended(srb) => field!(srb, DataTransferLength),
+        }
+    }
+
+    pub(crate) fn set_data_transfer_length(self, length: u32) {
+        match self {
+            Self::Classic(srb) => set_field!(srb, DataTransferLength, length),
+            Self::Extended(srb) => set_field!(srb, DataTransferLength, length),
+        }
+    }
+
+    pub(crate) fn set_srb_status(self, status: u8) {
+        match self {
+            Self::Classic(srb) => set_field!(srb, SrbStatus, status),
+            Self::Extended(srb) => set_field!(srb, SrbStatus, status),
+        }
+    }
+
+    pub(crate) fn data_buffer(self) -> *mut u8 {
+        match self {
+            Self::Classic(srb) => field!(srb, DataBuffer).cast(),
+            Self::Extended(srb) => field!(srb, DataBuffer).cast(),
+        }
+    }
+
+    /// The SRB extension: `SrbExtension` or `MiniportContext`.
+    pub(crate) fn extension(self) -> *mut u8 {
+        match self {
+            Self::Classic(srb) => field!(srb, SrbExtension).cast(),
+            Self::Extended(srb) => field!(srb, MiniportContext).cast(),
+        }
+    }
+
+    fn element(srb: NonNull<STORAGE_REQUEST_BLOCK>, wanted: &[u32]) -> Option<Element> {
+        extended::find(
+            field!(srb, SrbLength),
+            field!(srb, NumSrbExData),
+            wanted,
+            |offset| {
+                // SAFETY: `find` reads only within SrbLength.
+                let word = unsafe { srb.byte_add(offset as usize) }.cast::<u32>();
+                // SAFETY: as above; no alignment is assumed.
+                unsafe { word.read_unaligned() }
+            },
+        )
+    }
+
+    fn at<T>(srb: NonNull<STORAGE_REQUEST_BLOCK>, element: Element) -> Option<NonNull<T>> {
+        if (element.length as usize).saturating_add(8) < size_of::<T>() {
+            return None;
+        }
+        // SAFETY: the element lies within the SRB and is long enough for a T.
+        Some(unsafe { srb.byte_add(element.offset as usize) }.cast())
+    }
+
+    /// A copy of the CDB; `None` if there is none or it is malformed.
+    pub(crate) fn cdb(self) -> Option<Cdb> {
+        let mut cdb = Cdb {
+            bytes: [0; MAX_CDB],
+            length: 0,
+        };
+        let (source, length): (*const u8, usize) = match self {
+            Self::Classic(srb) => {
+                // SAFETY: the view's invariant.
+                let source = unsafe { &raw const (*srb.as_ptr()).Cdb };
+                (source.cast(), usize::from(field!(srb, CdbLength)).min(16))
+            }
+            Self::Extended(srb) => {
+                let wanted = [extended::SCSI_CDB16, extended::SCSI_CDB32, extended::SCSI_CDB_VAR];
+                let element = Self::element(srb, &wanted)?;
+                match element.kind {
+                    extended::SCSI_CDB16 => {
+                        let data = Self::at::<SRBEX_DATA_SCSI_CDB16>(srb, element)?;
+                        // SAFETY: the element is whole.
+                        let source = unsafe { &raw const (*data.as_ptr()).Cdb };
+                        (source.cast(), usize::from(field!(data, CdbLength)).min(16))
+                    }
+                    extended::SCSI_CDB32 => {
+                        let data = Self::at::<SRBEX_DATA_SCSI_CDB32>(srb, element)?;
+                        // SAFETY: the element is whole.
+                        let source = unsafe { &raw const (*data.as_ptr()).Cdb };
+                        (source.cast(), usize::from(field!(data, CdbLength)).min(32))
+                    }
+                    _ => {
+                        let data = Self::at::<SRBEX_DATA_SCSI_CDB_VAR>(srb, element)?;
+                        // SAFETY: the element is whole.
+                        let source = unsafe { &raw const (*data.as_ptr()).Cdb };
+                        // Type, Length, the fixed fields and the sense pointer come before the CDB: 32 bytes.
+                        let room = (element.length as usize).checked_sub(24)?;
+                        (
+                            source.cast(),
+                            (field!(data, CdbLength) as usize).min(room).min(MAX_CDB),
+                        )
+                    }
+                }
+            }
+        };
+        let target = cdb.bytes.get_mut(..length)?;
+        // SAFETY: `length` bytes of the CDB lie in the SRB, and `target` is as long; they do not overlap.
+        unsafe { source.copy_to_nonoverlapping(target.as_mut_ptr(), length) };
+        cdb.length = u8::try_from(length).ok()?;
+        Some(cdb)
+    }
+
+    /// Puts the SCSI status where the form keeps it.
+    pub(crate) fn set_scsi_status(self, status: u8) {
+        match self {
+            Self::Classic(srb) => set_field!(srb, ScsiStatus, status),
+            Self::Extended(srb) => {
+                let wanted = [extended::SCSI_CDB16, extended::SCSI_CDB32, extended::SCSI_CDB_VAR];
+                // The three forms keep the SCSI status at the same place.
+                let data = Self::element(srb, &wanted)
+                    .and_then(|element| Self::at::<SRBEX_DATA_SCSI_CDB16>(srb, element));
+                if let Some(data) = data {
+                    set_field!(data, ScsiStatus, status);
+                }
+            }
+        }
+    }
+
+    fn sense_buffer(self) -> Option<(NonNull<u8>, usize)> {
+        let (buffer, length): (*mut c_void, u8) = match self {
+            Self::Classic(srb) => (field!(srb, SenseInfoBuffer), field!(srb, SenseInfoBufferLength)),
+            Self::Extended(srb) => {
+                let wanted = [extended::SCSI_CDB16, extended::SCSI_CDB32, extended::SCSI_CDB_VAR];
+                let element = Self::element(srb, &wanted)?;
+                if element.kind == extended::SCSI_CDB_VAR {
+                    let data = Self::at::<SRBEX_DATA_SCSI_CDB_VAR>(srb, element)?;
+                    (field!(data, SenseInfoBuffer), field!(data, SenseInfoBufferLength))
+                } else {
+                    // CDB16 and CDB32 differ only in the length of the CDB, which comes last.
+                    let data = Self::at::<SRBEX_DATA_SCSI_CDB16>(srb, element)?;
+                    (field!(data, SenseInfoBuffer), field!(data, SenseInfoBufferLength))
+                }
+            }
+        };
+        Some((NonNull::new(buffer.cast())?, usize::from(length)))
+    }
+
+    /// Copies sense data, cut to the buffer. True if any was stored.
+    pub(crate) fn set_sense(self, sense: &[u8]) -> bool {
+        let Some((buffer, capacity)) = self.sense_buffer() else {
+            return false;
+        };
+        let length = sense.len().min(capacity);
+        if length == 0 {
+            return false;
+        }
+        // SAFETY: the sense buffer has `capacity` bytes, and `sense` is not in it.
+        unsafe { sense.as_ptr().copy_to_nonoverlapping(buffer.as_ptr(), length) };
+        true
+    }
+
+    /// Action and flags of a PNP SRB.
+    pub(crate) fn pnp(self) -> Option<(PnpAction, u32)> {
+        match self {
+            Self::Classic(srb) => {
+                let pnp = srb.cast::<ClassicPnp>();
+                Some((u32::from_ne_bytes(field!(pnp, action)).into(), field!(pnp, flags)))
+            }
+            Self::Extended(srb) => {
+                let data = Self::at::<SRBEX_DATA_PNP>(srb, Self::element(srb, &[extended::PNP])?)?;
+                #[expect(clippy::cast_sign_loss, reason = "the enumeration is an i32 in C")]
+                #[expect(clippy::allow_attributes, reason = "its sign depends on the header's reading")]
+                #[allow(clippy::unnecessary_cast, reason = "its sign depends on the header's reading")]
+                let action = field!(data, PnPAction) as u32;
+                Some((action.into(), field!(data, SrbPnPFlags)))
+            }
+        }
+    }
+}
+
+/// `SCSI_PNP_REQUEST_BLOCK` up to what is read of it (srb.h).
+#[repr(C)]
+struct ClassicPnp {
+    length: u16,
+    function: u8,
+    srb_status: u8,
+    sub_function: u8,
+    path: u8,
+    target: u8,
+    lun: u8,
+    action: [u8; 4],
+    srb_flags: u32,
+    data_transfer_length: u32,
+    time_out_value: u32,
+    data_buffer: *mut c_void,
+    sense_info_buffer: *mut c_void,
+    next_srb: *mut c_void,
+    original_request: *mut c_void,
+    srb_extension: *mut c_void,
+    flags: u32,
+}
+
+const _: () = assert!(
+    core::mem::offset_of!(ClassicPnp, srb_extension)
+        == core::mem::offset_of!(SCSI_REQUEST_BLOCK, SrbExtension)
+);
+
+/// Compile-time agreement of the three SCSI elements on what is used of them in common.
+const _: () = {
+    assert!(
+        core::mem::offset_of!(SRBEX_DATA_SCSI_CDB16, ScsiStatus)
+            == core::mem::offset_of!(SRBEX_DATA_SCSI_CDB32, ScsiStatus)
+    );
+    assert!(
+        core::mem::offset_of!(SRBEX_DATA_SCSI_CDB16, ScsiStatus)
+            == core::mem::offset_of!(SRBEX_DATA_SCSI_CDB_VAR, ScsiStatus)
+    );
+    assert!(
+        core::mem::offset_of!(SRBEX_DATA_SCSI_CDB16, SenseInfoBuffer)
+            == core::mem::offset_of!(SRBEX_DATA_SCSI_CDB32, SenseInfoBuffer)
+    );
+    assert!(core::mem::offset_of!(SRBEX_DATA_SCSI_CDB_VAR, Cdb) == 32);
+    assert!(core::mem::size_of::<SRBEX_DATA_POWER>() >= 16);
+};
