@@ -1,0 +1,73 @@
+//! The README.txt of a package: how to install it on a test machine and how to go back.
+
+use crate::manifest::Manifest;
+
+/// What the text needs to name.
+pub(crate) struct Names<'text> {
+    pub(crate) sys: &'text str,
+    pub(crate) inf: &'text str,
+    pub(crate) certificate: &'text str,
+}
+
+/// The text, lines ended as Windows does.
+pub(crate) fn text(manifest: &Manifest, names: &Names<'_>) -> String {
+    let Names {
+        sys,
+        inf,
+        certificate,
+    } = names;
+    let Manifest {
+        name,
+        flavour,
+        version,
+        date,
+        certificate_thumbprint: thumbprint,
+        ..
+    } = manifest;
+    let ids: String = manifest
+        .hardware_ids
+        .iter()
+        .map(|id| format!("  {id}\n"))
+        .collect();
+    format!(
+        "{name} {version} ({flavour} flavour, {date})
+
+THIS PACKAGE HAS NOT BEEN RUN ON WINDOWS. It was built and test-signed on Linux; {sys} was run there in a
+model of Windows' storage stack against an emulated controller. Use a virtual machine or a spare computer,
+never one whose data you need.
+
+It is signed with a test certificate, which Windows accepts in test-signing mode only. It installs on:
+{ids}
+Commands are for an elevated command prompt in this folder.
+
+INSTALL
+ 1. BitLocker: suspend it, or the change of boot settings asks for the recovery key:
+      manage-bde -protectors -disable C: -RebootCount 0
+ 2. Secure Boot: switch it off in the firmware's settings; test signing cannot be on beside it.
+ 3. Trust the test certificate on this machine:
+      certutil -addstore Root {certificate}
+      certutil -addstore TrustedPublisher {certificate}
+ 4. Switch test signing on, then restart:
+      bcdedit /set testsigning on
+ 5. Install:
+      pnputil /add-driver {inf} /install
+
+GO BACK
+ 1. Find the package's published name (oemNN.inf) and remove it; Windows' own driver takes over:
+      pnputil /enum-drivers
+      pnputil /delete-driver oemNN.inf /uninstall
+ 2. Switch test signing off and forget the certificate:
+      bcdedit /set testsigning off
+      certutil -delstore TrustedPublisher {thumbprint}
+      certutil -delstore Root {thumbprint}
+ 3. Restart, switch Secure Boot on, and resume BitLocker:
+      manage-bde -protectors -enable C:
+
+IF WINDOWS NO LONGER STARTS
+  In the recovery environment's command prompt, where D: stands for the Windows drive:
+      dism /image:D:\\ /get-drivers
+      dism /image:D:\\ /remove-driver /driver:oemNN.inf
+"
+    )
+    .replace('\n', "\r\n")
+}
