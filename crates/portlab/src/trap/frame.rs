@@ -1,0 +1,255 @@
+//! The interrupted driver's registers as the emulator sees them, and the stubs that enter and leave it.
+#![expect(unsafe_code, reason = "the entry stubs are machine code around foreign register state")]
+
+use std::{
+    arch::naked_asm,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use super::emulate;
+
+/// Bytes below the interrupted stack pointer that stay untouched: the System V red zone. Windows code has
+/// none, but the lab's own code can fault as well.
+pub(super) const RED_ZONE: u64 = 128;
+
+/// General registers, flags and instruction pointer of interrupted or calling driver code.
+///
+/// The general registers are in the encoding order of the processor (Intel SDM volume 2, table 2-2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Registers {
+    /// rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8 to r15.
+    pub general: [u64; 16],
+    /// The instruction pointer.
+    pub rip: u64,
+    /// The flags.
+    pub rflags: u64,
+}
+
+impl Registers {
+    /// The stack pointer.
+    #[must_use]
+    pub const fn rsp(&self) -> u64 {
+        self.general[4]
+    }
+
+    /// The frame pointer register.
+    #[must_use]
+    pub const fn rbp(&self) -> u64 {
+        self.general[5]
+    }
+}
+
+impl std::fmt::Display for Registers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const NAMES: [&str; 16] = [
+            "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+            "r14", "r15",
+        ];
+        write!(f, "rip {:016x} rflags {:08x}", self.rip, self.rflags)?;
+        for (index, (name, value)) in NAMES.iter().zip(self.general).enumerate() {
+            let separator = if index % 4 == 0 { '\n' } else { ' ' };
+            write!(f, "{separator}{name:>3} {value:016x}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What the stubs leave on the driver's stack.
+#[repr(C)]
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// In encoding order; the stack pointer's entry is not restored.
+    pub(super) general: [u64; 16],
+    pub(super) rflags: u64,
+    /// On entry the address or the number of the site; on exit where to go on.
+    pub(super) slot: u64,
+}
+
+impl Frame {
+    /// Where a frame for code interrupted at stack pointer `rsp` lies.
+    pub(super) const fn address_for(rsp: u64) -> u64 {
+        (rsp & !7).wrapping_sub(RED_ZONE + size_of::<Self>() as u64)
+    }
+
+    /// The interrupted stack pointer, from the frame's own place.
+    pub(super) fn rsp(&self) -> u64 {
+        std::ptr::from_ref(self) as u64 + size_of::<Self>() as u64 + RED_ZONE
+    }
+
+    pub(super) fn registers(&self, rip: u64) -> Registers {
+        let mut general = self.general;
+        general[4] = self.rsp();
+        Registers { general, rip, rflags: self.rflags }
+    }
+}
+
+/// Size of the area the vector state is saved in.
+static SAVE_SIZE: AtomicU64 = AtomicU64::new(512 + 64);
+/// Components to save by `xsave`; zero where the processor has only `fxsave`.
+static SAVE_MASK: AtomicU64 = AtomicU64::new(0);
+
+/// Finds out how to save the vector state; before the first stub runs.
+pub(super) fn measure_vector_state() {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+    const OSXSAVE: u32 = 1 << 27;
+    // x87, SSE, AVX, AVX-512, PKRU is left out: it is not the driver's. AMX neither: 8 KiB for nothing.
+    const WANTED: u64 = 0b1110_0111;
+    if __cpuid(1).ecx & OSXSAVE == 0 {
+        return;
+    }
+    // SAFETY: OSXSAVE says that the operating system enabled xgetbv.
+    let enabled = unsafe { std::arch::x86_64::_xgetbv(0) };
+    let mask = enabled & WANTED;
+    let size = (2..8)
+        .filter(|component| mask >> component & 1 != 0)
+        .map(|component| __cpuid_count(0xd, component))
+        .map(|leaf| u64::from(leaf.ebx) + u64::from(leaf.eax))
+        .fold(512 + 64, u64::max);
+    SAVE_SIZE.store(size, Ordering::Relaxed);
+    SAVE_MASK.store(mask, Ordering::Release);
+}
+
+/// The emulator's half that knows where a vector register lies in the save area.
+pub(super) struct VectorState {
+    area: *mut u8,
+}
+
+impl VectorState {
+    /// # Safety
+    /// `area` is the save area of the stub that called, alive while the value lives.
+    pub(super) unsafe fn new(area: *mut u8) -> Self {
+        Self { area }
+    }
+
+    /// Intel SDM volume 1, 10.5.1 (FXSAVE area): XMM0 at byte 160, 16 bytes each.
+    fn register(&self, number: usize) -> *mut [u64; 2] {
+        debug_assert!(number < 16);
+        self.area.wrapping_add(160 + 16 * (number & 15)).cast()
+    }
+
+    pub(super) fn read(&self, number: usize) -> [u64; 2] {
+        // SAFETY: the register lies within the save area, which is 64-byte aligned and saved by the stub.
+        unsafe { self.register(number).read() }
+    }
+
+    pub(super) fn write(&mut self, number: usize, value: [u64; 2]) {
+        // SAFETY: as in `read`.
+        unsafe { self.register(number).write(value) }
+        if SAVE_MASK.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        // XSTATE_BV in the header (SDM volume 1, 13.4.2): a component marked as initial would be zeroed.
+        let present = self.area.wrapping_add(512).cast::<u64>();
+        // SAFETY: the header follows the legacy area.
+        let bits = unsafe { present.read() };
+        // SAFETY: as above.
+        unsafe { present.write(bits | 0b10) }
+    }
+}
+
+/// Entered from the signal handler: the frame is complete, its address is in rdi and rsp.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn trap_entry() {
+    naked_asm!(
+        "lea rsi, [rip + {target}]",
+        "jmp {common}",
+        target = sym emulate::from_trap,
+        common = sym common_entry,
+    )
+}
+
+/// Entered from a trampoline, below the red zone, with the site's number pushed.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn site_entry() {
+    naked_asm!(
+        "pushfq",
+        "push r15",
+        "push r14",
+        "push r13",
+        "push r12",
+        "push r11",
+        "push r10",
+        "push r9",
+        "push r8",
+        "push rdi",
+        "push rsi",
+        "push rbp",
+        "push rsp",
+        "push rbx",
+        "push rdx",
+        "push rcx",
+        "push rax",
+        "mov rdi, rsp",
+        "lea rsi, [rip + {target}]",
+        "jmp {common}",
+        target = sym emulate::from_site,
+        common = sym common_entry,
+    )
+}
+
+/// Saves the vector state, calls the function in rsi with (frame, save area), restores everything and goes on
+/// at the address in the frame's slot. rdi = rsp = frame.
+#[unsafe(naked)]
+unsafe extern "C" fn common_entry() {
+    naked_asm!(
+        "cld",
+        "mov rbx, rdi",
+        "mov r12, rsi",
+        "sub rsp, [rip + {size}]",
+        "and rsp, -64",
+        "mov r13, [rip + {mask}]",
+        "test r13, r13",
+        "jz 2f",
+        // The header must be zero but for what xsave sets.
+        "xor eax, eax",
+        "mov [rsp + 512], rax",
+        "mov [rsp + 520], rax",
+        "mov [rsp + 528], rax",
+        "mov [rsp + 536], rax",
+        "mov [rsp + 544], rax",
+        "mov [rsp + 552], rax",
+        "mov [rsp + 560], rax",
+        "mov [rsp + 568], rax",
+        "mov rax, r13",
+        "xor edx, edx",
+        "xsave64 [rsp]",
+        "jmp 3f",
+        "2:",
+        "fxsave64 [rsp]",
+        "3:",
+        "mov rdi, rbx",
+        "mov rsi, rsp",
+        "call r12",
+        "test r13, r13",
+        "jz 4f",
+        "mov rax, r13",
+        "xor edx, edx",
+        "xrstor64 [rsp]",
+        "jmp 5f",
+        "4:",
+        "fxrstor64 [rsp]",
+        "5:",
+        "mov rsp, rbx",
+        "pop rax",
+        "pop rcx",
+        "pop rdx",
+        "pop rbx",
+        "lea rsp, [rsp + 8]",
+        "pop rbp",
+        "pop rsi",
+        "pop rdi",
+        "pop r8",
+        "pop r9",
+        "pop r10",
+        "pop r11",
+        "pop r12",
+        "pop r13",
+        "pop r14",
+        "pop r15",
+        "popfq",
+        "ret {red_zone}",
+        size = sym SAVE_SIZE,
+        mask = sym SAVE_MASK,
+        red_zone = const RED_ZONE,
+    )
+}
