@@ -1,4 +1,4 @@
-//! READ CAPACITY (SNTL 5.6, SBC-3 5.15 and 5.16).
+//! READ CAPACITY (SBC-3; SNTL on the same commands).
 
 use scsi::capacity::{Capacity10, Capacity16};
 use scsi::cdb::ReadCapacity16;

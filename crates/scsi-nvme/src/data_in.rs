@@ -1,9 +1,9 @@
-//! Where answers go: the Data-In Buffer (SAM-5 5.4.3).
+//! Where answers go: the Data-In Buffer (SAM-5).
 
 use crate::request::Translation;
 
-/// The initiator's buffer for an answer. [`translate`](crate::translate) writes to it front to back, never beyond the
-/// request's `data_length` nor the CDB's allocation length, and never reads it.
+/// The initiator's buffer for an answer. [`translate`](crate::translate) writes to it front to back, never
+/// beyond the request's `data_length` nor the CDB's allocation length, and never reads it.
 pub trait DataIn {
     /// Puts `bytes` at `offset`. Called with ascending, adjacent offsets.
     fn write(&mut self, offset: usize, bytes: &[u8]);
@@ -18,8 +18,8 @@ impl DataIn for &mut [u8] {
     }
 }
 
-/// An answer under way, cut to what the initiator has room for. A cut answer keeps the length fields of the whole
-/// one (SPC-4 4.2.5.6).
+/// An answer under way, cut to what the initiator has room for. A cut answer keeps the length fields of the
+/// whole one (SPC-4, "Allocation length").
 pub(crate) struct Answer<'a> {
     data_in: &'a mut dyn DataIn,
     limit: usize,

@@ -4,10 +4,10 @@ use scsi::inquiry::graphic_ascii;
 
 use crate::unit::{Controller, Namespace};
 
-/// T10 VENDOR IDENTIFICATION of every NVMe disk (SNTL 6.1.1).
+/// T10 VENDOR IDENTIFICATION of every NVMe disk (SNTL 6.1).
 pub(crate) const VENDOR: [u8; 8] = *b"NVMe    ";
 
-/// PRODUCT IDENTIFICATION: the first 16 bytes of the model number (SNTL 6.1.1).
+/// PRODUCT IDENTIFICATION: the first 16 bytes of the model number (SNTL 6.1).
 pub(crate) fn product(controller: &Controller) -> [u8; 16] {
     graphic_ascii(
         controller
@@ -18,7 +18,7 @@ pub(crate) fn product(controller: &Controller) -> [u8; 16] {
     )
 }
 
-/// PRODUCT REVISION LEVEL: the last four bytes of the firmware revision that are not padding (SNTL 6.1.1).
+/// PRODUCT REVISION LEVEL: the last four bytes of the firmware revision that are not padding (SNTL 6.1).
 pub(crate) fn revision(controller: &Controller) -> [u8; 4] {
     let text = graphic_ascii(controller.firmware_revision);
     text.trim_ascii_end()
@@ -78,8 +78,9 @@ const fn hex_digit(nibble: u8) -> u8 {
 /// Longest [`unit_serial_number`].
 pub(crate) const UNIT_SERIAL_NUMBER: usize = 40;
 
-/// PRODUCT SERIAL NUMBER (SNTL 6.1.3): the NGUID in 40 characters, else the EUI64 in 20, each in groups of four digits
-/// with underscores between and a full stop behind; else the controller's serial number and the NSID in 30.
+/// PRODUCT SERIAL NUMBER (SNTL 6.1): the NGUID in 40 characters, else the EUI64 in 20, each in groups of four
+/// digits with underscores between and a full stop behind; else the controller's serial number and the NSID
+/// in 30.
 pub(crate) fn unit_serial_number(controller: &Controller, namespace: &Namespace) -> Text<UNIT_SERIAL_NUMBER> {
     let mut text = Text::new();
     if let Some(nguid) = nguid(namespace) {

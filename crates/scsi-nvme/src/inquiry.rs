@@ -1,4 +1,4 @@
-//! INQUIRY (SNTL 6.1, SPC-4 6.6).
+//! INQUIRY (SNTL 6.1; SPC-4, "INQUIRY command").
 
 use scsi::cdb::Inquiry;
 use scsi::inquiry::{Peripheral, StandardInquiry};
@@ -27,8 +27,8 @@ pub(crate) fn present(
     }
 }
 
-/// INQUIRY to a LUN that does not exist: peripheral qualifier 011b says so. Of the VPD pages only the list of pages
-/// can be told without a namespace, and it names nothing but itself.
+/// INQUIRY to a LUN that does not exist: peripheral qualifier 011b says so. Of the VPD pages only the list of
+/// pages can be told without a namespace, and it names nothing but itself.
 pub(crate) fn absent(
     request: &Request<'_>,
     controller: &Controller,

@@ -1,12 +1,12 @@
 //! SCSI-to-NVMe translation without I/O.
 //!
-//! [`translate`] takes a CDB and what is known of the controller and the addressed namespace, and says what is to be
-//! done: end the command now (the answer already written), submit an NVM command, or fail with sense data. Coming
-//! back, [`outcome`] turns an NVMe completion's status into SCSI status and sense. Nothing here waits, allocates,
-//! keeps state or trusts its input.
+//! [`translate`] takes a CDB and what is known of the controller and the addressed namespace, and says what
+//! is to be done: end the command now (the answer already written), submit an NVM command, or fail with sense
+//! data. Coming back, [`outcome`] turns an NVMe completion's status into SCSI status and sense. Nothing here
+//! waits, allocates, keeps state or trusts its input.
 //!
-//! Sources: NVM Express: SCSI Translation Reference 1.5 (SNTL), SPC-4, SBC-3, SAM-5. Where they disagree, the SCSI
-//! standards win; the ADR on the translation lists each such place.
+//! Sources: NVM Express: SCSI Translation Reference 1.5 (SNTL), SPC-4, SBC-3, SAM-5. Where they disagree, the
+//! SCSI standards win; the ADR on the translation lists each such place.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -8,7 +8,7 @@ use crate::request::{NvmCommand, Request, Transfer, Translation};
 use crate::translate::WRONG_DIRECTION;
 use crate::unit::{Controller, Namespace};
 
-/// READ (SNTL 5.5, SBC-3 5.10).
+/// READ (SBC-3; SNTL on the same commands).
 pub(crate) fn read(
     request: &Request<'_>,
     controller: &Controller,
@@ -23,7 +23,7 @@ pub(crate) fn read(
     }
 }
 
-/// WRITE (SNTL 5.14, SBC-3 5.34).
+/// WRITE (SBC-3; SNTL on the same commands).
 pub(crate) fn write(
     request: &Request<'_>,
     controller: &Controller,
@@ -46,7 +46,8 @@ fn transfer(
     namespace: &Namespace,
     access: &MediaAccess,
 ) -> Result<Option<Transfer>, Sense> {
-    // Without protection information any other RDPROTECT or WRPROTECT is invalid (SBC-3 tables 61 and 107).
+    // Without protection information any other RDPROTECT or WRPROTECT is invalid (SBC-3, tables of the two
+    // fields).
     if access.protect != 0 {
         return Err(Sense::invalid_field(MediaAccess::PROTECT_FIELD));
     }
@@ -74,8 +75,9 @@ fn transfer(
     }))
 }
 
-/// SYNCHRONIZE CACHE (SNTL 5.11, SBC-3 5.26). Flush has no range: the whole namespace is synchronized. Status waits
-/// for the medium even if IMMED asks for it at once: later than allowed, never sooner than is safe.
+/// SYNCHRONIZE CACHE (SBC-3; SNTL on the same commands). Flush has no range: the whole namespace is
+/// synchronized. Status waits for the medium even if IMMED asks for it at once: later than allowed, never
+/// sooner than is safe.
 pub(crate) fn synchronize_cache(
     controller: &Controller,
     namespace: &Namespace,
@@ -88,8 +90,9 @@ pub(crate) fn synchronize_cache(
     }
 }
 
-/// START STOP UNIT (SNTL 5.10, SBC-3 5.25). A stop writes the cache to the medium; power itself is the port driver's
-/// matter, so that no power condition but active can be entered and a stopped unit still answers.
+/// START STOP UNIT (SBC-3; SNTL on the same command). A stop writes the cache to the medium; power itself is
+/// the port driver's matter, so that no power condition but active can be entered and a stopped unit still
+/// answers.
 pub(crate) fn start_stop_unit(
     controller: &Controller,
     namespace: &Namespace,
@@ -109,8 +112,8 @@ pub(crate) fn start_stop_unit(
     }
 }
 
-/// Without a volatile write cache every completed write is on the medium already. A cache that is disabled now may
-/// still hold data from before.
+/// Without a volatile write cache every completed write is on the medium already. A cache that is disabled
+/// now may still hold data from before.
 fn flush(controller: &Controller, namespace: &Namespace) -> Translation {
     if controller.volatile_write_cache {
         Translation::Submit(NvmCommand::Flush {

@@ -1,4 +1,4 @@
-//! MODE SENSE (SNTL 5.4, SPC-4 6.11 and 6.12).
+//! MODE SENSE (SPC-4; SBC-3 on the Caching mode page; SNTL on both).
 
 use scsi::cdb::{ModeSense, ModeSenseForm};
 use scsi::mode::{

@@ -1,4 +1,4 @@
-//! REPORT LUNS (SNTL 5.9, SPC-4 6.33).
+//! REPORT LUNS (SPC-4; SNTL on the same command).
 
 use scsi::cdb::{ReportLuns, SelectReport};
 use scsi::luns::{LunListHeader, single_level_lun};

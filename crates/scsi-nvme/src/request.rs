@@ -45,7 +45,8 @@ pub struct Request<'a> {
 pub enum Translation {
     /// The command is complete with status GOOD.
     Complete {
-        /// Bytes written to the data buffer from its start; less than the request's `data_length` is no error.
+        /// Bytes written to the data buffer from its start; less than the request's `data_length` is no
+        /// error.
         length: u32,
     },
     /// The NVM command is to be submitted; its completion's status goes through [`outcome`](crate::outcome).
@@ -168,9 +169,9 @@ pub enum DataPhase {
     Other,
 }
 
-/// Classifies a request without looking at any namespace, for `HwStorBuildIo`, which may not. A CDB classified as
-/// `Read` or `Write` may still be refused by [`translate`](crate::translate); one classified as `Other` never becomes
-/// a Read or a Write.
+/// Classifies a request without looking at any namespace, for `HwStorBuildIo`, which may not. A CDB
+/// classified as `Read` or `Write` may still be refused by [`translate`](crate::translate); one classified as
+/// `Other` never becomes a Read or a Write.
 #[must_use]
 pub fn data_phase(cdb: &[u8]) -> DataPhase {
     match cdb.first().copied().map(Opcode) {

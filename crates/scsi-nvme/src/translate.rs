@@ -21,8 +21,9 @@ pub struct Target<'a> {
     pub luns: &'a LunSet,
 }
 
-/// Translates `request`. An answer without NVM command is written to `data_in`, which is the request's data buffer or
-/// memory that is copied there afterwards; nothing is written unless the result is [`Translation::Complete`].
+/// Translates `request`. An answer without NVM command is written to `data_in`, which is the request's data
+/// buffer or memory that is copied there afterwards; nothing is written unless the result is
+/// [`Translation::Complete`].
 ///
 /// Callable at any IRQL; touches nothing but its arguments.
 #[must_use]
@@ -60,7 +61,8 @@ fn to_namespace(
     }
 }
 
-/// INQUIRY, REPORT LUNS and REQUEST SENSE are answered whatever LUN they address; nothing else is (SAM-5 5.11).
+/// INQUIRY, REPORT LUNS and REQUEST SENSE are answered whatever LUN they address; nothing else is (SAM-5,
+/// "Incorrect logical unit numbers").
 fn to_absent_unit(
     request: &Request<'_>,
     target: &Target<'_>,
@@ -85,7 +87,8 @@ fn answered_by_any_unit(cdb: &[u8]) -> bool {
     )
 }
 
-/// Sense data go back with the command that they are about, so that none are ever pending (SPC-4 6.39).
+/// Sense data go back with the command that they are about, so that none are ever pending (SPC-4, "REQUEST
+/// SENSE command").
 fn request_sense(
     request: &Request<'_>,
     command: RequestSense,

@@ -15,8 +15,8 @@ pub struct Controller {
     pub volatile_write_cache: bool,
     /// Feature 06h, WCE: the volatile write cache is enabled. Meaningless without `volatile_write_cache`.
     pub write_cache_enabled: bool,
-    /// The most that one command may transfer, in bytes: what the miniport reported as `MaximumTransferLength`.
-    /// 0: nothing but NVMe's own 65,536 blocks limits a command.
+    /// The most that one command may transfer, in bytes: what the miniport reported as
+    /// `MaximumTransferLength`. 0: nothing but NVMe's own 65,536 blocks limits a command.
     pub max_transfer_bytes: u32,
 }
 
@@ -41,8 +41,8 @@ pub struct Namespace {
 impl Namespace {
     /// A namespace of `blocks` blocks (NSZE) of 2^`block_shift` bytes (LBADS), without identifiers, writable.
     ///
-    /// None if there can be no such namespace: NSID 0 or the broadcast NSID, no blocks, or a block size outside
-    /// 512 bytes to 64 KiB.
+    /// None if there can be no such namespace: NSID 0 or the broadcast NSID, no blocks, or a block size
+    /// outside 512 bytes to 64 KiB.
     #[must_use]
     pub const fn new(id: NamespaceId, blocks: u64, block_shift: u8) -> Option<Self> {
         if !id.is_single() || blocks == 0 || block_shift < 9 || block_shift > 16 {

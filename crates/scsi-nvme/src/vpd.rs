@@ -1,4 +1,4 @@
-//! VPD pages (SNTL 6.1.2 to 6.1.7, SPC-4 7.8, SBC-3 6.6).
+//! VPD pages (SNTL 6.1, SPC-4 and SBC-3 on vital product data).
 
 use scsi::cdb::Inquiry;
 use scsi::inquiry::{Peripheral, graphic_ascii};
@@ -87,8 +87,9 @@ fn variable_page(
 /// Room for the four designators of a namespace that has both identifiers: 20 + 44 + 12 + 28 bytes.
 const DESIGNATORS: usize = 104;
 
-/// The designators of the logical unit, the most telling first: NGUID and EUI64, each in binary and as a SCSI name
-/// string; without either, one made of vendor, product, serial number and NSID (SNTL 6.1.4, SPC-4 7.8.5).
+/// The designators of the logical unit, the most telling first: NGUID and EUI64, each in binary and as a SCSI
+/// name string; without either, one made of vendor, product, serial number and NSID (SNTL 6.1.4; SPC-4,
+/// "Device Identification VPD page").
 fn designators(controller: &Controller, namespace: &Namespace) -> Text<DESIGNATORS> {
     let mut list = Text::new();
     if let Some(nguid) = nguid(namespace) {
@@ -103,7 +104,7 @@ fn designators(controller: &Controller, namespace: &Namespace) -> Text<DESIGNATO
     list
 }
 
-/// An EUI-64 based designator (SPC-4 7.8.5.5) and the SCSI name string made of it (SPC-4 7.8.5.12): "eui.", the digits,
+/// An EUI-64 based designator and the SCSI name string made of it: "eui.", the digits,
 /// and zeros, at least one, up to a multiple of four bytes.
 fn push_eui64_based(list: &mut Text<DESIGNATORS>, identifier: &[u8]) {
     push_designator(list, CodeSet::Binary, DesignatorType::Eui64, identifier);
@@ -119,7 +120,7 @@ fn push_eui64_based(list: &mut Text<DESIGNATORS>, identifier: &[u8]) {
     );
 }
 
-/// A T10 vendor ID based designator (SPC-4 7.8.5.4).
+/// A T10 vendor ID based designator.
 fn push_t10_vendor_id(list: &mut Text<DESIGNATORS>, controller: &Controller, namespace: &Namespace) {
     let mut identifier = Text::<52>::new();
     identifier.push_all(&VENDOR);

@@ -1,9 +1,9 @@
-//! Parameter data of READ CAPACITY (SBC-3 5.15 and 5.16).
+//! Parameter data of READ CAPACITY (SBC-3, "READ CAPACITY (10) command" and "READ CAPACITY (16) command").
 
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// READ CAPACITY (10) parameter data (SBC-3 table 64).
+/// READ CAPACITY (10) parameter data.
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Capacity10 {
@@ -14,8 +14,8 @@ pub struct Capacity10 {
 }
 
 impl Capacity10 {
-    /// The data for a unit whose last block is `last_lba`. A last LBA that does not fit becomes `FFFF_FFFFh`, which
-    /// sends the initiator to READ CAPACITY (16).
+    /// The data for a unit whose last block is `last_lba`. A last LBA that does not fit becomes `FFFF_FFFFh`,
+    /// which sends the initiator to READ CAPACITY (16).
     #[must_use]
     pub fn new(last_lba: u64, block_length: u32) -> Self {
         Self {
@@ -25,7 +25,7 @@ impl Capacity10 {
     }
 }
 
-/// READ CAPACITY (16) parameter data (SBC-3 table 66).
+/// READ CAPACITY (16) parameter data.
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Capacity16 {

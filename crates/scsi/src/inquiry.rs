@@ -1,4 +1,4 @@
-//! Standard INQUIRY data (SPC-4 6.6.2).
+//! Standard INQUIRY data (SPC-4, "INQUIRY command").
 
 use zerocopy::byteorder::big_endian::U16;
 use zerocopy::{Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -38,8 +38,8 @@ pub struct StandardInquiry {
 }
 
 impl StandardInquiry {
-    /// The data for one logical unit. Vendor, product and revision are left-aligned ASCII padded by spaces; bytes
-    /// that are not graphic ASCII are replaced by spaces ([`graphic_ascii`]).
+    /// The data for one logical unit. Vendor, product and revision are left-aligned ASCII padded by spaces;
+    /// bytes that are not graphic ASCII are replaced by spaces ([`graphic_ascii`]).
     #[must_use]
     pub fn new(peripheral: Peripheral, vendor: [u8; 8], product: [u8; 16], revision: [u8; 4]) -> Self {
         const SPC_4: u8 = 0x06;
@@ -47,7 +47,7 @@ impl StandardInquiry {
         // The structure's length less the five bytes up to and including this field.
         const ADDITIONAL_LENGTH: u8 = 69;
         const CMDQUE: u8 = 0x02;
-        // SAM-5, SPC-4 and SBC-3, none claiming a particular revision (SPC-4 table 142).
+        // SAM-5, SPC-4 and SBC-3, none claiming a particular revision (SPC-4, "Version descriptor values").
         const VERSIONS: [U16; 8] = [
             U16::new(0x00A0),
             U16::new(0x0460),
@@ -78,7 +78,8 @@ impl StandardInquiry {
     }
 }
 
-/// Replaces what an ASCII data field may not hold (SPC-4 4.3.1: codes 20h to 7Eh) by spaces.
+/// Replaces what an ASCII data field may not hold (SPC-4, "ASCII data field requirements": codes 20h to 7Eh)
+/// by spaces.
 #[must_use]
 pub fn graphic_ascii<const N: usize>(bytes: [u8; N]) -> [u8; N] {
     bytes.map(|byte| if matches!(byte, 0x20..=0x7E) { byte } else { b' ' })

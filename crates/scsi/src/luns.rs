@@ -1,4 +1,5 @@
-//! Parameter data of REPORT LUNS (SPC-4 6.33) and the LUN form it carries (SAM-5 4.7).
+//! Parameter data of REPORT LUNS (SPC-4) and the LUN form it carries (SAM-5, "Logical unit representation
+//! format").
 
 use zerocopy::byteorder::big_endian::U32;
 use zerocopy::{Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -23,7 +24,8 @@ impl LunListHeader {
     }
 }
 
-/// A LUN as REPORT LUNS tells it: single level, peripheral device addressing on bus 0 (SAM-5 4.7.7.2).
+/// A LUN as REPORT LUNS tells it: single level, peripheral device addressing on bus 0 (SAM-5, "Peripheral
+/// device addressing method").
 #[must_use]
 pub const fn single_level_lun(lun: u8) -> [u8; 8] {
     [0, lun, 0, 0, 0, 0, 0, 0]

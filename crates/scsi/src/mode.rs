@@ -1,10 +1,10 @@
-//! Mode parameters (SPC-4 7.5, SBC-3 6.5).
+//! Mode parameters (SPC-4, "Mode parameters"; SBC-3, "Mode parameters for direct access block devices").
 
 use bitfield_struct::bitfield;
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// PC, page control: which values MODE SENSE returns (SPC-4 table 165).
+/// PC, page control: which values MODE SENSE returns.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum PageControl {
     /// Current values.
@@ -36,7 +36,7 @@ impl PageControl {
 pub struct PageCode(pub u8);
 
 impl PageCode {
-    /// Caching (SBC-3 6.5.5).
+    /// Caching (SBC-3).
     pub const CACHING: Self = Self(0x08);
     /// All pages.
     pub const ALL: Self = Self(0x3F);
@@ -54,7 +54,7 @@ impl SubpageCode {
     pub const ALL: Self = Self(0xFF);
 }
 
-/// DEVICE-SPECIFIC PARAMETER of a direct access block device (SBC-3 6.5.1).
+/// DEVICE-SPECIFIC PARAMETER of a direct access block device (SBC-3).
 #[bitfield(u8)]
 #[derive(Immutable, IntoBytes, KnownLayout, Unaligned)]
 pub struct DeviceSpecific {
@@ -68,7 +68,7 @@ pub struct DeviceSpecific {
     pub write_protected: bool,
 }
 
-/// Mode parameter header of MODE SENSE (6) (SPC-4 table 439).
+/// Mode parameter header of MODE SENSE (6).
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Header6 {
@@ -97,7 +97,7 @@ impl Header6 {
     }
 }
 
-/// Mode parameter header of MODE SENSE (10) (SPC-4 table 440).
+/// Mode parameter header of MODE SENSE (10).
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Header10 {
@@ -135,7 +135,7 @@ impl Header10 {
     }
 }
 
-/// Short LBA mode parameter block descriptor (SBC-3 6.5.2.2).
+/// Short LBA mode parameter block descriptor (SBC-3).
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ShortBlockDescriptor {
@@ -160,7 +160,7 @@ impl ShortBlockDescriptor {
     }
 }
 
-/// Long LBA mode parameter block descriptor (SBC-3 6.5.2.3).
+/// Long LBA mode parameter block descriptor (SBC-3).
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct LongBlockDescriptor {
@@ -186,7 +186,7 @@ impl LongBlockDescriptor {
     }
 }
 
-/// The Caching mode page (SBC-3 6.5.5).
+/// The Caching mode page (SBC-3).
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct CachingPage {
@@ -201,8 +201,8 @@ impl CachingPage {
     /// Length of the page in bytes, its two bytes of header included.
     pub const LENGTH: u8 = 20;
 
-    /// The page with WCE (write cache enable) as given and read caching enabled. As a mask of changeable values,
-    /// `write_cache_enable` says whether MODE SELECT may change WCE.
+    /// The page with WCE (write cache enable) as given and read caching enabled. As a mask of changeable
+    /// values, `write_cache_enable` says whether MODE SELECT may change WCE.
     #[must_use]
     pub const fn new(write_cache_enable: bool) -> Self {
         const WCE: u8 = 0x04;

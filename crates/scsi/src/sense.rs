@@ -1,6 +1,6 @@
-//! Sense data (SPC-4 4.5).
+//! Sense data (SPC-4, "Sense data").
 
-/// A sense key (SPC-4 4.5.6, table 48).
+/// A sense key (SPC-4, "Sense key and additional sense code definitions").
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[repr(u8)]
 pub enum SenseKey {
@@ -28,7 +28,7 @@ pub enum SenseKey {
     Miscompare = 0xE,
 }
 
-/// ADDITIONAL SENSE CODE and ADDITIONAL SENSE CODE QUALIFIER (SPC-4 annex E.2). Open.
+/// ADDITIONAL SENSE CODE and ADDITIONAL SENSE CODE QUALIFIER (SPC-4 annex E). Open.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct AdditionalSense {
     /// ADDITIONAL SENSE CODE.
@@ -104,7 +104,7 @@ impl AdditionalSense {
     }
 }
 
-/// Which field of the CDB was wrong (SPC-4 4.5.2.4.2, field pointer sense-key specific data).
+/// Which field of the CDB was wrong (SPC-4, "Field pointer sense key specific data").
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct FieldPointer {
     /// Offset of the field's first (most significant) byte in the CDB.
@@ -201,7 +201,7 @@ impl Sense {
         }
     }
 
-    /// Current error in fixed format (SPC-4 4.5.3).
+    /// Current error in fixed format (SPC-4, "Fixed format sense data").
     #[must_use]
     pub const fn to_fixed(self) -> [u8; Self::FIXED_LENGTH] {
         const CURRENT_FIXED: u8 = 0x70;
@@ -230,7 +230,7 @@ impl Sense {
         ]
     }
 
-    /// Current error in descriptor format without descriptors (SPC-4 4.5.2).
+    /// Current error in descriptor format without descriptors (SPC-4, "Descriptor format sense data").
     #[must_use]
     pub const fn to_descriptor(self) -> [u8; Self::DESCRIPTOR_LENGTH] {
         const CURRENT_DESCRIPTOR: u8 = 0x72;

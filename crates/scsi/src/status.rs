@@ -1,4 +1,4 @@
-//! Status codes (SAM-5 5.3.1).
+//! Status codes (SAM-5, "Status codes").
 
 /// The status byte that ends a command. Open.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -1,4 +1,5 @@
-//! Vital product data pages (SPC-4 7.8, SBC-3 6.6).
+//! Vital product data pages (SPC-4, "Vital product data parameters"; SBC-3, "Vital product data (VPD)
+//! parameters for direct access block devices").
 
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -11,15 +12,15 @@ use crate::inquiry::Peripheral;
 pub struct PageCode(pub u8);
 
 impl PageCode {
-    /// Supported VPD Pages (SPC-4 7.8.14).
+    /// Supported VPD Pages.
     pub const SUPPORTED_PAGES: Self = Self(0x00);
-    /// Unit Serial Number (SPC-4 7.8.15).
+    /// Unit Serial Number.
     pub const UNIT_SERIAL_NUMBER: Self = Self(0x80);
-    /// Device Identification (SPC-4 7.8.5).
+    /// Device Identification.
     pub const DEVICE_IDENTIFICATION: Self = Self(0x83);
-    /// Block Limits (SBC-3 6.6.4).
+    /// Block Limits (SBC-3).
     pub const BLOCK_LIMITS: Self = Self(0xB0);
-    /// Block Device Characteristics (SBC-3 6.6.3).
+    /// Block Device Characteristics (SBC-3).
     pub const BLOCK_DEVICE_CHARACTERISTICS: Self = Self(0xB1);
 }
 
@@ -50,7 +51,7 @@ impl PageHeader {
     }
 }
 
-/// What a designator's bytes are (SPC-4 table 592).
+/// What a designator's bytes are: CODE SET.
 #[derive(Clone, Copy, Debug, Eq, Immutable, IntoBytes, KnownLayout, PartialEq, Unaligned)]
 #[repr(u8)]
 pub enum CodeSet {
@@ -62,7 +63,7 @@ pub enum CodeSet {
     Utf8 = 3,
 }
 
-/// How a designator is made (SPC-4 table 594).
+/// How a designator is made: DESIGNATOR TYPE.
 #[derive(Clone, Copy, Debug, Eq, Immutable, IntoBytes, KnownLayout, PartialEq, Unaligned)]
 #[repr(u8)]
 pub enum DesignatorType {
@@ -74,7 +75,7 @@ pub enum DesignatorType {
     ScsiNameString = 8,
 }
 
-/// The head of a designation descriptor (SPC-4 table 590) for the addressed logical unit; the designator follows.
+/// The head of a designation descriptor for the addressed logical unit; the designator follows.
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct DesignatorHeader {
@@ -100,7 +101,7 @@ impl DesignatorHeader {
     }
 }
 
-/// The Block Limits page (SBC-3 table 174).
+/// The Block Limits page (SBC-3).
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct BlockLimits {
@@ -122,8 +123,8 @@ pub struct BlockLimits {
 }
 
 impl BlockLimits {
-    /// The page of a unit that limits transfers to `maximum_transfer_length` blocks and has neither COMPARE AND
-    /// WRITE, PRE-FETCH, UNMAP nor WRITE SAME.
+    /// The page of a unit that limits transfers to `maximum_transfer_length` blocks and has neither COMPARE
+    /// AND WRITE, PRE-FETCH, UNMAP nor WRITE SAME.
     #[must_use]
     pub const fn new(peripheral: Peripheral, maximum_transfer_length: u32, granularity: u16) -> Self {
         const LENGTH: u16 = 0x3C;
@@ -145,7 +146,7 @@ impl BlockLimits {
     }
 }
 
-/// The Block Device Characteristics page (SBC-3 table 170) of a non-rotating medium.
+/// The Block Device Characteristics page (SBC-3) of a non-rotating medium.
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct BlockDeviceCharacteristics {

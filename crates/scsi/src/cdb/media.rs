@@ -1,4 +1,4 @@
-//! READ, WRITE and SYNCHRONIZE CACHE in their sizes (SBC-3 5.9 to 5.12, 5.26, 5.27, 5.33 to 5.36).
+//! READ, WRITE and SYNCHRONIZE CACHE in their sizes (SBC-3 clause 5).
 
 use bitfield_struct::bitfield;
 use zerocopy::byteorder::big_endian::{U16, U32, U64};

@@ -2,6 +2,8 @@
 
 mod media;
 mod primary;
+#[cfg(test)]
+mod tests;
 
 pub use media::{MediaAccess, SynchronizeCache};
 pub use primary::{
@@ -17,7 +19,8 @@ use crate::sense::{FieldPointer, Sense};
 /// Bits of the SERVICE ACTION field in byte 1.
 const SERVICE_ACTION: u8 = 0x1F;
 
-/// A parsed CDB. Fields that the standards reserve or declare obsolete are ignored, as SPC-4 3.3.8 permits.
+/// A parsed CDB. Fields that the standards reserve or declare obsolete are ignored, as SPC-4 permits
+/// ("reserved" and "obsolete" in its keywords).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Command {
     /// TEST UNIT READY.
@@ -61,7 +64,7 @@ pub enum CdbError {
 }
 
 impl CdbError {
-    /// The sense data that tells an initiator (SPC-4 4.3.1 and annex E.2).
+    /// The sense data that tells an initiator (SPC-4, additional sense codes in annex E).
     #[must_use]
     pub const fn sense(self) -> Sense {
         match self {
@@ -137,12 +140,12 @@ fn truncated(cdb: &[u8]) -> CdbError {
     }
 }
 
-/// The CONTROL byte ends every CDB. NACA = 1 asks for an ACA condition, which a unit that reports NORMACA = 0 must
-/// refuse (SAM-5 5.2).
+/// The CONTROL byte ends every CDB. NACA = 1 asks for an ACA condition, which a unit that reports NORMACA = 0
+/// must refuse (SAM-5, "CONTROL byte").
 fn check_control(opcode: u8, cdb: &[u8]) -> Result<(), CdbError> {
     const NACA: u8 = 0x04;
     const NACA_BIT: u8 = 2;
-    // The group code, bits 7..5 of the operation code, implies the length (SPC-4 4.2.5.1, table 20).
+    // The group code, bits 7..5 of the operation code, implies the length (SPC-4, "Operation code").
     let last: u8 = match opcode >> 5 {
         0 => 5,
         1 | 2 => 9,

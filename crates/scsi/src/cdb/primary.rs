@@ -1,4 +1,4 @@
-//! Commands about the unit rather than its blocks (SPC-4 clause 6; SBC-3 5.16 and 5.25).
+//! Commands about the unit rather than its blocks (SPC-4 clause 6; SBC-3 clause 5).
 
 use bitfield_struct::bitfield;
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
@@ -19,7 +19,7 @@ struct RequestSense6 {
     control: u8,
 }
 
-/// REQUEST SENSE (SPC-4 6.39).
+/// REQUEST SENSE (SPC-4).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct RequestSense {
     /// DESC: descriptor format is wanted, not fixed format.
@@ -49,7 +49,7 @@ struct Inquiry6 {
     control: u8,
 }
 
-/// INQUIRY (SPC-4 6.6).
+/// INQUIRY (SPC-4).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Inquiry {
     /// The VPD page asked for (EVPD = 1), or standard INQUIRY data.
@@ -91,7 +91,7 @@ struct ReportLuns12 {
     control: u8,
 }
 
-/// SELECT REPORT: which LUNs REPORT LUNS is to list (SPC-4 table 293).
+/// SELECT REPORT: which LUNs REPORT LUNS is to list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SelectReport {
     /// 00h: all but well known logical units.
@@ -102,7 +102,7 @@ pub enum SelectReport {
     All,
 }
 
-/// REPORT LUNS (SPC-4 6.33).
+/// REPORT LUNS (SPC-4).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ReportLuns {
     /// SELECT REPORT.
@@ -138,7 +138,7 @@ struct ServiceActionIn {
     control: u8,
 }
 
-/// READ CAPACITY (16) (SBC-3 5.16).
+/// READ CAPACITY (16) (SBC-3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ReadCapacity16 {
     /// ALLOCATION LENGTH in bytes.
@@ -211,7 +211,7 @@ pub enum ModeSenseForm {
     },
 }
 
-/// MODE SENSE (6) or (10) (SPC-4 6.11 and 6.12).
+/// MODE SENSE (6) or (10) (SPC-4).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ModeSense {
     /// (6) or (10).
@@ -261,7 +261,7 @@ impl ModeSense {
     }
 }
 
-/// POWER CONDITION of START STOP UNIT (SBC-3 table 86). Open.
+/// POWER CONDITION of START STOP UNIT. Open.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[repr(transparent)]
 pub struct PowerCondition(pub u8);
@@ -302,7 +302,7 @@ struct StartStopUnit6 {
     control: u8,
 }
 
-/// START STOP UNIT (SBC-3 5.25).
+/// START STOP UNIT (SBC-3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
