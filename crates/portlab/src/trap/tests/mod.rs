@@ -1,0 +1,5 @@
+//! The processor is the judge: each instruction runs on memory and on registers, with the same outcome.
+
+mod differential;
+mod machine;
+mod window;
