@@ -44,7 +44,8 @@ pub const SUBJECT: &str = "CN=Ferroport Test Signing";
 pub const FILE: &str = "test-signing.pem";
 
 const KEY_BITS: usize = 2048;
-const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+const LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
+const CLOCK_SKEW: Duration = Duration::from_hours(24);
 const CERTIFICATE_BOUNDARY: &str = "-----BEGIN CERTIFICATE-----";
 
 /// Why there is no certificate to sign with.
@@ -194,7 +195,7 @@ fn self_signed(key: &RsaPrivateKey) -> Result<Certificate, CertificateError> {
         serial_number: SerialNumber::new(&serial)?,
         signature: algorithm.clone(),
         issuer: subject.clone(),
-        validity: Validity::from_now(LIFETIME)?,
+        validity: validity()?,
         subject,
         subject_public_key_info,
         issuer_unique_id: None,
@@ -214,6 +215,15 @@ fn self_signed(key: &RsaPrivateKey) -> Result<Certificate, CertificateError> {
         tbs_certificate,
         signature_algorithm: algorithm,
         signature: BitString::from_bytes(&signature)?,
+    })
+}
+
+/// From a day ago, since a test machine's clock may be behind, for ten years.
+fn validity() -> der::Result<Validity> {
+    let now = SystemTime::now();
+    Ok(Validity {
+        not_before: (now - CLOCK_SKEW).try_into()?,
+        not_after: (now + LIFETIME).try_into()?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Driver packages without a Windows machine: INF stamping, catalogs, Authenticode signatures, verification.
 //!
-//! What stampinf, Inf2Cat, signtool and makecert do for a driver package on Windows, done here from the
+//! What `stampinf`, `Inf2Cat`, `signtool` and `makecert` do for a driver package on Windows, done here from the
 //! published formats, so that a package made on Linux is what a person copies to Windows and installs:
 //!
 //! - [`inf`]: a lossless INF parser, queries over it, and stamping;

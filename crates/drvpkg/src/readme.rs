@@ -24,11 +24,10 @@ pub(crate) fn text(manifest: &Manifest, names: &Names<'_>) -> String {
         certificate_thumbprint: thumbprint,
         ..
     } = manifest;
-    let ids: String = manifest
-        .hardware_ids
-        .iter()
-        .map(|id| format!("  {id}\n"))
-        .collect();
+    let ids = manifest.hardware_ids.join(
+        "
+  ",
+    );
     format!(
         "{name} {version} ({flavour} flavour, {date})
 
@@ -37,7 +36,8 @@ model of Windows' storage stack against an emulated controller. Use a virtual ma
 never one whose data you need.
 
 It is signed with a test certificate, which Windows accepts in test-signing mode only. It installs on:
-{ids}
+  {ids}
+
 Commands are for an elevated command prompt in this folder.
 
 INSTALL

@@ -123,7 +123,10 @@ impl TryFrom<&Member> for TrustedSubject {
     type Error = CatalogError;
 
     fn try_from(member: &Member) -> Result<Self, Self::Error> {
-        let info = match member.kind {
+        let kind = member.kind.ok_or(CatalogError::Shape(
+            "a member of another format than these cannot be written",
+        ))?;
+        let info = match kind {
             FileKind::Image => INFO_IMAGE,
             FileKind::Flat => INFO_FLAT,
         };
@@ -135,7 +138,7 @@ impl TryFrom<&Member> for TrustedSubject {
             )?);
         }
         if let MemberHash::Sha256(digest) = member.hash {
-            let content = IndirectData::new(member.kind, digest)?;
+            let content = IndirectData::new(kind, digest)?;
             attributes.push(attribute(oid::SPC_INDIRECT_DATA, Any::encode_from(&content)?)?);
         }
         Ok(Self {
@@ -155,11 +158,8 @@ impl TryFrom<&TrustedSubject> for Member {
         for attribute in subject.attributes.iter() {
             for value in attribute.values.iter() {
                 if attribute.oid == oid::CAT_MEMBERINFO2 {
-                    kind = Some(if value.to_der()? == INFO_IMAGE {
-                        FileKind::Image
-                    } else {
-                        FileKind::Flat
-                    });
+                    let image = value.to_der()? == INFO_IMAGE;
+                    kind = kind.or(Some(if image { FileKind::Image } else { FileKind::Flat }));
                 } else if attribute.oid == oid::CAT_NAMEVALUE {
                     attributes.push(Attribute::try_from(value.decode_as::<NameValue>()?)?);
                 } else if attribute.oid == oid::SPC_INDIRECT_DATA {
@@ -168,22 +168,15 @@ impl TryFrom<&TrustedSubject> for Member {
             }
         }
         attributes.sort();
-        let kind = kind.ok_or(CatalogError::Shape(
-            "a member does not say what kind of file it is",
-        ))?;
         let identifier = subject.identifier.as_bytes();
         let hash = match (identifier.len(), digest) {
             (20, None) => identifier.try_into().map(MemberHash::Sha1),
             (32, Some(content)) if content.message_digest.digest.as_bytes() == identifier => {
-                let expected = match kind {
-                    FileKind::Image => oid::SPC_PE_IMAGE_DATA,
-                    FileKind::Flat => oid::SPC_CAB_DATA,
+                kind = match content.data.kind {
+                    oid::SPC_PE_IMAGE_DATA => Some(FileKind::Image),
+                    oid::SPC_CAB_DATA => Some(FileKind::Flat),
+                    _ => None,
                 };
-                if content.data.kind != expected {
-                    return Err(CatalogError::Shape(
-                        "a member's digest is of another kind of file",
-                    ));
-                }
                 identifier.try_into().map(MemberHash::Sha256)
             }
             (32, Some(_)) => return Err(CatalogError::Shape("a member's tag is not its digest")),
@@ -229,8 +222,12 @@ impl TryFrom<NameValue> for Attribute {
     type Error = CatalogError;
 
     fn try_from(text: NameValue) -> Result<Self, Self::Error> {
+        let name = text.name.chars().collect();
         if text.flags & DATA_IS_TEXT == 0 {
-            return Err(CatalogError::Shape("an attribute's value is not text"));
+            return Ok(Self {
+                name,
+                value: format!("0x{}", crate::hex::encode(text.value.as_bytes())),
+            });
         }
         let units: Vec<u16> = text
             .value
@@ -241,10 +238,7 @@ impl TryFrom<NameValue> for Attribute {
             .collect();
         let value = String::from_utf16(&units)
             .map_err(|_| CatalogError::Shape("an attribute's value is not UTF-16"))?;
-        Ok(Self {
-            name: text.name.chars().collect(),
-            value,
-        })
+        Ok(Self { name, value })
     }
 }
 

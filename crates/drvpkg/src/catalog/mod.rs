@@ -1,7 +1,7 @@
 //! Security catalogs (.cat): which files a publisher vouches for.
 //!
 //! A catalog is a PKCS#7 `SignedData` over a certificate trust list whose entries are files. These are
-//! version-2 catalogs, as `MakeCat` (`CatalogVersion=2`) and Inf2Cat write them for Windows 10: every file
+//! version-2 catalogs, as `MakeCat` (`CatalogVersion=2`) and `Inf2Cat` write them for Windows 10: every file
 //! appears under its SHA-256 hash, with the digest again as `SpcIndirectDataContent`, and once more under its
 //! SHA-1 hash without, for readers that look it up so. PE images are hashed as Authenticode does, every
 //! other file byte for byte.
@@ -82,7 +82,7 @@ impl MemberHash {
 pub struct Attribute {
     /// Its name: `File`, `OSAttr`, `OS`, `HWID1`, ...
     pub name: String,
-    /// Its value.
+    /// Its value. One that a foreign catalog stores as bytes reads as `0x` and hexadecimal digits.
     pub value: String,
 }
 
@@ -102,8 +102,8 @@ impl Attribute {
 pub struct Member {
     /// The hash under which it is found.
     pub hash: MemberHash,
-    /// How the file was hashed.
-    pub kind: FileKind,
+    /// How the file was hashed; `None` for a format that this crate does not hash, such as a cabinet.
+    pub kind: Option<FileKind>,
     /// Its named texts.
     pub attributes: Vec<Attribute>,
 }
@@ -160,7 +160,7 @@ impl Catalog {
             for hash in hashes(file)? {
                 members.push(Member {
                     hash,
-                    kind: file.kind,
+                    kind: Some(file.kind),
                     attributes: vec![Attribute::new("File", file.name), Attribute::new("OSAttr", os)],
                 });
             }
@@ -241,7 +241,7 @@ impl Catalog {
         Ok(self
             .members
             .iter()
-            .find(|member| member.hash == sha256 && member.kind == file.kind))
+            .find(|member| member.hash == sha256 && member.kind == Some(file.kind)))
     }
 }
 
@@ -270,6 +270,3 @@ fn hashes(file: &File<'_>) -> Result<[MemberHash; 2], CatalogError> {
         ],
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -90,8 +90,9 @@ impl Show {
                     algorithm: member.hash.algorithm(),
                     hash: hex::encode(member.hash.as_bytes()),
                     kind: match member.kind {
-                        FileKind::Image => "image",
-                        FileKind::Flat => "flat",
+                        Some(FileKind::Image) => "image",
+                        Some(FileKind::Flat) => "flat",
+                        None => "other",
                     },
                     attributes: pairs(&member.attributes),
                 })

@@ -68,15 +68,12 @@ impl Stamp {
             source,
         };
         let mut document = inf::Inf::read(&read(&self.inx)?).map_err(|error| failed(error.into()))?;
-        let catalog = match &self.catalog {
-            Some(name) => name.clone(),
-            None => {
-                let name = self.out.with_extension("cat");
-                name.file_name()
-                    .map(|name| name.to_string_lossy().into_owned())
-                    .unwrap_or_default()
-            }
-        };
+        let catalog = self.catalog.clone().unwrap_or_else(|| {
+            let name = self.out.with_extension("cat");
+            name.file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        });
         let stamp = inf::Stamp {
             architecture: match self.architecture {
                 ArchitectureName::Amd64 => Architecture::Amd64,

@@ -65,7 +65,7 @@ pub(crate) fn run() -> ExitCode {
     let answer = match Cli::parse().verb {
         Verb::Package(verb) => verb.run(),
         Verb::Verify(verb) => verb.run(),
-        Verb::Judge(verb) => verb.run(),
+        Verb::Judge(verb) => Ok(verb.run()),
         Verb::Inf(verb) => verb.run(),
         Verb::Catalog(verb) => verb.run(),
         Verb::Inspect(verb) => verb.run(),

@@ -74,15 +74,15 @@ impl Verify {
 }
 
 impl Judge {
-    pub(super) fn run(&self) -> Answer {
+    pub(super) fn run(&self) -> Outcome {
         match verify::signify::prepare(&self.venv) {
             Ok(python) => {
                 println!("{}", python.display());
-                Ok(Outcome::Done)
+                Outcome::Done
             }
             Err(error) => {
                 eprintln!("drvpkg: {error}");
-                Ok(Outcome::ToolMissing)
+                Outcome::ToolMissing
             }
         }
     }

@@ -96,7 +96,7 @@ impl Architecture {
 
 impl Inf {
     /// The entries of a section. Sections of one name are one section, wherever they stand.
-    pub fn section<'inf>(&'inf self, name: &'inf str) -> impl Iterator<Item = Located<'inf>> {
+    pub fn section<'inf>(&'inf self, name: &str) -> impl Iterator<Item = Located<'inf>> {
         let mut inside = false;
         self.items()
             .iter()
@@ -129,7 +129,7 @@ impl Inf {
 
     /// The last entry with a key in a section, since later ones override.
     #[must_use]
-    pub fn lookup<'inf>(&'inf self, section: &'inf str, key: &str) -> Option<Located<'inf>> {
+    pub fn lookup<'inf>(&'inf self, section: &str, key: &str) -> Option<Located<'inf>> {
         self.section(section)
             .filter(|found| found.entry.key.as_ref().is_some_and(|name| name.is(key)))
             .last()

@@ -62,10 +62,10 @@ fn roles(line: &str) -> impl Iterator<Item = (usize, char, Role)> {
     // Set when the quote just seen is the first of a doubled one.
     let mut doubled = false;
     line.char_indices().map(move |(at, character)| {
-        let next_is_quote = line
-            .get(at + character.len_utf8()..)
-            .is_some_and(|rest| rest.starts_with('"'));
-        let role = if comment || character == '\n' || character == '\r' {
+        let rest = line.get(at + character.len_utf8()..).unwrap_or_default();
+        let next_is_quote = rest.starts_with('"');
+        let line_end = character == '\n' || character == '\r' && rest == "\n";
+        let role = if comment || line_end {
             Role::Nothing
         } else if doubled {
             doubled = false;

@@ -47,7 +47,7 @@ impl Stamp {
     }
 }
 
-/// Sets an entry of `[Version]`: replaces its values, or adds it after the section's last entry.
+/// Sets an entry of `[Version]`: replaces its values, or adds it.
 fn set(inf: &mut Inf, key: &str, value: &str) {
     if let Some(found) = inf.lookup("Version", key) {
         let span = found.entry.values.first().zip(found.entry.values.last());
@@ -58,13 +58,10 @@ fn set(inf: &mut Inf, key: &str, value: &str) {
         }
         return;
     }
-    let last = inf.section("Version").map(|found| found.item).last();
-    let header = || {
-        let is_version = |item: &Item| matches!(item.kind(), ItemKind::Section(name) if name.is("Version"));
-        inf.items().iter().position(is_version)
-    };
-    if let Some(last) = last.or_else(header) {
-        inf.insert(last + 1, &format!("{key} = {value}"));
+    // Right after the header: behind an entry it might be joined by a stray `\`.
+    let is_version = |item: &Item| matches!(item.kind(), ItemKind::Section(name) if name.is("Version"));
+    if let Some(header) = inf.items().iter().position(is_version) {
+        inf.insert(header + 1, &format!("{key} = {value}"));
     }
 }
 
