@@ -260,10 +260,8 @@ proptest! {
     /// An error points into the CDB, or right behind one that is too short.
     #[test]
     fn errors_point_into_the_cdb(cdb in proptest::collection::vec(any::<u8>(), 1..17)) {
-        if let Err(error) = Command::parse(&cdb) {
-            if let Some(field) = error.sense().field {
-                prop_assert!(usize::from(field.byte) <= cdb.len());
-            }
+        if let Some(field) = Command::parse(&cdb).err().and_then(|error| error.sense().field) {
+            prop_assert!(usize::from(field.byte) <= cdb.len());
         }
     }
 }
