@@ -9,7 +9,7 @@ use super::{
     flags::{self, Arithmetic},
     frame::{Frame, VectorState},
     operation::{Operand, Operation, StringKind},
-    patch::{self, PatchedSite},
+    patch::{self, Found, PatchedSite},
     statistics, thread,
     window::{self, Target, mask},
 };
@@ -31,8 +31,13 @@ pub(super) extern "C" fn from_trap(frame: *mut Frame, area: *mut u8) {
     // SAFETY: the stub passes its own save area.
     let mut vectors = unsafe { VectorState::new(area) };
     let address = frame.slot;
-    let Some(instruction) = decode::decode_at(address) else {
-        end(frame, address, None, "the instruction cannot be read".to_owned());
+    let instruction = match patch::instruction_at(address) {
+        Found::Instruction(instruction) => instruction,
+        Found::Elsewhere(target) => {
+            frame.slot = target;
+            return;
+        }
+        Found::Nothing => end(frame, address, None, "the instruction cannot be read".to_owned()),
     };
     let Some(operation) = Operation::of(&instruction) else {
         end(frame, address, Some(&instruction), "the lab cannot emulate this instruction on a register".to_owned());

@@ -8,7 +8,7 @@ use iced_x86::code_asm::{
 };
 
 use super::{
-    super::{Window, prepare_thread, set_patching},
+    super::{Window, prepare_thread},
     machine::{Code, Context, Ram},
 };
 
@@ -23,7 +23,15 @@ type Body = Box<dyn Fn(&mut CodeAssembler)>;
 
 /// Runs an instruction whose memory operand is addressed through rbx on memory and on registers.
 fn compare(name: &str, body: &Body, random: &mut fastrand::Rng, edit: &dyn Fn(&mut Context, u64)) {
-    let code = Code::around(|a| body(a));
+    compare_code(name, &Code::around(|a| body(a)), random, edit);
+    // The first access traps and patches the site; the others go through the trampoline.
+    let code = Code::around(|a| body(a)).patchable();
+    let before = code.bytes();
+    compare_code(name, &code, random, edit);
+    assert_ne!(code.bytes(), before, "{name} was not patched");
+}
+
+fn compare_code(name: &str, code: &Code, random: &mut fastrand::Rng, edit: &dyn Fn(&mut Context, u64)) {
     for round in 0..ROUNDS {
         let bytes: Vec<u8> = std::iter::repeat_with(|| interesting(random)).take(LENGTH).collect();
         let mut start = Context {
@@ -88,7 +96,6 @@ macro_rules! cases {
 #[test]
 fn moves_agree_with_the_processor() {
     prepare_thread().unwrap();
-    set_patching(false);
     let cases = cases![
         mov(al, byte_ptr(rbx + OPERAND)), mov(ah, byte_ptr(rbx + OPERAND)), mov(ch, byte_ptr(rbx + OPERAND)),
         mov(r9b, byte_ptr(rbx + OPERAND)), mov(dx, word_ptr(rbx + OPERAND)), mov(eax, dword_ptr(rbx + OPERAND)),
@@ -118,7 +125,6 @@ fn moves_agree_with_the_processor() {
 #[test]
 fn arithmetic_agrees_with_the_processor() {
     prepare_thread().unwrap();
-    set_patching(false);
     macro_rules! both {
         ($($name:ident),*) => {{
             let mut all: Vec<(&str, Body)> = Vec::new();
@@ -186,7 +192,6 @@ fn arithmetic_agrees_with_the_processor() {
 #[test]
 fn string_instructions_agree_with_the_processor() {
     prepare_thread().unwrap();
-    set_patching(false);
     let mut random = fastrand::Rng::with_seed(3);
     let mut check = |name: &str, body: Body, backwards: bool| {
         compare(name, &body, &mut random, &move |context, base| {

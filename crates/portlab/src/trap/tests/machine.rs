@@ -3,13 +3,16 @@
 
 use std::{
     ptr,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use iced_x86::code_asm::{CodeAssembler, ptr as at, qword_ptr, r8, r9, r10, r11, r12, r13, r14, r15, rax, rbp, rbx, rcx, rdi, rdx, rsi, rsp};
 use rustix::mm::{self, MapFlags, MprotectFlags, ProtFlags};
 
-use super::super::Mmio;
+use super::super::{Mmio, allow_patching, forget_patches, read_own_memory};
 use crate::device::Width;
 
 /// What an instruction starts with and leaves: general registers in encoding order (the stack pointer's is not
@@ -28,14 +31,21 @@ pub(super) struct Code {
 }
 
 const SIZE: usize = 8192;
+/// Apart from everything, as images are: trampolines need room around the code.
+const BASE: usize = 0x2800_0000_0000;
+const DISTANCE: usize = 0x1_0000_0000;
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 impl Code {
     /// `bytes` at the beginning of fresh pages.
     pub(super) fn new(bytes: &[u8]) -> Self {
         assert!(bytes.len() <= SIZE);
         let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a fresh mapping.
-        let memory = unsafe { mm::mmap_anonymous(ptr::null_mut(), SIZE, access, MapFlags::PRIVATE) }.unwrap();
+        let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE;
+        let place = BASE + DISTANCE * (NUMBER.fetch_add(1, Ordering::Relaxed) % 2048);
+        // SAFETY: NOREPLACE: nothing that exists is touched.
+        let memory =
+            unsafe { mm::mmap_anonymous(ptr::with_exposed_provenance_mut(place), SIZE, access, flags) }.unwrap();
         // SAFETY: the mapping is that large and nobody else's.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), memory.cast::<u8>(), bytes.len()) };
         // SAFETY: as above.
@@ -48,8 +58,21 @@ impl Code {
         Self::new(&assemble(body))
     }
 
+    /// Lets its register accesses be patched.
+    pub(super) fn patchable(self) -> Self {
+        allow_patching(self.memory as u64..self.memory as u64 + SIZE as u64);
+        self
+    }
+
     pub(super) fn address(&self) -> u64 {
         self.memory as u64
+    }
+
+    /// The code as it is now.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; SIZE];
+        assert_eq!(read_own_memory(self.memory as u64, &mut bytes), SIZE);
+        bytes
     }
 
     pub(super) fn run(&self, context: &mut Context) {
@@ -61,8 +84,12 @@ impl Code {
     }
 }
 
+// SAFETY: threads share the address of code that nothing but the patcher writes.
+unsafe impl Sync for Code {}
+
 impl Drop for Code {
     fn drop(&mut self) {
+        forget_patches(self.memory as u64..self.memory as u64 + SIZE as u64);
         // SAFETY: nobody runs it any more.
         unsafe { mm::munmap(self.memory.cast(), SIZE) }.unwrap();
     }

@@ -2,4 +2,5 @@
 
 mod differential;
 mod machine;
+mod patching;
 mod window;
