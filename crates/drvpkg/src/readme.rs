@@ -31,9 +31,8 @@ pub(crate) fn text(manifest: &Manifest, names: &Names<'_>) -> String {
     format!(
         "{name} {version} ({flavour} flavour, {date})
 
-THIS PACKAGE HAS NOT BEEN RUN ON WINDOWS. It was built and test-signed on Linux; {sys} was run there in a
-model of Windows' storage stack against an emulated controller. Use a virtual machine or a spare computer,
-never one whose data you need.
+THIS PACKAGE HAS NOT BEEN RUN ON WINDOWS. It was built and test-signed on Linux, where {sys} meets a model of
+Windows' storage stack, not Windows. Use a virtual machine or a spare computer, never one whose data you need.
 
 It is signed with a test certificate, which Windows accepts in test-signing mode only. It installs on:
   {ids}

@@ -16,7 +16,7 @@ pub enum InfError {
         /// The entry.
         entry: String,
     },
-    /// A `%token%` that [Strings] does not define.
+    /// A `%token%` that `[Strings]` does not define.
     #[error("line {line}: %{token}% is not defined in [Strings]")]
     UnknownString {
         /// Line of the use.
@@ -32,7 +32,7 @@ pub enum InfError {
         "line {line}: '{decoration}' is no TargetOSVersion decoration known here (NTamd64..., NTarm64...)"
     )]
     Decoration {
-        /// Line of the [Manufacturer] entry.
+        /// Line of the `[Manufacturer]` entry.
         line: usize,
         /// The decoration.
         decoration: String,
@@ -135,7 +135,7 @@ impl Inf {
             .last()
     }
 
-    /// A field's text with its `%tokens%` replaced from [Strings]; `%%` is one percent sign.
+    /// A field's text with its `%tokens%` replaced from `[Strings]`; `%%` is one percent sign.
     ///
     /// # Errors
     /// [`InfError::UnknownString`] for a token that is not defined. Numbers are directory ids and stay.

@@ -26,6 +26,9 @@ pub enum PrepareError {
     /// Python is missing.
     #[error("python3 is not installed; run `./x setup` or `apt-get install python3 python3-venv`")]
     NoPython,
+    /// The directory holds something else, which making an environment would delete.
+    #[error("{0} is not a Python environment; give another --judge-venv or --venv")]
+    Occupied(PathBuf),
     /// The environment cannot be made.
     #[error(
         "cannot make the Python environment {path} ({reason}); run `apt-get install python3-venv`, check the network, remove it and try again"
@@ -54,6 +57,10 @@ pub fn prepare(venv: &Path) -> Result<PathBuf, PrepareError> {
         reason,
     };
     let io_failed = |error: io::Error| failed(error.to_string());
+    let empty = fs::read_dir(venv).map_or(true, |mut entries| entries.next().is_none());
+    if !empty && !venv.join("pyvenv.cfg").is_file() {
+        return Err(PrepareError::Occupied(venv.to_owned()));
+    }
     eprintln!("drvpkg: making the Python environment {}", venv.display());
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv)).map_err(|error| match error {
         RunError::NotFound => PrepareError::NoPython,

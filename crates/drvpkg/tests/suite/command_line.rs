@@ -117,6 +117,19 @@ fn missing_judges_are_named_with_the_remedy_and_exit_code_3() {
     assert_eq!(failed(&report), Vec::<String>::new(), "what can be judged holds");
 }
 
+#[test]
+fn a_directory_that_is_no_python_environment_is_not_cleared() {
+    let workshop = Workshop::new();
+    let output = drvpkg()
+        .args(["judge", "--venv"])
+        .arg(workshop.directory.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("is not a Python environment"));
+    assert!(workshop.sys.exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_judge_that_accepts_everything_is_found_out() {

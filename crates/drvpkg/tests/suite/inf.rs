@@ -254,7 +254,7 @@ fn our_infs_say_what_a_storport_miniport_needs() {
     }
 }
 
-/// The lines of an AddReg section, resolved.
+/// The lines of an `AddReg` section, resolved.
 fn values(inf: &Inf, section: &str) -> Vec<Vec<String>> {
     inf.section(section)
         .map(|found| {
