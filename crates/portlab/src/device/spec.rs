@@ -32,7 +32,8 @@ pub struct NvmeSpec {
     pub image: Option<PathBuf>,
     /// `serial=`: serial number reported by Identify Controller (at most 20 printable ASCII characters).
     pub serial: String,
-    /// `mdts=`: Maximum Data Transfer Size as the power of two of 4 KiB pages; 0 means no limit.
+    /// `mdts=`: Maximum Data Transfer Size as the power of two of 4 KiB pages, 8 (1 MiB) unless given; 0 means
+    /// no limit.
     pub mdts: u8,
     /// `block=`: logical block size in bytes, 512 or 4096.
     pub block: u32,
@@ -137,7 +138,7 @@ impl NvmeSpec {
             size: None,
             image: None,
             serial: "FERROPORT0".to_owned(),
-            mdts: 7,
+            mdts: 8,
             block: 512,
             namespaces: 1,
             queues: 64,
