@@ -122,7 +122,8 @@ pub fn sha256_algorithm() -> AlgorithmIdentifierOwned {
     }
 }
 
-/// The Authenticode hash of an image with the given algorithm. It ignores an embedded signature.
+/// The Authenticode hash of an image with the given algorithm. It ignores an embedded signature. An unsigned
+/// image counts as padded with zeros to eight bytes, since signing it pads it; `MakeCat` does the same.
 ///
 /// # Errors
 /// [`PeError`] when the image is not one, or is laid out so that its hash is ambiguous.
@@ -132,6 +133,12 @@ pub fn image_hash<D: Digest>(image: &[u8]) -> Result<sha2::digest::Output<D>, Pe
     for part in layout.hashed(image) {
         digest.update(part);
     }
+    let padding = layout
+        .certificate_table
+        .start
+        .next_multiple_of(pe::CERTIFICATE_ALIGNMENT)
+        - layout.certificate_table.start;
+    digest.update(&[0; pe::CERTIFICATE_ALIGNMENT][..padding]);
     Ok(digest.finalize())
 }
 

@@ -20,7 +20,7 @@ const CERTIFICATE_TABLE: usize = 4;
 /// Size of one section header.
 const SECTION_HEADER: usize = 40;
 /// The certificate table begins on, and is padded to, such a boundary.
-const CERTIFICATE_ALIGNMENT: usize = 8;
+pub const CERTIFICATE_ALIGNMENT: usize = 8;
 
 /// Why an image was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

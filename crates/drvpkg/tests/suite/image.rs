@@ -47,7 +47,9 @@ fn an_image_of_odd_length_is_padded_before_it_is_hashed() {
     let mut image = Image::default().build();
     image.extend([1, 2, 3]);
     let signed = sign_image(&image, signer()).unwrap();
+    let unpadded = image_sha256(&image).unwrap();
     image.extend([0; 5]);
+    assert_eq!(unpadded, image_sha256(&image).unwrap());
     assert_eq!(
         verify_image(&signed).unwrap().digest,
         image_sha256(&image).unwrap()
