@@ -1,7 +1,7 @@
 # The source of core and alloc for exactly the compiler in use, for machines without rustup's Windows target. Sourced by setup.sh.
 
 # Suites of the machine's own Debian mirror that may hold this version's rust-src.
-rust_src_suites="bookworm-backports trixie trixie-backports forky forky-backports sid"
+rust_src_suites="trixie-backports sid forky trixie bookworm-backports"
 
 # Says where the source came from; rustup's own has no such file and follows rustup's updates.
 rust_src_mark=.ferroport-rustc-version
@@ -30,8 +30,8 @@ rust_src_from_archive() {
 }
 
 rust_src_from_debian() {
-    have apt-get && have dpkg-deb || fail "core for $windows_target is missing and there is no apt-get to get its source:
-   run 'rustup target add $windows_target', or set FERROPORT_RUST_SRC_ARCHIVE"
+    have apt-get && have dpkg-deb ||
+        fail "core for $windows_target is missing: run 'rustup target add $windows_target' or set FERROPORT_RUST_SRC_ARCHIVE"
     say "looking for Debian's rust-src $rustc_version"
     cd "$rust_src_scratch"
     download_rust_src || for suite in $rust_src_suites; do
@@ -39,8 +39,8 @@ rust_src_from_debian() {
     done
     cd "$root"
     set -- "$rust_src_scratch"/rust-src_*.deb
-    [ -f "$1" ] || fail "neither rustup nor Debian has core for $windows_target and rustc $rustc_version:
-   check the network, or set FERROPORT_RUST_SRC_ARCHIVE to a .tar.xz of rust-src $rustc_version"
+    [ -f "$1" ] ||
+        fail "found no source of core for rustc $rustc_version: check the network, or set FERROPORT_RUST_SRC_ARCHIVE to its .tar.xz"
     say "unpacking $(basename -- "$1")"
     dpkg-deb -x "$1" "$rust_src_scratch/package"
     mv "$rust_src_scratch"/package/usr/src/rustc-*/library "$rust_src_scratch/library"
@@ -65,7 +65,7 @@ use_suite() {
     mkdir -p "$apt/lists/partial" "$apt/archives/partial"
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >"$apt/sources.list"
     apt_options="-o Dir::Etc::SourceList=$apt/sources.list -o Dir::Etc::SourceParts=- -o Dir::State::Lists=$apt/lists"
-    apt_options="$apt_options -o Dir::Cache=$apt -o APT::Sandbox::User=$(id -un)"
+    apt_options="$apt_options -o Dir::Cache=$apt -o APT::Sandbox::User=$(id -un) -o Acquire::Retries=0"
     # shellcheck disable=SC2086
     apt-get $apt_options update >"$log" 2>&1 </dev/null
 }

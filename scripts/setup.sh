@@ -12,6 +12,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/scripts/rust-src.sh"
 quiet=${1-}
 log=${CARGO_TARGET_DIR:-$root/target}/setup.log
+refusal=${CARGO_TARGET_DIR:-$root/target}/rustup-refused
 
 say() { echo "x: $*"; }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -56,9 +57,9 @@ missing_packages() {
 }
 
 install_packages() {
-    packages=$(missing_packages | tr '\n' ' ')
+    packages=$(missing_packages | paste -s -d " " -)
     [ -n "$packages" ] || return 0
-    have apt-get || fail "these are missing and there is no apt-get to install them: $packages(Debian's names)"
+    have apt-get || fail "these are missing and there is no apt-get to install them: $packages (Debian's names)"
     case $packages in
         *libclang*)
             newest=$(newest_libclang)
@@ -68,7 +69,7 @@ install_packages() {
             fi
             [ "${newest:-0}" -ge "$libclang_minimum" ] ||
                 fail "apt knows no libclang-$libclang_minimum-dev or newer: run 'apt-get update' as root, then try again"
-            packages=$(echo "$packages" | sed "s/libclang /libclang-$newest-dev /")
+            packages=$(echo "$packages" | sed "s/\blibclang\b/libclang-$newest-dev/")
             ;;
     esac
     [ "$(id -u)" = 0 ] || fail "run this as root, then try again: apt-get install -y --no-install-recommends $packages"
@@ -98,12 +99,18 @@ install_cargo_make() {
 
 install_windows_target() {
     compiles_core "$sysroot" || return 0
-    if [ "${FERROPORT_RUST_SRC:-0}" != 1 ] && have rustup; then
+    if [ "${FERROPORT_RUST_SRC:-0}" != 1 ] && have rustup && ! rustup_refused_before; then
         say "installing core for $windows_target (rustup target add)"
-        rustup target add "$windows_target" >"$log" 2>&1 </dev/null && return 0
-        say "rustup could not: $(reason); trying its source instead"
+        rustup target add "$windows_target" >"$log" 2>&1 </dev/null && ! compiles_core "$sysroot" && return 0
+        say "rustup did not provide it: $(reason); taking its source instead"
+        echo "$rustc_version" >"$refusal"
     fi
     provide_rust_src
+}
+
+# Asked once a compiler version, and whenever somebody runs `./x setup`.
+rustup_refused_before() {
+    [ "$quiet" = --quiet ] && [ -f "$refusal" ] && [ "$(cat "$refusal")" = "$rustc_version" ]
 }
 
 check_rust
