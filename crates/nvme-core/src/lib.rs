@@ -1,4 +1,13 @@
 //! NVMe controller logic without I/O: bring-up, queues, command ids, PRPs, reset.
+//!
+//! The miniport performs what this crate decides. Nothing here touches hardware, allocates, waits, loops without
+//! bound or panics; everything a device says is checked before it is used. State that lives in an adapter may begin
+//! as zeroed memory.
+//!
+//! * [`control`]: the stepped machine for bring-up, reset, shutdown and rescans;
+//! * [`queue`]: ring arithmetic; [`command_table`]: requests in flight; [`prp`]: data pointers;
+//! * [`DmaStopped`]: the proof without which no request is given back;
+//! * [`async_event`]: what to do about events.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -12,3 +21,16 @@
         clippy::unwrap_used
     )
 )]
+
+pub mod async_event;
+pub mod command_table;
+pub mod control;
+mod dma_stopped;
+pub mod namespace;
+pub mod prp;
+pub mod queue;
+mod sync;
+mod time;
+
+pub use dma_stopped::{DmaStopped, Epoch, How};
+pub use time::{Instant, Micros};

@@ -1,7 +1,10 @@
 //! The 64-byte submission queue entry (Base 2.0, section 3.3.3.1) and opcodes.
 
+use zerocopy::FromZeros;
+
 /// A namespace identifier (NSID) as it stands in commands; not every value names a namespace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, FromZeros)]
+#[repr(transparent)]
 pub struct NamespaceId(pub u32);
 
 impl NamespaceId {

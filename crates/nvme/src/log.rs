@@ -1,13 +1,14 @@
 //! Log pages (Base 2.0, section 5.16.1).
 
 use zerocopy::byteorder::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, FromZeros, Immutable, KnownLayout, Unaligned};
 
 use crate::command::NamespaceId;
 use crate::status::Status;
 
 /// LID, log page identifier. Open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromZeros)]
+#[repr(transparent)]
 pub struct LogPageId(pub u8);
 
 impl LogPageId {

@@ -1,6 +1,7 @@
 //! Controller registers (Base 1.4, section 3.1; Base 2.0, section 3.1.3).
 
 use bitfield_struct::bitfield;
+use zerocopy::FromZeros;
 
 /// A property of the controller that lives at a fixed offset of BAR 0 (Base 2.0, Figure 35).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,7 +61,7 @@ impl Register {
 
 /// CAP (Base 2.0, Figure 36). Every field is what the device claims, unchecked.
 #[bitfield(u64)]
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, FromZeros)]
 pub struct Capabilities {
     /// Maximum queue entries supported by I/O queues, 0's based.
     #[bits(16)]
@@ -163,7 +164,7 @@ pub enum Doorbell {
 
 /// VS (Base 2.0, 3.1.3.2). Versions compare in the order of their publication.
 #[bitfield(u32)]
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, FromZeros)]
 pub struct Version {
     /// Tertiary version number.
     #[bits(8)]

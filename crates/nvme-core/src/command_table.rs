@@ -1,0 +1,457 @@
+//! Requests in flight on one submission queue, by command identifier.
+//!
+//! A command identifier is a slot's index in the low bits and that slot's generation above them, so that a late or
+//! repeated completion of an earlier request does not name the present one.
+//!
+//! # Invariants
+//!
+//! * *One owner a slot*: the bit in the map is taken by one claimer and given back by whoever ends that use.
+//! * *One taker*: a published payload is handed out exactly once: to the one who moves the slot from Published to
+//!   Taken, be it a completion, a reclaim, or the publisher itself that finds the table closed.
+//! * *None stranded*: a request published while the table is being closed is seen by the reclaim or withdrawn by its
+//!   publisher. (Publisher: publish, fence, look at the gate. Reclaim: close the gate, fence, look at the slots.)
+//! * *None given back early*: reclaiming takes a [`DmaStopped`] that covers this queue and life.
+
+use crate::dma_stopped::{DmaStopped, Epoch};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+
+/// The most slots that a table can have; leaves six bits of generation.
+pub const MAX_SLOTS: usize = 1024;
+const WORDS: usize = MAX_SLOTS / 64;
+
+const TAG_MASK: u32 = 3;
+const FREE: u32 = 0;
+const PUBLISHED: u32 = 1;
+const TAKEN: u32 = 2;
+
+/// One place for a request. All zeroes is free.
+#[derive(Debug)]
+#[cfg_attr(not(loom), derive(zerocopy::FromZeros))]
+#[repr(C)]
+struct Slot {
+    /// Generation above, tag below.
+    state: AtomicU32,
+    key: AtomicU32,
+    payload: AtomicUsize,
+}
+
+/// The requests in flight on one queue: `N` slots, 1 to [`MAX_SLOTS`]. All zeroes is an empty, closed table.
+///
+/// Every operation is lock-free, takes a bounded number of steps and may be called at any IRQL.
+#[derive(Debug)]
+#[cfg_attr(not(loom), derive(zerocopy::FromZeros))]
+#[repr(C)]
+pub struct CommandTable<const N: usize> {
+    /// Epoch above, bit 0 open.
+    gate: AtomicU32,
+    /// Slots in use: at most `N`, and one fewer than the submission ring has entries.
+    limit: AtomicU32,
+    queue: AtomicU32,
+    /// The map's word to look at first.
+    hint: AtomicU32,
+    /// A set bit is a claimed slot.
+    map: [AtomicU64; WORDS],
+    slots: [Slot; N],
+}
+
+/// Why no slot was claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimError {
+    /// The table is closed: before [`CommandTable::start`], or since a reset began.
+    Closed,
+    /// All slots are in use: push back (`SRB_STATUS_BUSY`).
+    Full,
+}
+
+/// The table was closed while the request was being published: the payload is the caller's again, nothing was
+/// issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Withdrawn;
+
+/// What became of a published request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Published {
+    /// It is in flight: ring the doorbell.
+    InFlight,
+    /// A reclaim has taken it already: the payload is not the caller's any more, and no doorbell is needed.
+    Reclaimed,
+}
+
+/// Why a completion names no request in flight. None of them hands out a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// The identifier's slot does not exist.
+    UnknownSlot,
+    /// The slot is in another generation: a late or repeated completion of an earlier request.
+    StaleGeneration,
+    /// The slot has no request published in that generation: never issued.
+    NotInFlight,
+    /// Somebody has just taken that very request: a duplicate, or a reclaim.
+    AlreadyTaken,
+}
+
+/// Why a table was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// The table is open.
+    Open,
+    /// Requests are in flight: reclaim them first.
+    InFlight,
+}
+
+/// The proof does not cover this table's queue and life; nothing was reclaimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotCovered;
+
+/// A claimed slot. To be published or cancelled; dropped, the slot stays unused until the table's memory is zeroed.
+#[derive(Debug)]
+#[must_use]
+pub struct Claim {
+    index: u16,
+    command_id: u16,
+    generation: u32,
+    gate: u32,
+}
+
+impl Claim {
+    /// The slot's index, below the table's limit.
+    #[must_use]
+    pub const fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// The command identifier to put into the submission entry.
+    #[must_use]
+    pub const fn command_id(&self) -> u16 {
+        self.command_id
+    }
+}
+
+/// A request taken out of flight, exactly once. To be given to [`CommandTable::release`] when whatever belongs to the
+/// slot's index has been taken from its place; until then the slot is not claimed again.
+#[derive(Debug)]
+#[must_use]
+pub struct Taken {
+    index: u16,
+    generation: u32,
+    key: u32,
+    payload: usize,
+}
+
+impl Taken {
+    /// The slot's index.
+    #[must_use]
+    pub const fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// What was published as the key, for example the namespace.
+    #[must_use]
+    pub const fn key(&self) -> u32 {
+        self.key
+    }
+
+    /// What was published as the payload.
+    #[must_use]
+    pub const fn payload(&self) -> usize {
+        self.payload
+    }
+}
+
+impl<const N: usize> CommandTable<N> {
+    const SLOTS: u16 = {
+        assert!(N >= 1 && N <= MAX_SLOTS, "a command table has 1 to 1024 slots");
+        #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+        {
+            N as u16
+        }
+    };
+    /// Bits of the command identifier that hold the slot's index.
+    const SLOT_BITS: u32 = 16_u32.wrapping_sub(Self::SLOTS.wrapping_sub(1).leading_zeros());
+    /// Generations wrap before all ones: `FFFFh` is not an identifier to use (Base 2.0, Figure 86).
+    const GENERATIONS: u32 = 0xFFFF_u32 >> Self::SLOT_BITS;
+
+    /// A closed, empty table.
+    #[cfg(not(loom))]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            gate: AtomicU32::new(0),
+            limit: AtomicU32::new(0),
+            queue: AtomicU32::new(0),
+            hint: AtomicU32::new(0),
+            map: [const { AtomicU64::new(0) }; WORDS],
+            slots: [const {
+                Slot {
+                    state: AtomicU32::new(0),
+                    key: AtomicU32::new(0),
+                    payload: AtomicUsize::new(0),
+                }
+            }; N],
+        }
+    }
+
+    /// A closed, empty table.
+    #[cfg(loom)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            gate: AtomicU32::new(0),
+            limit: AtomicU32::new(0),
+            queue: AtomicU32::new(0),
+            hint: AtomicU32::new(0),
+            map: core::array::from_fn(|_| AtomicU64::new(0)),
+            slots: core::array::from_fn(|_| Slot {
+                state: AtomicU32::new(0),
+                key: AtomicU32::new(0),
+                payload: AtomicUsize::new(0),
+            }),
+        }
+    }
+
+    /// Opens the table for submission queue `queue` in life `epoch`, once the ring of `entries` entries was prepared.
+    ///
+    /// As many requests as the ring can hold (entries less one) are admitted, at most `N`, so that a ring with a
+    /// table never overflows, whatever head the controller reports.
+    ///
+    /// # Errors
+    /// The table is open, or a request of an earlier life has not been reclaimed.
+    pub fn start(&self, queue: u16, epoch: Epoch, entries: u16) -> Result<(), StartError> {
+        if self.gate.load(Ordering::Acquire) & 1 != 0 {
+            return Err(StartError::Open);
+        }
+        if self
+            .slots
+            .iter()
+            .any(|slot| slot.state.load(Ordering::Acquire) & TAG_MASK != FREE)
+        {
+            return Err(StartError::InFlight);
+        }
+        self.queue.store(u32::from(queue), Ordering::Relaxed);
+        self.limit.store(
+            u32::from(entries.saturating_sub(1).min(Self::SLOTS)),
+            Ordering::Relaxed,
+        );
+        self.gate.store((epoch.number() << 1) | 1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Closes the table: no request is claimed or published until the next start. Requests in flight stay so.
+    pub fn close(&self) {
+        let gate = self.gate.load(Ordering::Relaxed);
+        self.gate.store(gate & !1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Claims a free slot.
+    ///
+    /// # Errors
+    /// See [`ClaimError`].
+    pub fn claim(&self) -> Result<Claim, ClaimError> {
+        let gate = self.gate.load(Ordering::Acquire);
+        if gate & 1 == 0 {
+            return Err(ClaimError::Closed);
+        }
+        let limit = self.limit.load(Ordering::Relaxed);
+        let words = limit.div_ceil(64);
+        let mut word = self.hint.load(Ordering::Relaxed);
+        for _ in 0..words {
+            if word >= words {
+                word = 0;
+            }
+            if let Some(index) = self.claim_in(word, limit) {
+                self.hint.store(word, Ordering::Relaxed);
+                let slot = self.slots.get(usize::from(index)).ok_or(ClaimError::Full)?;
+                // The bit is this caller's alone, and whoever gave it back had stored the state before.
+                let generation = slot.state.load(Ordering::Relaxed) >> 2;
+                return Ok(Claim {
+                    index,
+                    command_id: Self::command_id(index, generation),
+                    generation,
+                    gate,
+                });
+            }
+            word = word.wrapping_add(1);
+        }
+        Err(ClaimError::Full)
+    }
+
+    /// Claims a slot whose bit lies in that word of the map.
+    fn claim_in(&self, word: u32, limit: u32) -> Option<u16> {
+        let base = word.wrapping_mul(64);
+        let here = limit.saturating_sub(base).min(64);
+        let mask = u64::MAX.checked_shr(64_u32.wrapping_sub(here)).unwrap_or(0);
+        let map = self.map.get(usize::try_from(word).ok()?)?;
+        let mut taken = map.load(Ordering::Relaxed);
+        // A turn fails only when another processor took the bit meanwhile; the word has 64 of them.
+        for _ in 0..64 {
+            let free = !taken & mask;
+            if free == 0 {
+                return None;
+            }
+            let bit = free.trailing_zeros();
+            let flag = 1_u64.wrapping_shl(bit);
+            taken = map.fetch_or(flag, Ordering::Acquire);
+            if taken & flag == 0 {
+                return u16::try_from(base.wrapping_add(bit)).ok();
+            }
+        }
+        None
+    }
+
+    /// Publishes the request in a claimed slot. To be called before the doorbell is rung.
+    ///
+    /// `key` serves [`CommandTable::in_flight`]; `payload` comes back when the request is taken.
+    ///
+    /// # Errors
+    /// The table was closed meanwhile: nothing is in flight, and the payload is the caller's again.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a token that is not to be used again"
+    )]
+    pub fn publish(&self, claim: Claim, key: u32, payload: usize) -> Result<Published, Withdrawn> {
+        let Some(slot) = self.slots.get(usize::from(claim.index)) else {
+            return Err(Withdrawn);
+        };
+        slot.key.store(key, Ordering::Relaxed);
+        slot.payload.store(payload, Ordering::Relaxed);
+        let published = (claim.generation << 2) | PUBLISHED;
+        slot.state.store(published, Ordering::Release);
+        // Pairs with the fence of `close`: either the reclaim sees this request, or we see that the gate changed.
+        fence(Ordering::SeqCst);
+        if self.gate.load(Ordering::Relaxed) == claim.gate {
+            return Ok(Published::InFlight);
+        }
+        let taken = (claim.generation << 2) | TAKEN;
+        if slot
+            .state
+            .compare_exchange(published, taken, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+        {
+            self.free(claim.index, claim.generation);
+            return Err(Withdrawn);
+        }
+        Ok(Published::Reclaimed)
+    }
+
+    /// Gives a claimed slot back unused.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a token that is not to be used again"
+    )]
+    pub fn cancel(&self, claim: Claim) {
+        self.free(claim.index, claim.generation);
+    }
+
+    /// Takes the request that a completion names.
+    ///
+    /// # Errors
+    /// See [`Rejected`].
+    pub fn take(&self, command_id: u16) -> Result<Taken, Rejected> {
+        let index = command_id & 1_u16.wrapping_shl(Self::SLOT_BITS).wrapping_sub(1);
+        let generation = u32::from(command_id).wrapping_shr(Self::SLOT_BITS);
+        let slot = self.slots.get(usize::from(index)).ok_or(Rejected::UnknownSlot)?;
+        let state = slot.state.load(Ordering::Relaxed);
+        if state >> 2 != generation {
+            return Err(Rejected::StaleGeneration);
+        }
+        match state & TAG_MASK {
+            PUBLISHED => Self::take_slot(slot, index, state).ok_or(Rejected::AlreadyTaken),
+            TAKEN => Err(Rejected::AlreadyTaken),
+            _ => Err(Rejected::NotInFlight),
+        }
+    }
+
+    fn take_slot(slot: &Slot, index: u16, published: u32) -> Option<Taken> {
+        let taken = (published & !TAG_MASK) | TAKEN;
+        slot.state
+            .compare_exchange(published, taken, Ordering::Acquire, Ordering::Relaxed)
+            .ok()?;
+        Some(Taken {
+            index,
+            generation: published >> 2,
+            key: slot.key.load(Ordering::Relaxed),
+            payload: slot.payload.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Ends the use of a slot: it may be claimed again, in its next generation.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a token that is not to be used again"
+    )]
+    pub fn release(&self, taken: Taken) {
+        self.free(taken.index, taken.generation);
+    }
+
+    fn free(&self, index: u16, generation: u32) {
+        let next = generation.wrapping_add(1);
+        let next = if next >= Self::GENERATIONS { 0 } else { next };
+        if let Some(slot) = self.slots.get(usize::from(index)) {
+            slot.state.store((next << 2) | FREE, Ordering::Release);
+        }
+        if let Some(word) = self.map.get(usize::from(index >> 6)) {
+            word.fetch_and(!1_u64.wrapping_shl(u32::from(index & 63)), Ordering::Release);
+        }
+    }
+
+    /// Closes the table and takes every request in flight: transfers have stopped, as `proof` says. `each` gets one
+    /// request at a time, whose slot is released afterwards. Returns their number.
+    ///
+    /// # Errors
+    /// The proof is not about this queue and life. The table is left as it was.
+    pub fn reclaim(&self, proof: &DmaStopped, mut each: impl FnMut(&Taken)) -> Result<u32, NotCovered> {
+        let epoch = Epoch::from_number(self.gate.load(Ordering::Acquire) >> 1);
+        let queue = u16::try_from(self.queue.load(Ordering::Relaxed)).map_err(|_| NotCovered)?;
+        if !proof.covers(epoch, queue) {
+            return Err(NotCovered);
+        }
+        self.close();
+        let mut count = 0_u32;
+        for (index, slot) in (0..Self::SLOTS).zip(&self.slots) {
+            let state = slot.state.load(Ordering::Relaxed);
+            if state & TAG_MASK != PUBLISHED {
+                continue;
+            }
+            if let Some(taken) = Self::take_slot(slot, index, state) {
+                each(&taken);
+                self.release(taken);
+                count = count.wrapping_add(1);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Command identifiers of the requests in flight whose key is `key`: what to abort for a unit's reset. A request
+    /// may complete, or another begin, while this runs.
+    pub fn in_flight(&self, key: u32) -> impl Iterator<Item = u16> + '_ {
+        (0..Self::SLOTS)
+            .zip(&self.slots)
+            .filter_map(move |(index, slot)| {
+                let state = slot.state.load(Ordering::Acquire);
+                let matches = state & TAG_MASK == PUBLISHED && slot.key.load(Ordering::Relaxed) == key;
+                matches.then(|| Self::command_id(index, state >> 2))
+            })
+    }
+
+    /// Slots that are claimed, published or taken now.
+    #[must_use]
+    pub fn used(&self) -> u32 {
+        self.map.iter().fold(0, |sum, word| {
+            sum.wrapping_add(word.load(Ordering::Relaxed).count_ones())
+        })
+    }
+
+    fn command_id(index: u16, generation: u32) -> u16 {
+        let id = generation.wrapping_shl(Self::SLOT_BITS) | u32::from(index);
+        let [low, high, _, _] = id.to_le_bytes();
+        u16::from_le_bytes([low, high])
+    }
+}
+
+impl<const N: usize> Default for CommandTable<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

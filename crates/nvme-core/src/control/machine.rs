@@ -1,0 +1,536 @@
+//! The machine's state, the dispatch of events, and the few ways to ask for something.
+
+use nvme::admin::get_log_page;
+use nvme::log::LogPageId;
+use nvme::{
+    Capabilities, Configuration, ControllerStatus, DataPointer, NamespaceId, Register, Status,
+    SubmissionEntry, Version, identify::IDENTIFY_SIZE,
+};
+use zerocopy::FromZeros;
+
+use super::config::{ConfigError, ControlConfig};
+use super::{Action, ControllerInfo, Event, Failure, Outcome, Phase, Request, Tables};
+use crate::{DmaStopped, Epoch, Instant, Micros};
+
+/// Longest time for one admin command, within the request's budget.
+const ADMIN_TIMEOUT: Micros = Micros::from_secs(10);
+/// Polls of a register begin this far apart and double up to [`POLL_MAX`].
+const POLL_MIN: Micros = Micros(50);
+const POLL_MAX: Micros = Micros::from_millis(10);
+/// Steps of one wait after which the clock must be standing still.
+const STEP_LIMIT: u32 = 1 << 20;
+
+/// What the machine is at. Each state but `Idle` awaits exactly one kind of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+pub(super) enum State {
+    Idle = 0,
+    ReadCapabilities,
+    ReadVersion,
+    ReadTimeouts,
+    ReadStatus,
+    ReadConfiguration,
+    AwaitReadyToStop,
+    Disable,
+    AwaitStopped,
+    Reclaim,
+    PrepareAdminQueue,
+    WriteAttributes,
+    WriteSubmissionQueue,
+    WriteCompletionQueue,
+    Enable,
+    AwaitReady,
+    IdentifyController,
+    WriteCache,
+    Events,
+    NumberOfQueues,
+    PrepareQueuePair,
+    CreateCompletionQueue,
+    CreateSubmissionQueue,
+    DeleteOrphan,
+    ChangedNamespaces,
+    ActiveNamespaces,
+    IdentifyNamespace,
+    NamespaceDescriptors,
+    ReadLog,
+    DeleteSubmissionQueue,
+    DeleteCompletionQueue,
+    NotifyShutdown,
+    AwaitShutdown,
+    DiagnoseTimeout,
+}
+
+/// The kind of event that the present state awaits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+enum Awaits {
+    Nothing = 0,
+    Value,
+    Performed,
+    Completion,
+    Tick,
+}
+
+/// The request under way, flat, so that the machine may begin as zeroes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+pub(super) enum Kind {
+    Identify = 0,
+    Queues,
+    Restart,
+    Stop,
+    Shutdown,
+    Rescan,
+    ReadLog,
+}
+
+/// The stepped machine. All zeroes is an idle machine that was not configured; it has no drop glue.
+///
+/// One caller at a time steps it; it is well under 1 KiB.
+#[derive(Debug, FromZeros)]
+#[repr(C)]
+pub struct Control {
+    pub(super) config: ControlConfig,
+    pub(super) info: ControllerInfo,
+    pub(super) capabilities: Capabilities,
+    pub(super) now: Instant,
+    /// End of the request's budget.
+    pub(super) budget_end: Instant,
+    /// End of the present wait for a register or a completion.
+    pub(super) deadline: Instant,
+    wait_until: Instant,
+    poll: Micros,
+    /// CRTO.CRWMT if there is one, else 0.
+    pub(super) ready_micros: Micros,
+    pub(super) version: Version,
+    /// The last values read.
+    pub(super) configuration: u32,
+    pub(super) status: u32,
+    pub(super) epoch: Epoch,
+    tag: u32,
+    steps: u32,
+    pub(super) namespace: NamespaceId,
+    /// Queue pairs wanted, then granted.
+    pub(super) pairs: u16,
+    /// The queue pair in work, or how many exist.
+    pub(super) index: u16,
+    /// I/O queue pairs that exist.
+    pub(super) created: u16,
+    log_bytes: u16,
+    log_page: LogPageId,
+    opcode: u8,
+    pub(super) place: u8,
+    pub(super) kind: Kind,
+    pub(super) state: State,
+    awaits: Awaits,
+    phase: Phase,
+    /// Whether a submitted admin command has not completed.
+    outstanding: bool,
+    configured: bool,
+    gone: bool,
+    /// Delete queues before shutdown, or read the changed namespace list before a rescan.
+    pub(super) option: bool,
+}
+
+impl Control {
+    /// An idle machine, not configured.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::new_zeroed()
+    }
+
+    /// Tells the machine where the admin queue and the data page are. Abandons whatever is under way.
+    ///
+    /// # Errors
+    /// See [`ConfigError`]; the machine is unchanged.
+    pub fn configure(&mut self, config: ControlConfig) -> Result<(), ConfigError> {
+        config.check()?;
+        self.config = config;
+        self.configured = true;
+        self.idle();
+        Ok(())
+    }
+
+    /// What is known of the controller, from [`Outcome::Identified`] on; kept when it is stopped.
+    #[must_use]
+    pub const fn info(&self) -> &ControllerInfo {
+        &self.info
+    }
+
+    /// How far the controller has been brought.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The controller's present life.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether a request is under way.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        !matches!(self.state, State::Idle)
+    }
+
+    /// Whether an admin command of this machine has not completed and may still write to the data page.
+    #[must_use]
+    pub const fn is_command_outstanding(&self) -> bool {
+        self.outstanding
+    }
+
+    /// The proof that transfers have stopped, if the last register read was all ones: the device has left the bus.
+    #[must_use]
+    pub const fn gone_proof(&self) -> Option<DmaStopped> {
+        if self.gone {
+            DmaStopped::controller_gone(self.epoch, ControllerStatus::from_bits(u32::MAX))
+        } else {
+            None
+        }
+    }
+
+    /// Takes what happened and says what to do next. `now` does not go back.
+    ///
+    /// Steps are short and bounded; at any IRQL at which the caller may run.
+    pub fn step(&mut self, event: Event<'_>, now: Instant, tables: &mut Tables<'_>) -> Action {
+        self.now = now;
+        match (event, self.awaits) {
+            (Event::Begin { request, budget }, _) => self.begin(request, budget, tables),
+            (Event::Value(value), Awaits::Value) => self.value(value),
+            (Event::Performed, Awaits::Performed) => self.performed(tables),
+            (
+                Event::Completion {
+                    tag,
+                    status,
+                    result,
+                    data,
+                },
+                Awaits::Completion,
+            ) if tag == self.tag => {
+                self.outstanding = false;
+                self.completed(status, result, data, tables)
+            }
+            // The command of a request that has failed or was abandoned.
+            (Event::Completion { tag, .. }, _) if tag == self.tag => {
+                self.outstanding = false;
+                Action::None
+            }
+            (Event::Tick, Awaits::Completion) if now >= self.deadline => {
+                self.read(State::DiagnoseTimeout, Register::Status)
+            }
+            (Event::Tick, Awaits::Completion) => self.early(self.deadline),
+            (Event::Tick, Awaits::Tick) if now >= self.wait_until => self.read(self.state, Register::Status),
+            (Event::Tick, Awaits::Tick) => self.early(self.wait_until),
+            _ => Action::None,
+        }
+    }
+
+    fn begin(&mut self, request: Request, budget: Micros, tables: &mut Tables<'_>) -> Action {
+        let (kind, needs) = match request {
+            Request::Identify => (Kind::Identify, None),
+            Request::Restart { .. } => (Kind::Restart, None),
+            Request::Stop => (Kind::Stop, None),
+            Request::Shutdown { .. } => (Kind::Shutdown, None),
+            Request::Queues { .. } => (Kind::Queues, Some(Phase::Identified)),
+            Request::Rescan { .. } => (Kind::Rescan, Some(Phase::Identified)),
+            Request::ReadLog { .. } => (Kind::ReadLog, Some(Phase::Identified)),
+        };
+        if !self.configured {
+            return self.fail(Failure::NotConfigured);
+        }
+        if let Some(least) = needs {
+            // These do not stop the controller, so they must not disturb what is under way.
+            if self.is_busy() {
+                return Action::Failed(Failure::Busy);
+            }
+            if self.outstanding {
+                return Action::Failed(Failure::CommandOutstanding);
+            }
+            let repeated = matches!(kind, Kind::Queues) && self.phase > Phase::Identified;
+            if self.phase < least || repeated {
+                return Action::Failed(Failure::OutOfPhase);
+            }
+        }
+        self.kind = kind;
+        self.budget_end = self.now.after(budget);
+        self.steps = 0;
+        match request {
+            Request::Identify | Request::Stop => self.read(State::ReadCapabilities, Register::Capabilities),
+            Request::Restart { pairs } => {
+                self.pairs = pairs;
+                self.read(State::ReadCapabilities, Register::Capabilities)
+            }
+            Request::Shutdown { delete_queues } => {
+                // With a command outstanding the data page and the admin queue are in doubt.
+                self.option = delete_queues && !self.outstanding;
+                self.read(State::ReadCapabilities, Register::Capabilities)
+            }
+            Request::Queues { pairs } => {
+                self.pairs = pairs;
+                self.begin_queues(tables)
+            }
+            Request::Rescan { read_changed_list } => {
+                self.option = read_changed_list;
+                self.begin_scan(tables)
+            }
+            Request::ReadLog {
+                page,
+                namespace,
+                bytes,
+            } => {
+                self.log_page = page;
+                self.namespace = namespace;
+                self.log_bytes = bytes;
+                let dwords = u32::from(bytes).div_ceil(4).clamp(1, 1024);
+                let entry = get_log_page(page, namespace, dwords, false, self.data());
+                self.submit(State::ReadLog, entry, true)
+            }
+        }
+    }
+
+    fn value(&mut self, value: u64) -> Action {
+        // The low half is the whole of a 32-bit register.
+        #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
+        let low = value as u32;
+        let absent = match self.state {
+            State::ReadCapabilities => value == u64::MAX,
+            // These may hold anything.
+            State::ReadTimeouts => false,
+            _ => low == u32::MAX,
+        };
+        if absent {
+            self.gone = true;
+            self.phase = Phase::Down;
+            return self.fail(Failure::Gone);
+        }
+        self.gone = false;
+        match self.state {
+            State::ReadCapabilities => {
+                self.capabilities = Capabilities::from_bits(value);
+                self.ready_micros = Micros(0);
+                match self.kind {
+                    Kind::Stop | Kind::Shutdown => self.read(State::ReadStatus, Register::Status),
+                    _ => self.read(State::ReadVersion, Register::Version),
+                }
+            }
+            State::ReadVersion => {
+                self.version = Version::from_bits(low);
+                if self.capabilities.has_ready_timeouts() {
+                    self.read(State::ReadTimeouts, Register::ReadyTimeouts)
+                } else {
+                    self.read(State::ReadStatus, Register::Status)
+                }
+            }
+            State::ReadTimeouts => {
+                self.ready_micros = Micros(nvme::ReadyTimeouts::from_bits(low).with_media_micros());
+                self.read(State::ReadStatus, Register::Status)
+            }
+            State::ReadStatus => {
+                self.status = low;
+                self.read(State::ReadConfiguration, Register::Configuration)
+            }
+            State::ReadConfiguration => {
+                self.configuration = low;
+                match self.kind {
+                    Kind::Shutdown => self.begin_shutdown(),
+                    _ => self.begin_stop(),
+                }
+            }
+            _ => self.polled(ControllerStatus::from_bits(low)),
+        }
+    }
+
+    fn polled(&mut self, status: ControllerStatus) -> Action {
+        match self.state {
+            State::AwaitReadyToStop => self.poll_ready_to_stop(status),
+            State::AwaitStopped => self.poll_stopped(status),
+            State::AwaitReady => self.poll_ready(status),
+            State::AwaitShutdown => self.poll_shutdown(status),
+            State::DiagnoseTimeout => {
+                if status.cfs() {
+                    self.fail(Failure::FatalStatus)
+                } else {
+                    self.fail(Failure::AdminTimeout { opcode: self.opcode })
+                }
+            }
+            _ => Action::None,
+        }
+    }
+
+    fn performed(&mut self, tables: &Tables<'_>) -> Action {
+        match self.state {
+            State::Disable => self.disabled(),
+            State::Reclaim => self.start(),
+            State::PrepareAdminQueue
+            | State::WriteAttributes
+            | State::WriteSubmissionQueue
+            | State::WriteCompletionQueue
+            | State::Enable => self.started(),
+            State::PrepareQueuePair => self.create_completion_queue(tables),
+            State::NotifyShutdown => self.shutdown_notified(),
+            _ => Action::None,
+        }
+    }
+
+    fn completed(
+        &mut self,
+        status: Status,
+        result: u32,
+        data: Option<&[u8; IDENTIFY_SIZE]>,
+        tables: &mut Tables<'_>,
+    ) -> Action {
+        match self.state {
+            State::IdentifyController => self.controller_identified(status, data, tables),
+            State::WriteCache
+            | State::Events
+            | State::NumberOfQueues
+            | State::CreateCompletionQueue
+            | State::CreateSubmissionQueue
+            | State::DeleteOrphan => self.queues_completed(status, result, tables),
+            State::ChangedNamespaces
+            | State::ActiveNamespaces
+            | State::IdentifyNamespace
+            | State::NamespaceDescriptors => self.scan_completed(status, data, tables),
+            State::ReadLog => {
+                if !status.is_success() {
+                    return self.refused(status);
+                }
+                if data.is_none() {
+                    return self.fail(Failure::DataMissing);
+                }
+                let page = self.log_page;
+                self.done(Outcome::LogRead { page })
+            }
+            State::DeleteSubmissionQueue | State::DeleteCompletionQueue => self.queue_deleted(),
+            _ => Action::None,
+        }
+    }
+
+    pub(super) fn read(&mut self, state: State, register: Register) -> Action {
+        self.enter(state, Awaits::Value);
+        Action::Read(register)
+    }
+
+    pub(super) fn write(&mut self, state: State, register: Register, value: u64) -> Action {
+        self.enter(state, Awaits::Performed);
+        Action::Write(register, value)
+    }
+
+    /// Asks for something that is answered with [`Event::Performed`].
+    pub(super) fn perform(&mut self, state: State, action: Action) -> Action {
+        self.enter(state, Awaits::Performed);
+        action
+    }
+
+    pub(super) fn submit(&mut self, state: State, entry: SubmissionEntry, transfers: bool) -> Action {
+        self.enter(state, Awaits::Completion);
+        self.steps = 0;
+        self.outstanding = true;
+        self.opcode = entry.opcode();
+        self.tag = self.tag.wrapping_add(1);
+        self.deadline = self.within_budget(ADMIN_TIMEOUT);
+        Action::Submit {
+            tag: self.tag,
+            entry,
+            transfers,
+            deadline: self.deadline,
+        }
+    }
+
+    /// Begins to poll CSTS for at most `limit`, at once.
+    pub(super) fn begin_poll(&mut self, state: State, limit: Micros) -> Action {
+        self.deadline = self.within_budget(limit);
+        self.poll = POLL_MIN;
+        self.steps = 0;
+        self.read(state, Register::Status)
+    }
+
+    /// Polls again after a while, or `None` if the deadline has passed.
+    pub(super) fn poll_again(&mut self) -> Option<Action> {
+        if self.now >= self.deadline {
+            return None;
+        }
+        self.steps = self.steps.wrapping_add(1);
+        if self.steps > STEP_LIMIT {
+            return Some(self.fail(Failure::ClockStopped));
+        }
+        self.wait_until = self.now.after(self.poll).min(self.deadline);
+        self.poll = Micros(self.poll.0.saturating_mul(2)).min(POLL_MAX);
+        self.awaits = Awaits::Tick;
+        Some(Action::Wait {
+            until: self.wait_until,
+        })
+    }
+
+    /// A tick that came before its time.
+    fn early(&mut self, until: Instant) -> Action {
+        self.steps = self.steps.wrapping_add(1);
+        if self.steps > STEP_LIMIT {
+            return self.fail(Failure::ClockStopped);
+        }
+        Action::Wait { until }
+    }
+
+    pub(super) fn within_budget(&self, limit: Micros) -> Instant {
+        self.now.after(limit).min(self.budget_end)
+    }
+
+    /// How long CSTS.RDY may take to follow CC.EN: CAP.TO, of which 0 still means up to one unit.
+    pub(super) fn ready_timeout(&self) -> Micros {
+        Micros(self.capabilities.timeout_micros().saturating_add(500_000)).max(self.ready_micros)
+    }
+
+    pub(super) const fn data(&self) -> DataPointer {
+        DataPointer::page(self.config.data_page)
+    }
+
+    pub(super) const fn configuration(&self) -> Configuration {
+        Configuration::from_bits(self.configuration)
+    }
+
+    /// The controller was seen to be disabled.
+    pub(super) const fn stopped(&mut self) -> DmaStopped {
+        self.outstanding = false;
+        self.created = 0;
+        self.phase = Phase::Down;
+        DmaStopped::ready_cleared(self.epoch)
+    }
+
+    pub(super) const fn set_phase(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
+    pub(super) const fn refused(&mut self, status: Status) -> Action {
+        self.fail(Failure::AdminFailed {
+            opcode: self.opcode,
+            status,
+        })
+    }
+
+    pub(super) const fn done(&mut self, outcome: Outcome) -> Action {
+        self.idle();
+        Action::Done(outcome)
+    }
+
+    pub(super) const fn fail(&mut self, failure: Failure) -> Action {
+        self.idle();
+        Action::Failed(failure)
+    }
+
+    const fn idle(&mut self) {
+        self.enter(State::Idle, Awaits::Nothing);
+    }
+
+    const fn enter(&mut self, state: State, awaits: Awaits) {
+        self.state = state;
+        self.awaits = awaits;
+    }
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self::new()
+    }
+}
