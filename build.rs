@@ -4,12 +4,14 @@ use std::error::Error;
 
 use version_resource::Driver;
 
-/// What drivers of today have and wdk-build leaves out; spelt as both LLVM's linker and Microsoft's understand it.
+/// What drivers of today have and wdk-build leaves out; spelt as both LLVM's linker and Microsoft's
+/// understand it.
 const LINK_ARGUMENTS: [&str; 3] = [
     // Sets the checksum, which the loader verifies for boot drivers.
     "/RELEASE",
     "/HIGHENTROPYVA",
-    // The same sources give the same image: time stamps become hashes of the content.
+    // Time stamps are hashes of the content. Still no two builds are the same: rustc links in a folder with a
+    // random name, which the PDB records, and the image holds the PDB's hash.
     "/Brepro",
 ];
 

@@ -69,10 +69,17 @@ pub fn link_into_driver(driver: &Driver<'_>) -> Result<(), LinkError> {
         ("ProductVersion", &version.dotted()),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let file = to_res_file(&VersionInfo { version, debug: driver.debug, strings: strings.into() })?;
+    let file = to_res_file(&VersionInfo {
+        version,
+        debug: driver.debug,
+        strings: strings.into(),
+    })?;
 
     let path = PathBuf::from(cargo_variable("OUT_DIR")?).join("version.res");
-    fs::write(&path, file).map_err(|source| LinkError::Write { path: path.clone(), source })?;
+    fs::write(&path, file).map_err(|source| LinkError::Write {
+        path: path.clone(),
+        source,
+    })?;
     println!("cargo::rustc-cdylib-link-arg={}", path.display());
     Ok(())
 }
@@ -80,9 +87,17 @@ pub fn link_into_driver(driver: &Driver<'_>) -> Result<(), LinkError> {
 fn package_version() -> Result<Version, LinkError> {
     let part = |name| {
         let digits = cargo_variable(name)?;
-        digits.parse().map_err(|source| LinkError::Version { version: cargo_variable("CARGO_PKG_VERSION").unwrap_or(digits), source })
+        digits.parse().map_err(|source| LinkError::Version {
+            version: cargo_variable("CARGO_PKG_VERSION").unwrap_or(digits),
+            source,
+        })
     };
-    Ok(Version([part("CARGO_PKG_VERSION_MAJOR")?, part("CARGO_PKG_VERSION_MINOR")?, part("CARGO_PKG_VERSION_PATCH")?, 0]))
+    Ok(Version([
+        part("CARGO_PKG_VERSION_MAJOR")?,
+        part("CARGO_PKG_VERSION_MINOR")?,
+        part("CARGO_PKG_VERSION_PATCH")?,
+        0,
+    ]))
 }
 
 fn cargo_variable(name: &'static str) -> Result<String, LinkError> {

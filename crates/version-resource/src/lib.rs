@@ -1,8 +1,9 @@
 //! `VERSIONINFO` resources for drivers, without a resource compiler.
 //!
-//! Explorer, `pnputil`, `WinDbg` (`lmvm`) and the HLK read a driver's version from this resource. Resource compilers differ between
-//! hosts (`rc.exe` comes with a kit, `llvm-rc` with LLVM); linkers do not: LLVM's and Microsoft's take a `.res` file as it is. So this
-//! crate writes that file, and a driver's build script needs one call of [`link_into_driver`] on every host.
+//! Explorer, `pnputil`, `WinDbg` (`lmvm`) and the HLK read a driver's version from this resource. Resource
+//! compilers differ between hosts (`rc.exe` comes with a kit, `llvm-rc` with LLVM); linkers do not: LLVM's
+//! and Microsoft's take a `.res` file as it is. So this crate writes that file, and a driver's build script
+//! needs one call of [`link_into_driver`] on every host.
 
 mod build_script;
 mod res_file;

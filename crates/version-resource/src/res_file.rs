@@ -1,7 +1,7 @@
 //! The `.res` file that linkers take.
 //!
-//! Source: Microsoft, "Resource File Formats", "`RESOURCEHEADER` structure". A file is a sequence of headers, each followed by its
-//! resource; the first one is empty and marks the 32-bit format.
+//! Source: Microsoft, "Resource File Formats", "`RESOURCEHEADER` structure". A file is a sequence of headers,
+//! each followed by its resource; the first one is empty and marks the 32-bit format.
 
 use crate::{Error, VersionInfo};
 
@@ -21,7 +21,13 @@ pub fn to_res_file(version_info: &VersionInfo) -> Result<Vec<u8>, Error> {
     let data = version_info.to_bytes()?;
     let length = u32::try_from(data.len()).map_err(|_| Error::TooLong)?;
     let mut file = header(0, 0, 0, 0, 0);
-    file.extend(header(length, RT_VERSION, VS_VERSION_INFO, MEMORY_FLAGS, US_ENGLISH));
+    file.extend(header(
+        length,
+        RT_VERSION,
+        VS_VERSION_INFO,
+        MEMORY_FLAGS,
+        US_ENGLISH,
+    ));
     file.extend(data);
     file.resize(file.len().next_multiple_of(4), 0);
     Ok(file)

@@ -1,8 +1,9 @@
 //! The resource itself: `VS_VERSIONINFO` and its children.
 //!
-//! Source: Microsoft, "`VS_VERSIONINFO` structure", "`StringFileInfo` structure", "`VarFileInfo` structure", "`VS_FIXEDFILEINFO`
-//! structure (verrsrc.h)". Every structure starts with its length in bytes, the length of its value and its kind, then its key in
-//! UTF-16 with a terminator; value and children start at multiples of four bytes.
+//! Source: Microsoft, "`VS_VERSIONINFO` structure", "`StringFileInfo` structure", "`VarFileInfo` structure",
+//! "`VS_FIXEDFILEINFO` structure (verrsrc.h)". Every structure starts with its length in bytes, the length of
+//! its value and its kind, then its key in UTF-16 with a terminator; value and children start at multiples of
+//! four bytes.
 
 use thiserror::Error;
 
@@ -78,14 +79,30 @@ impl VersionInfo {
     ///
     /// [`Error::Nul`] if a string contains NUL, [`Error::TooLong`] if the whole exceeds 65535 bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let strings = self.strings.iter().map(|(key, value)| string(key, value)).collect::<Result<Vec<_>, _>>()?;
-        let table = structure(&format!("{LANGUAGE:04x}{CODE_PAGE:04x}"), Kind::Text, &[], 0, &strings)?;
+        let strings = self
+            .strings
+            .iter()
+            .map(|(key, value)| string(key, value))
+            .collect::<Result<Vec<_>, _>>()?;
+        let table = structure(
+            &format!("{LANGUAGE:04x}{CODE_PAGE:04x}"),
+            Kind::Text,
+            &[],
+            0,
+            &strings,
+        )?;
         let string_file_info = structure("StringFileInfo", Kind::Text, &[], 0, &[table])?;
         let translation = [LANGUAGE.to_le_bytes(), CODE_PAGE.to_le_bytes()].concat();
         let var = structure("Translation", Kind::Binary, &translation, 4, &[])?;
         let var_file_info = structure("VarFileInfo", Kind::Text, &[], 0, &[var])?;
         let fixed = self.fixed_file_info();
-        structure("VS_VERSION_INFO", Kind::Binary, &fixed, 52, &[string_file_info, var_file_info])
+        structure(
+            "VS_VERSION_INFO",
+            Kind::Binary,
+            &fixed,
+            52,
+            &[string_file_info, var_file_info],
+        )
     }
 
     /// `VS_FIXEDFILEINFO`: 13 little-endian words of 32 bits.
@@ -108,7 +125,13 @@ fn string(key: &str, value: &str) -> Result<Vec<u8>, Error> {
     structure(key, Kind::Text, &bytes, units, &[])
 }
 
-fn structure(key: &str, kind: Kind, value: &[u8], value_length: u16, children: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
+fn structure(
+    key: &str,
+    kind: Kind,
+    value: &[u8],
+    value_length: u16,
+    children: &[Vec<u8>],
+) -> Result<Vec<u8>, Error> {
     let mut bytes = vec![0; 2];
     bytes.extend(value_length.to_le_bytes());
     bytes.extend((kind as u16).to_le_bytes());
@@ -129,7 +152,11 @@ fn utf16(text: &str) -> Result<Vec<u8>, Error> {
     if text.contains('\0') {
         return Err(Error::Nul(text.to_owned()));
     }
-    Ok(text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect())
+    Ok(text
+        .encode_utf16()
+        .chain([0])
+        .flat_map(u16::to_le_bytes)
+        .collect())
 }
 
 fn align(bytes: &mut Vec<u8>) {

@@ -55,11 +55,15 @@ pub trait BuilderExt {
 impl BuilderExt for Builder {
     fn wdk_default(config: impl Borrow<Config> + fmt::Debug) -> Result<Self, ConfigError> {
         let config = config.borrow();
-        let include = config.include_paths()?.map(|folder| format!("--include-directory={}", folder.display()));
-        let define = config.preprocessor_definitions().map(|(name, value)| match value {
-            Some(value) => format!("--define-macro={name}={value}"),
-            None => format!("--define-macro={name}"),
-        });
+        let include = config
+            .include_paths()?
+            .map(|folder| format!("--include-directory={}", folder.display()));
+        let define = config
+            .preprocessor_definitions()
+            .map(|(name, value)| match value {
+                Some(value) => format!("--define-macro={name}={value}"),
+                None => format!("--define-macro={name}"),
+            });
         let mut builder = Self::default()
             .use_core()
             .derive_default(true)
@@ -96,7 +100,8 @@ fn rust_target() -> Result<RustTarget, ConfigError> {
 impl Config {
     /// Rust source that makes wdk-sys link the libraries of a part of the interface; none for parts without.
     ///
-    /// As Microsoft's crate, it links nothing for [`ApiSubset::Storage`]: the driver's build script names `storport` itself.
+    /// As Microsoft's crate, it links nothing for [`ApiSubset::Storage`]: the driver's build script names
+    /// `storport` itself.
     #[must_use]
     pub fn bindgen_library_link_raw_lines(&self, api_subset: ApiSubset) -> Option<String> {
         (api_subset == ApiSubset::Base).then(|| BASE_LIBRARIES.map(link_directive).concat())

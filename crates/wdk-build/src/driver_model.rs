@@ -45,16 +45,23 @@ pub(crate) fn of_workspace() -> Result<DriverConfig, ConfigError> {
         Some(manifest) => manifest,
         None => manifest_above(Path::new(&cargo_variable("OUT_DIR")?)).unwrap_or_else(own_workspace),
     };
-    // Without dependencies nothing is resolved: neither the lock file, nor the network, nor the override that brought this crate
-    // in matter, and the nested Cargo waits for no lock.
+    // Without dependencies nothing is resolved: neither the lock file, nor the network, nor the override that
+    // brought this crate in matter, and the nested Cargo waits for no lock.
     let metadata = MetadataCommand::new()
         .manifest_path(&manifest)
         .no_deps()
         .other_options(["--offline".to_owned()])
         .exec()
-        .map_err(|source| ConfigError::Metadata { manifest: manifest.clone(), source })?;
+        .map_err(|source| ConfigError::Metadata {
+            manifest: manifest.clone(),
+            source,
+        })?;
     println!("cargo::rerun-if-changed={}", manifest.display());
-    for package in metadata.packages.iter().filter(|package| driver_type(&package.metadata).is_some()) {
+    for package in metadata
+        .packages
+        .iter()
+        .filter(|package| driver_type(&package.metadata).is_some())
+    {
         println!("cargo::rerun-if-changed={}", package.manifest_path);
     }
     from_driver_types(driver_types(&metadata))
@@ -118,7 +125,10 @@ mod tests {
 
     #[test]
     fn a_workspace_without_drivers_is_told_apart_from_a_broken_one() {
-        assert!(matches!(from_driver_types(Vec::new()), Err(ConfigError::NoWdkConfiguration)));
+        assert!(matches!(
+            from_driver_types(Vec::new()),
+            Err(ConfigError::NoWdkConfiguration)
+        ));
     }
 
     #[test]

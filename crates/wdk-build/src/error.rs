@@ -15,7 +15,10 @@ pub struct IoError {
 impl IoError {
     /// Says which path an I/O error is about.
     pub fn with_path(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self { path: path.into(), source }
+        Self {
+            path: path.into(),
+            source,
+        }
     }
 }
 
@@ -58,7 +61,9 @@ pub enum ConfigError {
     UnsupportedDriverModel(String),
 
     /// A target that is not supported on this host.
-    #[error("target {architecture}-{os}-{environment} cannot be built on this host: only x86_64-pc-windows-msvc can")]
+    #[error(
+        "target {architecture}-{os}-{environment} cannot be built on this host: only x86_64-pc-windows-msvc can"
+    )]
     UnsupportedTarget {
         /// `CARGO_CFG_TARGET_ARCH`.
         architecture: String,

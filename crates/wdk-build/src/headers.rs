@@ -17,7 +17,8 @@ impl SearchPath {
     pub(crate) fn from_env() -> Self {
         Self {
             own: Path::new(env!("CARGO_MANIFEST_DIR")).join("include"),
-            mingw: path_variable("FERROPORT_MINGW_INCLUDE").unwrap_or_else(|| "/usr/share/mingw-w64/include".into()),
+            mingw: path_variable("FERROPORT_MINGW_INCLUDE")
+                .unwrap_or_else(|| "/usr/share/mingw-w64/include".into()),
         }
     }
 
@@ -48,10 +49,19 @@ impl Config {
     /// # Errors
     ///
     /// As [`Config::include_paths`].
-    pub fn headers(&self, api_subset: ApiSubset) -> Result<impl Iterator<Item = String> + use<>, ConfigError> {
+    pub fn headers(
+        &self,
+        api_subset: ApiSubset,
+    ) -> Result<impl Iterator<Item = String> + use<>, ConfigError> {
         let folders = self.search_path.folders()?;
         let present = move |header: &&&str| folders.iter().any(|folder| folder.join(header).is_file());
-        Ok(api_subset.wdm_headers().iter().filter(present).map(ToString::to_string).collect::<Vec<_>>().into_iter())
+        Ok(api_subset
+            .wdm_headers()
+            .iter()
+            .filter(present)
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .into_iter())
     }
 
     /// A C source that includes the headers of several parts.
@@ -79,7 +89,13 @@ mod tests {
     use crate::DriverConfig;
 
     fn config(mingw: PathBuf) -> Config {
-        Config { driver_config: DriverConfig::Wdm, search_path: SearchPath { mingw, ..SearchPath::from_env() } }
+        Config {
+            driver_config: DriverConfig::Wdm,
+            search_path: SearchPath {
+                mingw,
+                ..SearchPath::from_env()
+            },
+        }
     }
 
     #[test]
@@ -94,14 +110,22 @@ mod tests {
 
     #[test]
     fn a_missing_mingw_is_named_with_the_remedy() {
-        let error = config("/nonexistent".into()).bindgen_header_contents([ApiSubset::Base]).unwrap_err().to_string();
-        assert!(error.contains("/nonexistent/ddk") && error.contains("./x setup"), "{error}");
+        let error = config("/nonexistent".into())
+            .bindgen_header_contents([ApiSubset::Base])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("/nonexistent/ddk") && error.contains("./x setup"),
+            "{error}"
+        );
     }
 
     #[test]
     fn storage_includes_storport_last_and_wdf_nothing() {
         let config = config(SearchPath::from_env().mingw);
-        let contents = config.bindgen_header_contents([ApiSubset::Wdf, ApiSubset::Storage]).unwrap();
+        let contents = config
+            .bindgen_header_contents([ApiSubset::Wdf, ApiSubset::Storage])
+            .unwrap();
         assert_eq!(contents.lines().last(), Some("#include \"storport.h\""));
         assert!(!contents.contains("ntddk.h"));
     }

@@ -1,19 +1,20 @@
 //! Stand-in for Microsoft's `wdk-build` on hosts that are not Windows.
 //!
-//! Microsoft's `wdk`, `wdk-sys`, `wdk-alloc` and `wdk-panic` are used unmodified on every host. Their build scripts, and the
-//! driver's, call `wdk-build`, which needs Windows, its registry and an installed kit. Elsewhere a Cargo `paths` override puts
-//! this crate in its place: the same names, as far as those build scripts use them, for WDM drivers on x86-64, with
+//! Microsoft's `wdk`, `wdk-sys`, `wdk-alloc` and `wdk-panic` are used unmodified on every host. Their build
+//! scripts, and the driver's, call `wdk-build`, which needs Windows, its registry and an installed kit.
+//! Elsewhere a Cargo `paths` override puts this crate in its place: the same names, as far as those build
+//! scripts use them, for WDM drivers on x86-64, with
 //!
 //! - headers from mingw-w64's DDK under this crate's own `include/` ([`Config::include_paths`]);
-//! - import libraries made from `lib/*.def` by the `rust-lld` that comes with rustc ([`Config::configure_binary_build`]);
-//! - the linker settings that Microsoft's crate chooses for a WDM driver, in the spelling of LLVM's linker.
+//! - import libraries made from `lib/*.def` by rustc's own `rust-lld` ([`Config::configure_binary_build`]);
+//! - the linker settings that Microsoft's crate chooses for a WDM driver.
 //!
 //! Two environment variables change where it looks:
 //!
-//! | variable | meaning | default |
-//! | --- | --- | --- |
-//! | `FERROPORT_MINGW_INCLUDE` | mingw-w64's include folder, the one that holds `ddk/` | `/usr/share/mingw-w64/include` |
-//! | `FERROPORT_WDK_MANIFEST` | manifest of the workspace whose `metadata.wdk` names the driver model | nearest `Cargo.toml` with a `Cargo.lock` above the build directory, then this crate's own workspace |
+//! - `FERROPORT_MINGW_INCLUDE`: mingw-w64's include folder, the one that holds `ddk/`; otherwise
+//!   `/usr/share/mingw-w64/include`.
+//! - `FERROPORT_WDK_MANIFEST`: manifest of the workspace whose `metadata.wdk` names the driver model; otherwise the nearest
+//!   `Cargo.toml` with a `Cargo.lock` above the build directory, then that of the workspace in which this crate lies.
 
 mod api_subset;
 mod bindings;
@@ -21,9 +22,9 @@ mod driver_model;
 mod error;
 mod headers;
 mod import_libraries;
-mod link;
 #[cfg(test)]
 mod kit_abi;
+mod link;
 
 pub use api_subset::ApiSubset;
 pub use bindings::BuilderExt;
@@ -45,16 +46,22 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::NoWdkConfiguration`] if no package of the workspace has `metadata.wdk`; other variants if the target is not
-    /// x86-64 Windows, the metadata cannot be read or contradict themselves, or the driver model is not WDM.
+    /// [`ConfigError::NoWdkConfiguration`] if no package of the workspace has `metadata.wdk`; other variants
+    /// if the target is not x86-64 Windows, the metadata cannot be read or contradict themselves, or the
+    /// driver model is not WDM.
     pub fn from_env_auto() -> Result<Self, ConfigError> {
         link::check_target()?;
-        Ok(Self { driver_config: driver_model::of_workspace()?, search_path: headers::SearchPath::from_env() })
+        Ok(Self {
+            driver_config: driver_model::of_workspace()?,
+            search_path: headers::SearchPath::from_env(),
+        })
     }
 
     /// Macros that Microsoft's build defines for a kernel-mode driver on x86-64.
     pub fn preprocessor_definitions(&self) -> impl Iterator<Item = (String, Option<String>)> + use<> {
-        ["_WIN64", "_AMD64_", "AMD64", "_KERNEL_MODE"].into_iter().map(|name| (name.to_owned(), None))
+        ["_WIN64", "_AMD64_", "AMD64", "_KERNEL_MODE"]
+            .into_iter()
+            .map(|name| (name.to_owned(), None))
     }
 
     /// Symbol of WDF's function table: none, for a driver that does not use WDF.
@@ -62,10 +69,16 @@ impl Config {
     pub fn compute_wdffunctions_symbol_name(&self) -> Option<String> {
         match self.driver_config {
             DriverConfig::Wdm => None,
-            DriverConfig::Kmdf(KmdfConfig { kmdf_version_major: major, target_kmdf_version_minor: minor, .. })
-            | DriverConfig::Umdf(UmdfConfig { umdf_version_major: major, target_umdf_version_minor: minor, .. }) => {
-                Some(format!("WdfFunctions_{major:02}0{minor:02}"))
-            }
+            DriverConfig::Kmdf(KmdfConfig {
+                kmdf_version_major: major,
+                target_kmdf_version_minor: minor,
+                ..
+            })
+            | DriverConfig::Umdf(UmdfConfig {
+                umdf_version_major: major,
+                target_umdf_version_minor: minor,
+                ..
+            }) => Some(format!("WdfFunctions_{major:02}0{minor:02}")),
         }
     }
 }
@@ -114,7 +127,9 @@ pub fn configure_wdk_binary_build() -> Result<(), ConfigError> {
 /// A path from the environment; the build script runs again when it changes. Empty means unset.
 fn path_variable(name: &str) -> Option<PathBuf> {
     println!("cargo::rerun-if-env-changed={name}");
-    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 /// A variable that Cargo sets for build scripts.
