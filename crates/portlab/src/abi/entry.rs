@@ -35,7 +35,14 @@ impl Routine {
         // SAFETY: the model passes what the routine's documentation promises; beyond that the driver is
         // believed as the kernel believes it.
         unsafe {
-            entry(argument(0), argument(1), argument(2), argument(3), argument(4), argument(5))
+            entry(
+                argument(0),
+                argument(1),
+                argument(2),
+                argument(3),
+                argument(4),
+                argument(5),
+            )
         }
     }
 }

@@ -5,10 +5,7 @@
 //! one gate to the model. The memory routines and the stack probe are leaves of their own.
 #![expect(unsafe_code, reason = "machine code entered by the driver")]
 
-use std::{
-    arch::naked_asm,
-    sync::OnceLock,
-};
+use std::{arch::naked_asm, sync::OnceLock};
 
 use super::{GuestAddress, guest};
 
@@ -79,13 +76,18 @@ extern "win64" fn gate(arguments: GuestAddress, return_address: GuestAddress, ex
     let Some(&export) = ALL.get(export as usize) else {
         return 0;
     };
-    let call = Call { export, arguments: Arguments(arguments), return_address };
+    let call = Call {
+        export,
+        arguments: Arguments(arguments),
+        return_address,
+    };
     HANDLER.get().map_or(0, |handler| handler(call))
 }
 
 macro_rules! exports {
     ($( $module:literal : $( $name:ident ),+ ; )+) => {
         /// Everything that goes through the gate.
+        #[expect(non_camel_case_types, reason = "the exported names")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u32)]
         pub enum Export {
@@ -176,7 +178,8 @@ pub fn resolve(module: &str, name: &str) -> Option<*const ()> {
     ALL.iter()
         .find(|export| {
             export.name() == name
-                && (module.eq_ignore_ascii_case(export.module()) || (kernel && export.module() == "ntoskrnl.exe"))
+                && (module.eq_ignore_ascii_case(export.module())
+                    || (kernel && export.module() == "ntoskrnl.exe"))
         })
         .map(|export| export.address())
 }

@@ -3,7 +3,10 @@
 //! Guest addresses are addresses of this very process: the driver runs in it, with the powers a kernel driver
 //! has. The model believes a pointer exactly as far as Windows would; a pointer to nowhere faults, and the
 //! lab's fault hook reports the guard page or the wild access (see [`crate::trap`]).
-#![expect(unsafe_code, reason = "the driver's memory is raw memory at addresses the driver chooses")]
+#![expect(
+    unsafe_code,
+    reason = "the driver's memory is raw memory at addresses the driver chooses"
+)]
 
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
@@ -60,7 +63,11 @@ pub fn read_c_string(address: GuestAddress, limit: usize) -> String {
         if byte == 0 {
             break;
         }
-        text.push(if byte.is_ascii() { char::from(byte) } else { char::REPLACEMENT_CHARACTER });
+        text.push(if byte.is_ascii() {
+            char::from(byte)
+        } else {
+            char::REPLACEMENT_CHARACTER
+        });
     }
     text
 }

@@ -1,1 +1,63 @@
 //! storport.sys and ntoskrnl.exe as documented; violations.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | `lab`, `removal`, `driver`, `error` | the public face: load, start, requests, removal |
+//! | `options`, `request`, `buffer`, `journal` | what goes in and what comes out |
+//! | [`rules`] | the rules a miniport is held to |
+//! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters` | one driver, one adapter, the callback that runs |
+//! | `dispatch`, `extended`, `notification` | the driver's calls, by export and code |
+//! | `registration`, `pnp`, `bus` | StorPortInitialize, start and stop, the PCI function |
+//! | `requests`, `srb_memory`, `issue`, `completion`, `units`, `reset` | the way of a request |
+//! | `workers`, `timers`, `dpc`, `locks`, `interrupts` | what runs later or elsewhere, and exclusion |
+//! | `memory`, `memory_calls`, `registry`, `logging`, `format`, `bug_check` | the rest of the interface |
+//!
+//! No lock of the model is held while driver code runs, but for the locks that Storport documents.
+
+mod activity;
+mod adapter;
+mod bug_check;
+mod buffer;
+mod bus;
+mod callback;
+mod completion;
+mod counters;
+mod dispatch;
+mod dpc;
+mod driver;
+mod error;
+mod extended;
+mod format;
+mod interrupts;
+mod issue;
+mod journal;
+mod lab;
+mod limits;
+mod locks;
+mod logging;
+mod machine;
+mod memory;
+mod memory_calls;
+mod notification;
+mod options;
+mod pnp;
+mod registration;
+mod registry;
+mod removal;
+mod request;
+mod requests;
+mod reset;
+pub mod rules;
+mod srb_memory;
+mod timers;
+mod units;
+mod workers;
+
+pub use buffer::DataBuffer;
+pub use error::{LabError, StartError};
+pub use journal::{BugCheck, EventRecord, Frame, StateChange, Violation};
+pub use lab::Lab;
+pub use options::{AdapterParameters, LabOptions, Limits, RegistryValue, SrbForm};
+pub use request::{
+    Address, Direction, Done, Leak, Outcome, RemovalReport, Request, ResetOutcome, SrbFunction, Statistics,
+};

@@ -19,8 +19,14 @@ use super::{Context, Engine, Irql, Job, Level, SpinLock, TimerId};
 /// Called at the device's IRQL on the message's processor.
 pub type InterruptHandler = Box<dyn Fn(u16) + Send + Sync>;
 
-/// Prepares a host thread to run the driver's code; called first on each.
-pub type ThreadStart = Arc<dyn Fn() + Send + Sync>;
+/// Called on each host thread of the engine: first, and last.
+#[derive(Clone)]
+pub struct ThreadHooks {
+    /// Prepares the thread to run the driver's code.
+    pub enter: Arc<dyn Fn() + Send + Sync>,
+    /// The thread ends.
+    pub leave: Arc<dyn Fn() + Send + Sync>,
+}
 
 /// Stalls shorter than this spin; longer ones give the host's processor away.
 const SPIN_LIMIT: Duration = Duration::from_micros(60);
@@ -31,9 +37,9 @@ const WORKERS: u32 = 3;
 /// Stack of a host thread. The driver's own frames need little; the lab's model runs on the same stack.
 const STACK: usize = 1 << 20;
 
-pub(super) struct Shared {
-    pub(super) processors: Vec<Processor>,
-    pub(super) on_interrupt: OnceLock<InterruptHandler>,
+struct Shared {
+    processors: Vec<Processor>,
+    on_interrupt: OnceLock<InterruptHandler>,
     epoch: Instant,
     workers: Workers,
     clock: Clock,
@@ -45,11 +51,9 @@ pub struct ParallelEngine {
 }
 
 impl ParallelEngine {
-    /// Starts the threads.
-    ///
-    /// # Errors
-    /// If the host gives no threads.
-    pub fn new(processors: u32, on_thread: &ThreadStart) -> std::io::Result<Self> {
+    /// An engine whose threads do not run yet.
+    #[must_use]
+    pub fn new(processors: u32) -> Self {
         let shared = Arc::new(Shared {
             processors: (0..processors.clamp(1, 64)).map(|_| Processor::default()).collect(),
             on_interrupt: OnceLock::new(),
@@ -57,20 +61,24 @@ impl ParallelEngine {
             workers: Workers::default(),
             clock: Clock::default(),
         });
-        for index in 0..shared.processors.len() {
-            let number = u32::try_from(index).unwrap_or(0);
-            Self::spawn(&shared, on_thread, &format!("processor-{number}"), number, move |shared| {
-                processor::run(shared, index);
+        Self { shared }
+    }
+
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// If the host gives no threads.
+    pub fn start(&self, hooks: &ThreadHooks) -> std::io::Result<()> {
+        let count = self.processors();
+        for number in 0..count {
+            self.spawn(hooks, &format!("processor-{number}"), number, move |shared| {
+                processor::run(shared, number as usize);
             })?;
         }
-        let count = u32::try_from(shared.processors.len()).unwrap_or(1);
         for index in 0..WORKERS {
-            Self::spawn(&shared, on_thread, &format!("worker-{index}"), index % count, |shared| {
-                shared.workers.run();
-            })?;
+            self.spawn(hooks, &format!("worker-{index}"), index % count, |shared| shared.workers.run())?;
         }
-        Self::spawn(&shared, on_thread, "clock", 0, |shared| clock::run(shared))?;
-        Ok(Self { shared })
+        self.spawn(hooks, "clock", 0, clock::run)
     }
 
     /// Names the interrupt handler; the first one stays.
@@ -79,19 +87,20 @@ impl ParallelEngine {
     }
 
     fn spawn(
-        shared: &Arc<Shared>,
-        on_thread: &ThreadStart,
+        &self,
+        hooks: &ThreadHooks,
         name: &str,
         processor: u32,
         body: impl FnOnce(&Shared) + Send + 'static,
     ) -> std::io::Result<()> {
-        let shared = Arc::clone(shared);
-        let on_thread = Arc::clone(on_thread);
+        let shared = Arc::clone(&self.shared);
+        let hooks = hooks.clone();
         // Detached: a thread may be caught inside a driver that never returns.
         thread::Builder::new().name(format!("lab-{name}")).stack_size(STACK).spawn(move || {
             Context::with(|context| context.processor.set(processor));
-            on_thread();
+            (hooks.enter)();
             body(&shared);
+            (hooks.leave)();
         })?;
         Ok(())
     }
@@ -102,7 +111,7 @@ impl Shared {
         self.processors.get(Context::processor() as usize)
     }
 
-    pub(super) fn raise(&self, irql: Irql) -> Irql {
+    fn raise(&self, irql: Irql) -> Irql {
         let old = Context::irql();
         if irql >= Irql::DISPATCH
             && !Context::with(|context| context.occupies.get())
@@ -117,7 +126,7 @@ impl Shared {
         old
     }
 
-    pub(super) fn lower(&self, irql: Irql) {
+    fn lower(&self, irql: Irql) {
         Context::with(|context| context.irql.set(irql));
         if irql < Irql::DISPATCH
             && Context::with(|context| context.occupies.replace(false))
@@ -127,7 +136,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn deliver(&self) {
+    fn deliver(&self) {
         while Context::irql() < Irql::DEVICE
             && let Some(message) = self.current().and_then(Processor::take_message)
         {

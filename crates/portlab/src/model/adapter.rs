@@ -1,0 +1,137 @@
+//! The adapter: its registration, its settled configuration, its locks and its phase.
+
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::{
+    abi::{
+        GuestAddress,
+        configuration::{PortConfigurationInformation, SYNCHRONIZE_HALF_DUPLEX},
+        entry::Routine,
+        performance::perf,
+        registration::HwInitializationData,
+    },
+    engine::{LockName, SpinLock},
+};
+
+/// Where the adapter is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// DriverEntry has not registered anything.
+    Unregistered,
+    /// Registered, not started.
+    Loaded,
+    /// Between FindAdapter and the end of initialisation.
+    Starting,
+    /// Takes requests.
+    Running,
+    /// Stopped by ScsiStopAdapter.
+    Stopped,
+    /// Its removal requests are on their way.
+    Removing,
+    /// Gone.
+    Removed,
+}
+
+/// What the callbacks and the configuration settled; replaced as a whole.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Setup {
+    pub(super) registration: HwInitializationData,
+    pub(super) configuration: PortConfigurationInformation,
+    /// Guest address of the PORT_CONFIGURATION_INFORMATION while FindAdapter or its successors use it.
+    pub(super) configuration_address: GuestAddress,
+    pub(super) extension: GuestAddress,
+    pub(super) hw_context: GuestAddress,
+    /// Messages connected; 0 without message-signalled interrupts.
+    pub(super) messages: u16,
+    pub(super) perf_flags: u32,
+    pub(super) channels: u32,
+    /// Adapter control types the miniport supports.
+    pub(super) adapter_controls: Vec<bool>,
+    /// Unit control types the miniport supports.
+    pub(super) unit_controls: Vec<bool>,
+    pub(super) passive_initialize: Option<Routine>,
+    pub(super) bus_type: u32,
+    pub(super) uncached: Option<(GuestAddress, usize)>,
+    pub(super) extended_srbs: bool,
+}
+
+impl Setup {
+    /// Whether several requests may be in HwStorStartIo at a time.
+    pub(super) const fn concurrent(&self) -> bool {
+        self.perf_flags & perf::CONCURRENT_CHANNELS != 0 && self.channels > 1
+    }
+
+    /// Whether StartIo runs under the interrupt lock.
+    pub(super) const fn half_duplex(&self) -> bool {
+        self.configuration.synchronization_model == SYNCHRONIZE_HALF_DUPLEX
+    }
+
+    /// Whether the miniport supports an adapter control type.
+    pub(super) fn supports_adapter_control(&self, kind: u32) -> bool {
+        self.adapter_controls.get(kind as usize).copied().unwrap_or(false)
+    }
+
+    /// Whether the miniport supports a unit control type.
+    pub(super) fn supports_unit_control(&self, kind: u32) -> bool {
+        self.unit_controls.get(kind as usize).copied().unwrap_or(false)
+    }
+}
+
+/// See the module's documentation.
+pub(super) struct Adapter {
+    pub(super) phase: Mutex<Phase>,
+    changed: Condvar,
+    pub(super) start_io: Arc<SpinLock>,
+    pub(super) interrupt: Arc<SpinLock>,
+    messages: Vec<Arc<SpinLock>>,
+    channels: Vec<Arc<SpinLock>>,
+}
+
+impl Adapter {
+    /// An adapter that nothing is known of, with locks for as many messages and channels as there may be.
+    pub(super) fn new(messages: u16, processors: u32) -> Self {
+        let lock = |name| Arc::new(SpinLock::new(name));
+        Self {
+            phase: Mutex::new(Phase::Unregistered),
+            changed: Condvar::new(),
+            start_io: lock(LockName::StartIo),
+            interrupt: lock(LockName::Interrupt),
+            messages: (0..u32::from(messages)).map(|message| lock(LockName::Message(message))).collect(),
+            channels: (0..processors).map(|channel| lock(LockName::Channel(channel))).collect(),
+        }
+    }
+
+    /// The lock of one message.
+    pub(super) fn message(&self, message: u32) -> Option<&Arc<SpinLock>> {
+        self.messages.get(message as usize)
+    }
+
+    /// The token of one channel.
+    pub(super) fn channel(&self, channel: u32) -> Option<&Arc<SpinLock>> {
+        self.channels.get(channel as usize)
+    }
+
+    /// The tokens of the first `count` channels.
+    pub(super) fn channel_tokens(&self, count: u32) -> &[Arc<SpinLock>] {
+        self.channels.get(..(count as usize).min(self.channels.len())).unwrap_or(&[])
+    }
+
+    /// Sets the phase.
+    pub(super) fn enter(&self, phase: Phase) {
+        *self.phase.lock() = phase;
+        self.changed.notify_all();
+    }
+
+    /// Lets everybody look again who waits for something on this machine.
+    pub(super) fn wake_all(&self) {
+        drop(self.phase.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits for a change, at most `timeout`.
+    pub(super) fn wait(&self, guard: &mut MutexGuard<'_, Phase>, timeout: std::time::Duration) {
+        self.changed.wait_for(guard, timeout);
+    }
+}

@@ -1,0 +1,121 @@
+//! Data buffers of requests: contiguous for the driver, scattered for the device.
+
+use std::sync::Arc;
+
+use super::machine::Machine;
+use crate::{
+    abi::guest,
+    memory::{Block, DmaRequest, Placement, Request, Segment},
+};
+
+struct Inner {
+    /// Keeps the arena mapped, and is where the memory goes back to.
+    machine: Arc<Machine>,
+    block: Block,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The arena fills freed memory and looks at it again later: a device that still writes shows.
+        let _ = self.machine.memory.dma.free(self.block.address);
+    }
+}
+
+/// A data buffer, or a part of one. A handle: clones are the same memory.
+#[derive(Clone)]
+pub struct DataBuffer {
+    inner: Option<Arc<Inner>>,
+    offset: usize,
+    length: usize,
+}
+
+impl std::fmt::Debug for DataBuffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DataBuffer({} bytes at {:#x})", self.length, self.address())
+    }
+}
+
+impl DataBuffer {
+    /// `length` bytes; `alignment` is that of the first byte. `None` if the memory shared with the device is used up.
+    pub(super) fn new(machine: &Arc<Machine>, length: usize, alignment: usize) -> Option<Self> {
+        if length == 0 {
+            return Some(Self { inner: None, offset: 0, length: 0 });
+        }
+        let mut request = Request::new(length, "data buffer").aligned(alignment).guarded();
+        request.placement = Placement::Either;
+        let block = machine.memory.port_dma(&DmaRequest::scattered(request))?;
+        Some(Self { inner: Some(Arc::new(Inner { machine: Arc::clone(machine), block })), offset: 0, length })
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether it has no bytes.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Copies `data` to `offset`.
+    ///
+    /// # Panics
+    /// If that is beyond the buffer.
+    pub fn write(&self, offset: usize, data: &[u8]) {
+        assert!(self.holds(offset, data.len()), "{} bytes at {offset} of {self:?}", data.len());
+        guest::write_bytes(self.address() + offset as u64, data);
+    }
+
+    /// Copies from `offset` to `out`.
+    ///
+    /// # Panics
+    /// If that is beyond the buffer.
+    pub fn read(&self, offset: usize, out: &mut [u8]) {
+        assert!(self.holds(offset, out.len()), "{} bytes at {offset} of {self:?}", out.len());
+        guest::read_bytes(self.address() + offset as u64, out);
+    }
+
+    /// All bytes.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.length];
+        self.read(0, &mut bytes);
+        bytes
+    }
+
+    /// Fills it.
+    pub fn fill(&self, byte: u8) {
+        if !self.is_empty() {
+            guest::fill(self.address(), self.length, byte);
+        }
+    }
+
+    /// A part of it.
+    ///
+    /// # Panics
+    /// If the part is beyond the buffer.
+    #[must_use]
+    pub fn slice(&self, offset: usize, length: usize) -> Self {
+        assert!(self.holds(offset, length), "{length} bytes at {offset} of {self:?}");
+        Self { inner: self.inner.clone(), offset: self.offset + offset, length }
+    }
+
+    const fn holds(&self, offset: usize, length: usize) -> bool {
+        matches!(offset.checked_add(length), Some(end) if end <= self.length)
+    }
+
+    /// Where it begins in memory; 0 for an empty one.
+    pub(super) fn address(&self) -> u64 {
+        self.inner.as_ref().map_or(0, |inner| inner.block.address + self.offset as u64)
+    }
+
+    /// Where the device sees it.
+    pub(super) fn segments(&self) -> Vec<Segment> {
+        let segments = self.inner.as_ref().and_then(|inner| {
+            inner.machine.memory.dma.segments(self.address(), self.length)
+        });
+        segments.unwrap_or_default()
+    }
+}

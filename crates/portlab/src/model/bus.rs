@@ -1,0 +1,171 @@
+//! The PCI function: configuration space and register windows.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use parking_lot::Mutex;
+
+use super::{
+    activity::Activity,
+    machine::Machine,
+    rules,
+};
+use crate::{
+    abi::{
+        GuestAddress,
+        configuration::PCI_CONFIGURATION,
+        control::adapter_control,
+        exports::Arguments,
+        guest,
+    },
+    device::{Device, Width},
+    trap::{Mmio, Window},
+};
+
+/// The function's configuration space.
+const CONFIGURATION_LENGTH: u32 = 4096;
+/// `PCI_SLOT_NUMBER` of the function: device 3, function 0.
+pub(super) const SLOT: u32 = 3;
+
+struct Registers {
+    device: Arc<dyn Device>,
+    bar: u8,
+    offset: u64,
+}
+
+impl Mmio for Registers {
+    fn read(&self, offset: u64, width: Width) -> u64 {
+        self.device.read(self.bar, self.offset + offset, width)
+    }
+
+    fn write(&self, offset: u64, width: Width, value: u64) {
+        self.device.write(self.bar, self.offset + offset, width, value);
+    }
+}
+
+/// The windows that are mapped, by bus address.
+#[derive(Default)]
+pub(super) struct Windows {
+    table: Mutex<BTreeMap<u64, Window>>,
+}
+
+impl Windows {
+    /// Unmaps all.
+    pub(super) fn clear(&self) {
+        self.table.lock().clear();
+    }
+}
+
+impl Machine {
+    /// `StorPortGetDeviceBase(HwDeviceExtension, BusType, SystemIoBusNumber, IoAddress, NumberOfBytes,
+    /// InIoSpace)`.
+    pub(super) fn get_device_base(&self, arguments: Arguments) -> GuestAddress {
+        let (extension, bus_address) = (arguments.pointer(0), arguments.get(3));
+        let (length, in_io_space) = (u64::from(arguments.u32(4)), arguments.boolean(5));
+        let legal = self.is_extension(extension)
+            && self.within("HwStorFindAdapter", |activity| activity == Activity::FindAdapter);
+        if !legal {
+            return 0;
+        }
+        let bars = self.options.device.bars();
+        let bar = bars.iter().find(|bar| {
+            bus_address >= bar.address && length <= bar.length && bus_address - bar.address <= bar.length - length
+        });
+        let Some(bar) = bar.filter(|_| length != 0 && !in_io_space) else {
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!("{length:#x} bytes at bus address {bus_address:#x} were not assigned to the adapter")
+            });
+            return 0;
+        };
+        let mut table = self.windows.table.lock();
+        if let Some(window) = table.get(&bus_address).filter(|window| window.length() >= length) {
+            return window.address();
+        }
+        let registers =
+            Registers { device: Arc::clone(&self.options.device), bar: bar.index, offset: bus_address - bar.address };
+        match Window::map(length, Arc::new(registers)) {
+            Ok(window) => {
+                let address = window.address();
+                table.insert(bus_address, window);
+                address
+            }
+            Err(_) => 0,
+        }
+    }
+
+    /// `StorPortFreeDeviceBase(HwDeviceExtension, MappedAddress)`.
+    pub(super) fn free_device_base(&self, arguments: Arguments) {
+        let (extension, address) = (arguments.pointer(0), arguments.pointer(1));
+        let legal = self.is_extension(extension)
+            && self.within("HwStorFindAdapter", |activity| activity == Activity::FindAdapter);
+        if !legal {
+            return;
+        }
+        let mut table = self.windows.table.lock();
+        let key = table.iter().find(|(_, window)| window.address() == address).map(|(&key, _)| key);
+        match key {
+            Some(key) => drop(table.remove(&key)),
+            None => self.violate(&rules::BAD_PARAMETER, || format!("{address:#x} is no mapped register range")),
+        }
+    }
+
+    /// `StorPortValidateRange`: deprecated; Storport always agrees.
+    pub(super) fn validate_range(&self, arguments: Arguments) -> bool {
+        self.is_extension(arguments.pointer(0))
+    }
+
+    /// `StorPortGetBusData(HwDeviceExtension, BusDataType, SystemIoBusNumber, SlotNumber, Buffer, Length)`.
+    pub(super) fn get_bus_data(&self, arguments: Arguments) -> u32 {
+        let (extension, data_type) = (arguments.pointer(0), arguments.u32(1));
+        let (slot, buffer, length) = (arguments.u32(3), arguments.pointer(4), arguments.u32(5));
+        let legal = self.is_extension(extension)
+            && self.bus_data_window()
+            && self.is_own_slot(data_type, slot)
+            && self.not_null("Buffer", buffer).is_ok();
+        if !legal {
+            return 0;
+        }
+        let mut bytes = vec![0; length.min(CONFIGURATION_LENGTH) as usize];
+        self.options.device.config_read(0, &mut bytes);
+        guest::write_bytes(buffer, &bytes);
+        u32::try_from(bytes.len()).unwrap_or(0)
+    }
+
+    /// `StorPortSetBusDataByOffset(HwDeviceExtension, BusDataType, SystemIoBusNumber, SlotNumber, Buffer,
+    /// Offset, Length)`.
+    pub(super) fn set_bus_data(&self, arguments: Arguments) -> u32 {
+        let (extension, data_type) = (arguments.pointer(0), arguments.u32(1));
+        let (slot, buffer) = (arguments.u32(3), arguments.pointer(4));
+        let (offset, length) = (arguments.u32(5), arguments.u32(6));
+        let legal = self.is_extension(extension)
+            && self.bus_data_window()
+            && self.is_own_slot(data_type, slot)
+            && self.not_null("Buffer", buffer).is_ok();
+        let end = offset.checked_add(length);
+        if !legal || end.is_none_or(|end| end > CONFIGURATION_LENGTH) {
+            return 0;
+        }
+        let mut bytes = vec![0; length as usize];
+        guest::read_bytes(buffer, &mut bytes);
+        self.options.device.config_write(u16::try_from(offset).unwrap_or(0), &bytes);
+        length
+    }
+
+    fn bus_data_window(&self) -> bool {
+        self.within("HwStorFindAdapter and ScsiSetRunningConfig", |activity| {
+            matches!(
+                activity,
+                Activity::FindAdapter | Activity::AdapterControl(adapter_control::SET_RUNNING_CONFIG)
+            )
+        })
+    }
+
+    fn is_own_slot(&self, data_type: u32, slot: u32) -> bool {
+        if data_type == PCI_CONFIGURATION && slot == SLOT {
+            return true;
+        }
+        self.violate(&rules::BAD_PARAMETER, || {
+            format!("BUS_DATA_TYPE {data_type}, slot {slot:#x}; the adapter is PCIConfiguration, slot {SLOT:#x}")
+        });
+        false
+    }
+}

@@ -1,0 +1,123 @@
+//! Every call of the driver into the kernel arrives here.
+
+use std::thread;
+
+use super::{activity, machine::Machine};
+use crate::{
+    abi::exports::{Call, Export},
+    engine::Context,
+    trap,
+};
+
+/// Answers one call.
+pub(super) fn dispatch(call: Call) -> u64 {
+    let Some(machine) = activity::machine() else {
+        // Not a thread of a lab: nobody can answer.
+        return 0;
+    };
+    if machine.journal.is_down() {
+        park();
+    }
+    let before = Context::with(|context| context.call.replace(Some(call)));
+    machine.counters.calls();
+    let site = trap::call_site();
+    activity::set_call_site(site);
+    let result = route(&machine, call);
+    Context::with(|context| context.call.set(before));
+    machine.engine.preempt();
+    if machine.journal.is_down() {
+        park();
+    }
+    result
+}
+
+/// Where threads end that were inside the driver when it brought the system down.
+pub(super) fn park() -> ! {
+    loop {
+        thread::park();
+    }
+}
+
+fn route(machine: &std::sync::Arc<Machine>, call: Call) -> u64 {
+    let arguments = call.arguments;
+    match call.export {
+        Export::StorPortInitialize => u64::from(machine.stor_port_initialize(arguments)),
+        Export::StorPortExtendedFunction => u64::from(machine.extended_function(arguments)),
+        Export::StorPortNotification => {
+            machine.notification(arguments);
+            0
+        }
+        Export::StorPortGetDeviceBase => machine.get_device_base(arguments),
+        Export::StorPortFreeDeviceBase => {
+            machine.free_device_base(arguments);
+            0
+        }
+        Export::StorPortGetBusData => u64::from(machine.get_bus_data(arguments)),
+        Export::StorPortSetBusDataByOffset => u64::from(machine.set_bus_data(arguments)),
+        Export::StorPortValidateRange => u64::from(machine.validate_range(arguments)),
+        Export::StorPortGetUncachedExtension => machine.get_uncached_extension(arguments),
+        Export::StorPortGetPhysicalAddress => machine.get_physical_address(arguments),
+        Export::StorPortGetVirtualAddress => machine.get_virtual_address(arguments),
+        Export::StorPortGetScatterGatherList => machine.get_scatter_gather_list(arguments),
+        Export::StorPortMoveMemory => {
+            machine.move_memory(arguments);
+            0
+        }
+        Export::StorPortPause => u64::from(machine.pause(arguments)),
+        Export::StorPortResume => u64::from(machine.resume(arguments)),
+        Export::StorPortBusy => u64::from(machine.busy(arguments)),
+        Export::StorPortReady => u64::from(machine.ready(arguments)),
+        Export::StorPortPauseDevice => u64::from(machine.pause_device(arguments)),
+        Export::StorPortResumeDevice => u64::from(machine.resume_device(arguments)),
+        Export::StorPortDeviceBusy => u64::from(machine.device_busy(arguments)),
+        Export::StorPortDeviceReady => u64::from(machine.device_ready(arguments)),
+        Export::StorPortSetDeviceQueueDepth => u64::from(machine.set_device_queue_depth(arguments)),
+        Export::StorPortGetLogicalUnit => machine.get_logical_unit(arguments),
+        Export::StorPortCompleteRequest => {
+            machine.complete_requests(arguments);
+            0
+        }
+        Export::StorPortStallExecution => {
+            machine.stall_execution(arguments);
+            0
+        }
+        Export::StorPortQuerySystemTime => {
+            machine.query_system_time(arguments);
+            0
+        }
+        Export::StorPortLogError => {
+            machine.log_error(arguments);
+            0
+        }
+        Export::StorPortDebugPrint => {
+            machine.debug_print(arguments, 1);
+            0
+        }
+        Export::StorPortAllocateRegistryBuffer => machine.allocate_registry_buffer(arguments),
+        Export::StorPortFreeRegistryBuffer => {
+            machine.free_registry_buffer(arguments);
+            0
+        }
+        Export::StorPortRegistryRead => u64::from(machine.registry_read(arguments)),
+        Export::StorPortRegistryWrite => u64::from(machine.registry_write(arguments)),
+        Export::StorPortSynchronizeAccess => u64::from(machine.synchronize_access(arguments)),
+        Export::DbgPrint => {
+            machine.debug_print(arguments, 0);
+            0
+        }
+        Export::DbgPrintEx => {
+            machine.debug_print(arguments, 2);
+            0
+        }
+        Export::ExAllocatePool2 => machine.ex_allocate_pool2(arguments),
+        Export::ExAllocatePoolWithTag => machine.ex_allocate_pool_with_tag(arguments),
+        Export::ExFreePool | Export::ExFreePoolWithTag => {
+            machine.ex_free_pool(arguments);
+            0
+        }
+        Export::KeBugCheck | Export::KeBugCheckEx => machine.bug_check(arguments, call.export),
+        Export::KeGetCurrentIrql => u64::from(Context::irql().0),
+        Export::KeQueryPerformanceCounter => machine.query_performance_counter(arguments.pointer(0)),
+        Export::__C_specific_handler => machine.structured_exception(),
+    }
+}

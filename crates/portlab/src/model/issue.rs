@@ -1,0 +1,221 @@
+//! The way of a request to the miniport: queue, HwStorBuildIo, HwStorStartIo.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use super::{
+    activity::{self, Activity},
+    adapter::{Phase, Setup},
+    limits::status as status_of,
+    machine::Machine,
+    request::Outcome,
+    requests::{Command, PortRequest, Stage},
+    rules,
+};
+use crate::{
+    abi::{
+        GuestAddress,
+        codes::stor_status,
+        entry::{Routine, boolean},
+        exports::Arguments,
+        guest,
+        performance::{StartIoPerformanceParameters, perf},
+        srb::status,
+    },
+    engine::{Context, Irql, Level, SpinLock},
+};
+
+/// When Storport tries a refused request again.
+const BUSY_DELAY: Duration = Duration::from_millis(2);
+/// Opcode of INQUIRY.
+const INQUIRY: u8 = 0x12;
+
+impl Machine {
+    /// Takes a request from a client.
+    pub(super) fn submit(self: &Arc<Self>, request: Arc<PortRequest>) {
+        if self.journal.is_down() {
+            self.end(&request, Outcome::made_up(status::INTERNAL_ERROR));
+            return;
+        }
+        let phase = self.phase();
+        let open = matches!(phase, Phase::Running) || (request.bypass && matches!(phase, Phase::Removing));
+        if !open {
+            self.end(&request, Outcome::made_up(status::NO_HBA));
+            return;
+        }
+        if request.bypass {
+            self.post_begin(request);
+        } else {
+            self.units.lock().enqueue(request, false);
+            self.pump();
+        }
+    }
+
+    /// Issues whatever may be issued.
+    pub(super) fn pump(self: &Arc<Self>) {
+        loop {
+            let next = self.units.lock().next();
+            let Some(request) = next else {
+                return;
+            };
+            self.post_begin(request);
+        }
+    }
+
+    fn post_begin(self: &Arc<Self>, request: Arc<PortRequest>) {
+        let machine = Arc::clone(self);
+        let processor = request.processor;
+        self.engine.post(processor, Level::Thread, Box::new(move || machine.begin(&request)));
+    }
+
+    /// Runs at DISPATCH_LEVEL on the request's processor.
+    fn begin(self: &Arc<Self>, request: &Arc<PortRequest>) {
+        if self.journal.is_down() {
+            self.end(request, Outcome::made_up(status::INTERNAL_ERROR));
+            return;
+        }
+        let setup = self.setup();
+        if let Command::Scsi(cdb) = &request.command
+            && cdb.first() == Some(&INQUIRY)
+        {
+            self.units.lock().inquire(request.address);
+        }
+        let Some(memory) = self.make_srb(&setup, request) else {
+            self.finish(request, Outcome::made_up(status::INTERNAL_ERROR));
+            return;
+        };
+        let srb = memory.address();
+        *request.memory().lock() = Some(memory);
+        request.set_stage(Stage::Building);
+        self.requests.hand_over(srb, request);
+        self.counters.srbs_issued();
+        if !self.build_io(&setup, srb) {
+            // Completed already, or to be completed by the miniport in its own time.
+            self.start_clock(request);
+            request.advance(Stage::Issued);
+            return;
+        }
+        self.start_clock(request);
+        if request.advance(Stage::Issued) {
+            self.start_io(&setup, request, srb);
+        }
+    }
+
+    fn start_clock(&self, request: &PortRequest) {
+        request.set_deadline(self.engine.now() + request.timeout);
+    }
+
+    fn build_io(&self, setup: &Setup, srb: GuestAddress) -> bool {
+        let Some(routine) = Routine::new(setup.registration.hw_build_io) else {
+            return true;
+        };
+        let result = self.call(Activity::BuildIo, Irql::DISPATCH, &[], routine, &[setup.extension, srb]);
+        result.is_none_or(boolean)
+    }
+
+    fn start_io(self: &Arc<Self>, setup: &Setup, request: &Arc<PortRequest>, srb: GuestAddress) {
+        let Some(routine) = Routine::new(setup.registration.hw_start_io) else {
+            return;
+        };
+        let locks = self.start_io_locks(setup);
+        let irql = if setup.half_duplex() { Irql::DEVICE } else { Irql::DISPATCH };
+        let locks: Vec<&Arc<SpinLock>> = locks.iter().collect();
+        let result = self.call(Activity::StartIo, irql, &locks, routine, &[setup.extension, srb]);
+        if result.is_some_and(|rax| !boolean(rax)) {
+            self.violate(&rules::START_IO_FALSE, || format!("for the {}", request.describe()));
+            if let Some(request) = self.requests.take_back(srb) {
+                self.retry(&request);
+            }
+        }
+    }
+
+    fn start_io_locks(&self, setup: &Setup) -> Vec<Arc<SpinLock>> {
+        if setup.concurrent() {
+            let channel = Context::processor() % setup.channels;
+            return self.adapter.channel(channel).cloned().into_iter().collect();
+        }
+        self.timer_locks()
+    }
+
+    /// Issues a request again that the miniport was too busy for.
+    pub(super) fn retry(self: &Arc<Self>, request: &Arc<PortRequest>) {
+        self.counters.busy_retries();
+        self.release_memory(request);
+        request.set_stage(Stage::Waiting);
+        let machine = Arc::clone(self);
+        let request = Arc::clone(request);
+        let processor = request.processor;
+        let job = Box::new(move || {
+            if request.bypass {
+                machine.begin(&request);
+                return;
+            }
+            {
+                let mut units = machine.units.lock();
+                units.returned(request.address);
+                units.enqueue(request, true);
+            }
+            machine.pump();
+        });
+        self.engine.after(BUSY_DELAY, processor, job);
+    }
+
+    /// The SRB's memory goes back; touching it is a violation from now on.
+    pub(super) fn release_memory(&self, request: &PortRequest) {
+        let memory = request.memory().lock().take();
+        if let Some(memory) = memory {
+            self.free_srb(&memory);
+        }
+    }
+
+    /// Ends a request that was outstanding, and lets the next ones go.
+    pub(super) fn finish(self: &Arc<Self>, request: &Arc<PortRequest>, outcome: Outcome) {
+        if !request.bypass {
+            self.units.lock().returned(request.address);
+        }
+        self.end(request, outcome);
+        self.pump();
+    }
+
+    /// `StorPortGetStartIoPerfParams(HwDeviceExtension, Srb, StartIoPerfParams)`.
+    pub(super) fn get_start_io_perf_params(&self, arguments: Arguments) -> u32 {
+        let (srb, out) = (arguments.pointer(2), arguments.pointer(3));
+        status_of((|| {
+            self.dispatch_limited(arguments.pointer(1))?;
+            self.not_null("Srb", srb)?;
+            self.not_null("StartIoPerfParams", out)?;
+            if !self.is_srb(srb) {
+                return Err(stor_status::INVALID_PARAMETER);
+            }
+            let current = activity::current();
+            if !matches!(current, Some(Activity::StartIo | Activity::BuildIo)) {
+                self.violate(&rules::CALL_WINDOW, || String::from("allowed in HwStorBuildIo and HwStorStartIo only"));
+                return Err(stor_status::INVALID_PARAMETER);
+            }
+            let setup = self.setup();
+            if setup.perf_flags == 0 {
+                return Err(stor_status::UNSUCCESSFUL);
+            }
+            let mut parameters: StartIoPerformanceParameters = guest::read(out);
+            let size = size_of::<StartIoPerformanceParameters>();
+            if (parameters.size as usize) < size {
+                self.violate(&rules::BAD_PARAMETER, || format!("Size is {}, at least {size}", parameters.size));
+                return Err(stor_status::INVALID_PARAMETER);
+            }
+            let processor = Context::processor();
+            parameters.channel_number = if setup.concurrent() { processor % setup.channels } else { 0 };
+            let ranges = perf::INTERRUPT_MESSAGE_RANGES | perf::DPC_REDIRECTION;
+            parameters.message_number = if setup.perf_flags & ranges != 0 { self.message_of(processor) } else { 0 };
+            guest::write(out, &parameters);
+            Ok(stor_status::SUCCESS)
+        })())
+    }
+
+    /// Requests that have not ended.
+    pub(super) fn outstanding(&self) -> usize {
+        std::sync::atomic::fence(Ordering::Acquire);
+        self.requests.open_count()
+    }
+}

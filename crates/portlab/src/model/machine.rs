@@ -1,0 +1,214 @@
+//! The machine: one driver, one adapter, and everything Storport keeps for them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::{
+    activity,
+    adapter::{Adapter, Phase, Setup},
+    bus::Windows,
+    counters::Counters,
+    dpc::Dpcs,
+    journal::{BugCheck, Frame, Journal, Violation},
+    locks::LockGraph,
+    memory::Memory,
+    options::{LabOptions, RegistryValue},
+    requests::Requests,
+    rules::{self, Rule},
+    timers::Timers,
+    units::Units,
+    workers::Workers,
+};
+use crate::{
+    abi::{GuestAddress, codes, exports::Export},
+    engine::{Context, Engine},
+    pe::{Image, Origin, Symbols},
+    trap,
+};
+
+/// See the module's documentation.
+pub(super) struct Machine {
+    pub(super) options: LabOptions,
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) memory: Memory,
+    pub(super) journal: Journal,
+    pub(super) counters: Counters,
+    pub(super) adapter: Adapter,
+    pub(super) setup: RwLock<Arc<Setup>>,
+    pub(super) requests: Requests,
+    pub(super) units: Mutex<Units>,
+    pub(super) windows: Windows,
+    pub(super) workers: Workers,
+    pub(super) timers: Timers,
+    pub(super) dpcs: Dpcs,
+    pub(super) lock_graph: LockGraph,
+    pub(super) image: OnceLock<LoadedImage>,
+    pub(super) registry: Mutex<BTreeMap<String, RegistryValue>>,
+    /// DriverObject and RegistryPath, as DriverEntry got them.
+    pub(super) driver_objects: Mutex<(GuestAddress, GuestAddress)>,
+    state_change: AtomicBool,
+}
+
+/// The driver's image with its symbols.
+pub(super) struct LoadedImage {
+    pub(super) image: Image,
+    pub(super) symbols: Option<Symbols>,
+}
+
+impl Machine {
+    /// A machine without a driver.
+    pub(super) fn new(options: LabOptions, engine: Arc<dyn Engine>) -> std::io::Result<Arc<Self>> {
+        let memory = Memory::new(options.device.dma(), options.seed)?;
+        let adapter = Adapter::new(options.device.message_count(), engine.processors());
+        let setup = Setup { bus_type: options.registry.bus_type, channels: 1, ..Setup::default() };
+        Ok(Arc::new(Self {
+            registry: Mutex::new(options.registry.values.clone()),
+            options,
+            engine,
+            memory,
+            journal: Journal::default(),
+            counters: Counters::default(),
+            adapter,
+            setup: RwLock::new(Arc::new(setup)),
+            requests: Requests::default(),
+            units: Mutex::default(),
+            windows: Windows::default(),
+            workers: Workers::default(),
+            timers: Timers::default(),
+            dpcs: Dpcs::default(),
+            lock_graph: LockGraph::default(),
+            image: OnceLock::new(),
+            driver_objects: Mutex::default(),
+            state_change: AtomicBool::new(false),
+        }))
+    }
+
+    /// Marks a state change outstanding; `false` if one is.
+    pub(super) fn begin_state_change(&self) -> bool {
+        !self.state_change.swap(true, Ordering::AcqRel)
+    }
+
+    /// The outstanding state change is processed.
+    pub(super) fn end_state_change(&self) {
+        self.state_change.store(false, Ordering::Release);
+    }
+
+    /// The adapter's life phase.
+    pub(super) fn phase(&self) -> Phase {
+        *self.adapter.phase.lock()
+    }
+
+    /// What FindAdapter and Initialize settled.
+    pub(super) fn setup(&self) -> Arc<Setup> {
+        Arc::clone(&self.setup.read())
+    }
+
+    /// Changes what is settled.
+    pub(super) fn change_setup(&self, change: impl FnOnce(&mut Setup)) {
+        let mut slot = self.setup.write();
+        let mut setup = Setup::clone(&slot);
+        change(&mut setup);
+        *slot = Arc::new(setup);
+    }
+
+    /// Writes down a breach of `rule`.
+    pub(super) fn violate(&self, rule: &'static Rule, detail: impl FnOnce() -> String) {
+        self.record(rule, detail, || self.backtrace());
+    }
+
+    /// As [`Machine::violate`], with a back-trace from elsewhere.
+    pub(super) fn violate_at(&self, rule: &'static Rule, detail: impl FnOnce() -> String, frames: Vec<Frame>) {
+        self.record(rule, detail, || frames);
+    }
+
+    fn record(
+        &self,
+        rule: &'static Rule,
+        detail: impl FnOnce() -> String,
+        frames: impl FnOnce() -> Vec<Frame>,
+    ) {
+        let place = self.place();
+        self.journal.record(rule, &place, || Violation {
+            rule: rule.id,
+            tier: rule.tier,
+            severity: rule.severity,
+            sentence: rule.sentence,
+            detail: detail(),
+            call: place.clone(),
+            processor: Context::processor(),
+            irql: Context::irql().0,
+            locks: Context::held_names().iter().map(ToString::to_string).collect(),
+            backtrace: frames(),
+            count: 1,
+        });
+    }
+
+    /// The call that is being answered and the callback it comes from, in words.
+    pub(super) fn place(&self) -> String {
+        let call = Context::with(|context| context.call.get());
+        let name = call.map(|call| match call.export {
+            Export::StorPortExtendedFunction => {
+                let code = call.arguments.u32(0);
+                codes::function_name(code)
+                    .map_or_else(|| format!("StorPortExtendedFunction({code})"), |name| format!("StorPort{name}"))
+            }
+            Export::StorPortNotification => {
+                let code = call.arguments.u32(0);
+                codes::notification::name(code).map_or_else(
+                    || format!("StorPortNotification({code})"),
+                    |name| format!("StorPortNotification({name})"),
+                )
+            }
+            export => export.name().to_owned(),
+        });
+        match (name, activity::current()) {
+            (Some(name), Some(activity)) => format!("{name} in {activity}"),
+            (Some(name), None) => name,
+            (None, Some(activity)) => activity.to_string(),
+            (None, None) => String::from("Storport"),
+        }
+    }
+
+    /// The driver's stack at the call that is being answered.
+    pub(super) fn backtrace(&self) -> Vec<Frame> {
+        let answering = Context::with(|context| context.call.get().is_some());
+        match activity::call_site() {
+            Some(registers) if answering => self.frames(&registers, Origin::Call),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The driver's stack from `registers` on.
+    pub(super) fn frames(&self, registers: &trap::Registers, origin: Origin) -> Vec<Frame> {
+        let Some(loaded) = self.image.get() else {
+            return Vec::new();
+        };
+        let trace = loaded.image.backtrace(registers, origin, loaded.symbols.as_ref());
+        let mut frames = Vec::new();
+        for frame in &trace.frames {
+            let mut place = format!("{}+{:#x}", trace.image, frame.offset);
+            for source in &frame.source {
+                place.push(' ');
+                place.push_str(&source.to_string());
+            }
+            frames.push(Frame { address: frame.address, place });
+        }
+        frames
+    }
+
+    /// Brings the system down: nothing of the driver runs any more, all requests end.
+    pub(super) fn crash(self: &Arc<Self>, code: u32, parameters: [u64; 4], meaning: String, backtrace: Vec<Frame>) {
+        let shown = backtrace.clone();
+        self.violate_at(&rules::BUG_CHECK, || format!("bug check {code:#x}: {meaning}"), shown);
+        self.journal.crash(BugCheck { code, parameters, meaning, backtrace });
+        self.abandon_requests();
+        self.adapter.wake_all();
+    }
+}

@@ -1,0 +1,181 @@
+//! The two arenas, and what the driver has allocated from them.
+
+use std::{collections::BTreeMap, io};
+
+use parking_lot::Mutex;
+
+use super::{machine::Machine, request::Leak, rules};
+use crate::{
+    abi::GuestAddress,
+    device::DmaRegion,
+    memory::{Block, Damage, DmaArena, DmaOptions, DmaRequest, PoolArena, PoolOptions, Request},
+};
+
+/// Which call allocated something, and so which call frees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// StorPortAllocatePool or ExAllocatePool2.
+    Pool,
+    /// StorPortAllocateContiguousMemorySpecifyCacheNode.
+    Contiguous,
+    /// StorPortAllocateDmaMemory.
+    Dma,
+    /// StorPortAllocateRegistryBuffer.
+    Registry,
+}
+
+impl Origin {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pool => "pool",
+            Self::Contiguous => "contiguous memory",
+            Self::Dma => "DMA memory",
+            Self::Registry => "registry buffer",
+        }
+    }
+}
+
+struct Allocation {
+    origin: Origin,
+    length: usize,
+    place: String,
+    tag: u32,
+}
+
+/// See the module's documentation.
+pub(super) struct Memory {
+    pub(super) pool: PoolArena,
+    pub(super) dma: DmaArena,
+    owned: Mutex<BTreeMap<GuestAddress, Allocation>>,
+}
+
+impl Memory {
+    pub(super) fn new(region: &DmaRegion, seed: u64) -> io::Result<Self> {
+        Ok(Self {
+            pool: PoolArena::new(&PoolOptions { seed, ..PoolOptions::default() })?,
+            dma: DmaArena::new(region, &DmaOptions { seed, ..DmaOptions::default() })?,
+            owned: Mutex::default(),
+        })
+    }
+
+    /// Memory that Storport itself hands out: extensions, SRBs, lists.
+    pub(super) fn port_pool(&self, request: &Request) -> Option<Block> {
+        self.pool.allocate(request).ok()
+    }
+
+    /// Device-visible memory that Storport itself hands out.
+    pub(super) fn port_dma(&self, request: &DmaRequest) -> Option<Block> {
+        self.dma.allocate(request).ok()
+    }
+
+    /// What the driver never freed; it is forgotten.
+    pub(super) fn drain_leaks(&self) -> Vec<Leak> {
+        let owned = std::mem::take(&mut *self.owned.lock());
+        owned
+            .into_iter()
+            .map(|(address, allocation)| {
+                let Allocation { origin, length, place, tag } = allocation;
+                let tag = tag.to_le_bytes().map(|byte| if byte.is_ascii_graphic() { char::from(byte) } else { '.' });
+                let tag: String = tag.iter().collect();
+                Leak {
+                    kind: origin.name(),
+                    what: format!("{length} bytes at {address:#x}, tag {tag:?}, allocated by {place}"),
+                }
+            })
+            .collect()
+    }
+}
+
+impl Machine {
+    /// Allocates pool on the driver's behalf; 0 if there is none.
+    pub(super) fn driver_pool(&self, length: usize, tag: u32, zero: bool) -> GuestAddress {
+        if length == 0 {
+            self.violate(&rules::POOL_SIZE, || String::from("an allocation of no bytes"));
+        }
+        let request = Request::new(length, "the driver's pool memory");
+        let request = if zero { request.zeroed() } else { request };
+        match self.memory.port_pool(&request) {
+            Some(block) => self.own(Origin::Pool, block, tag),
+            None => 0,
+        }
+    }
+
+    /// Allocates a registry buffer on the driver's behalf.
+    pub(super) fn driver_registry_buffer(&self, length: usize) -> GuestAddress {
+        let request = Request::new(length, "the driver's registry buffer").zeroed();
+        self.memory.port_pool(&request).map_or(0, |block| self.own(Origin::Registry, block, 0))
+    }
+
+    /// Allocates device-visible memory on the driver's behalf; 0 if there is none.
+    pub(super) fn driver_dma(&self, origin: Origin, request: &DmaRequest) -> GuestAddress {
+        self.memory.port_dma(request).map_or(0, |block| self.own(origin, block, 0))
+    }
+
+    fn own(&self, origin: Origin, block: Block, tag: u32) -> GuestAddress {
+        let allocation = Allocation { origin, length: block.length, place: self.place(), tag };
+        self.memory.owned.lock().insert(block.address, allocation);
+        block.address
+    }
+
+    /// Frees what the driver allocated; a wrong pointer, size or kind is a violation and nothing is freed.
+    pub(super) fn driver_free(&self, origin: Origin, address: GuestAddress, length: Option<usize>) -> bool {
+        let known = {
+            let mut owned = self.memory.owned.lock();
+            match owned.get(&address) {
+                Some(a) if a.origin == origin && length.is_none_or(|length| length == a.length) => {
+                    owned.remove(&address);
+                    Ok(())
+                }
+                Some(a) => Err(format!(
+                    "{address:#x} is {} of {} bytes, freed as {}{}",
+                    a.origin.name(),
+                    a.length,
+                    origin.name(),
+                    length.map(|length| format!(" of {length} bytes")).unwrap_or_default()
+                )),
+                None => Err(crate::memory::describe(address).map_or_else(
+                    || format!("{address:#x} was never allocated"),
+                    |what| format!("{address:#x} is {what}"),
+                )),
+            }
+        };
+        if let Err(detail) = known {
+            self.violate(&rules::MEMORY_FREED_TWICE, || detail);
+            return false;
+        }
+        let freed = match origin {
+            Origin::Pool | Origin::Registry => self.memory.pool.free(address),
+            Origin::Contiguous | Origin::Dma => self.memory.dma.free(address),
+        };
+        if let Err(error) = freed {
+            self.violate(&rules::MEMORY_FREED_TWICE, || error.to_string());
+        }
+        true
+    }
+
+    /// Judges what the arenas found damaged since the last time; `thorough` checks what is alive too.
+    pub(super) fn judge_memory(&self, thorough: bool) {
+        let (pool, dma) = (&self.memory.pool, &self.memory.dma);
+        let damages = if thorough {
+            [pool.check(), dma.check()]
+        } else {
+            [pool.take_damages(), dma.take_damages()]
+        };
+        for damage in damages.iter().flatten() {
+            self.judge_damage(damage);
+        }
+    }
+
+    fn judge_damage(&self, damage: &Damage) {
+        let label: &str = &damage.label;
+        let rule = match (label, damage.after_free) {
+            (label, true) if label.starts_with("SRB extension") => &rules::SRB_EXTENSION_TOUCHED,
+            (label, true) if label.starts_with("SRB") => &rules::SRB_TOUCHED,
+            (label, false) if label.starts_with("sense buffer") => &rules::SENSE_OVERRUN,
+            (label, false) if label.starts_with("data buffer") => &rules::DATA_OVERRUN,
+            (_, true) => &rules::POOL_USE_AFTER_FREE,
+            (_, false) => &rules::POOL_OVERRUN,
+        };
+        self.violate(rule, || damage.to_string());
+    }
+}

@@ -1,0 +1,202 @@
+//! Memory: pool, contiguous and DMA memory, the uncached extension, address translation.
+
+use super::{
+    activity::Activity,
+    limits::status,
+    machine::Machine,
+    memory::Origin,
+    rules,
+};
+use crate::{
+    abi::{
+        GuestAddress,
+        codes::stor_status,
+        configuration::{PortConfigurationInformation, SP_UNINITIALIZED_VALUE},
+        exports::Arguments,
+        guest,
+    },
+    engine::Irql,
+    memory::{DmaRequest, Request},
+};
+
+/// POOL_FLAG_UNINITIALIZED: ExAllocatePool2 zeroes without it.
+const POOL_FLAG_UNINITIALIZED: u64 = 0x2;
+/// An allocation larger than this is a mistake of the arguments.
+const LARGEST: u64 = 1 << 30;
+
+impl Machine {
+    /// `StorPortAllocatePool(HwDeviceExtension, NumberOfBytes, Tag, *BufferPointer)`.
+    pub(super) fn allocate_pool(&self, arguments: Arguments) -> u32 {
+        let (length, tag, out) = (arguments.u32(2), arguments.u32(3), arguments.pointer(4));
+        status((|| {
+            self.dispatch_limited(arguments.pointer(1))?;
+            self.not_null("BufferPointer", out)?;
+            let address = self.driver_pool(length as usize, tag, false);
+            guest::write(out, &address);
+            if address == 0 { Err(stor_status::INSUFFICIENT_RESOURCES) } else { Ok(stor_status::SUCCESS) }
+        })())
+    }
+
+    /// `StorPortFreePool(HwDeviceExtension, BufferPointer)`.
+    pub(super) fn free_pool(&self, arguments: Arguments) -> u32 {
+        let address = arguments.pointer(2);
+        status((|| {
+            self.dispatch_limited(arguments.pointer(1))?;
+            self.not_null("BufferPointer", address)?;
+            if self.driver_free(Origin::Pool, address, None) {
+                Ok(stor_status::SUCCESS)
+            } else {
+                Err(stor_status::INVALID_PARAMETER)
+            }
+        })())
+    }
+
+    /// `StorPortAllocateContiguousMemorySpecifyCacheNode(HwDeviceExtension, NumberOfBytes, Lowest, Highest,
+    /// Boundary, CacheType, PreferredNode, *BufferPointer)`; with `StorPortAllocateDmaMemory` the device
+    /// address is returned too.
+    pub(super) fn allocate_contiguous(&self, arguments: Arguments, origin: Origin) -> u32 {
+        let length = arguments.get(2);
+        let (lowest, highest, boundary) = (arguments.get(3), arguments.get(4), arguments.get(5));
+        let (out, out_device) = (arguments.pointer(8), arguments.pointer(9));
+        status((|| {
+            self.dispatch_limited(arguments.pointer(1))?;
+            self.not_null("BufferPointer", out)?;
+            if origin == Origin::Dma {
+                self.not_null("PhysicalAddress", out_device)?;
+            }
+            if length == 0 || length > LARGEST || (boundary != 0 && !boundary.is_power_of_two()) {
+                self.violate(&rules::BAD_PARAMETER, || {
+                    format!("NumberOfBytes {length:#x}, BoundaryAddressMultiple {boundary:#x}")
+                });
+                return Err(stor_status::INVALID_PARAMETER);
+            }
+            let bytes = usize::try_from(length).unwrap_or(usize::MAX);
+            let label = if origin == Origin::Dma { "the driver's DMA memory" } else { "the driver's contiguous memory" };
+            let mut request = DmaRequest::contiguous(Request::new(bytes, label).aligned(4096).guarded());
+            (request.lowest, request.highest, request.boundary) = (lowest, highest, boundary);
+            let address = self.driver_dma(origin, &request);
+            guest::write(out, &address);
+            if address == 0 {
+                return Err(stor_status::INSUFFICIENT_RESOURCES);
+            }
+            if origin == Origin::Dma {
+                let device = self.memory.dma.translate(address).map_or(0, |segment| segment.device_address);
+                guest::write(out_device, &device);
+            }
+            Ok(stor_status::SUCCESS)
+        })())
+    }
+
+    /// `StorPortFreeContiguousMemorySpecifyCache(HwDeviceExtension, BaseAddress, NumberOfBytes, CacheType)` and
+    /// `StorPortFreeDmaMemory`, which takes the device address too.
+    pub(super) fn free_contiguous(&self, arguments: Arguments, origin: Origin) -> u32 {
+        let (address, length) = (arguments.pointer(2), arguments.get(3));
+        status((|| {
+            self.dispatch_limited(arguments.pointer(1))?;
+            self.not_null("BaseAddress", address)?;
+            if self.driver_free(origin, address, usize::try_from(length).ok()) {
+                Ok(stor_status::SUCCESS)
+            } else {
+                Err(stor_status::INVALID_PARAMETER)
+            }
+        })())
+    }
+
+    /// `StorPortGetUncachedExtension(HwDeviceExtension, ConfigInfo, NumberOfBytes)`.
+    pub(super) fn get_uncached_extension(&self, arguments: Arguments) -> GuestAddress {
+        let (extension, configuration, length) = (arguments.pointer(0), arguments.pointer(1), arguments.u32(2));
+        let legal = self.is_extension(extension)
+            && self.within("HwStorFindAdapter", |activity| activity == Activity::FindAdapter)
+            && self.not_null("ConfigInfo", configuration).is_ok();
+        if !legal {
+            return 0;
+        }
+        let setup = self.setup();
+        let said: PortConfigurationInformation = guest::read(configuration);
+        if said.srb_extension_size == SP_UNINITIALIZED_VALUE {
+            self.violate(&rules::CALL_WINDOW, || String::from("SrbExtensionSize is not set yet"));
+            return 0;
+        }
+        if let Some((address, before)) = setup.uncached {
+            // One uncached extension per adapter; a repeated FindAdapter gets the same again.
+            if before >= length as usize {
+                return address;
+            }
+            self.violate(&rules::CALL_WINDOW, || {
+                format!("an uncached extension of {before} bytes exists; one adapter has one")
+            });
+            return 0;
+        }
+        let request = Request::new(length as usize, "the uncached extension").aligned(4096).guarded();
+        let Some(block) = self.memory.port_dma(&DmaRequest::contiguous(request)) else {
+            return 0;
+        };
+        self.change_setup(|setup| setup.uncached = Some((block.address, length as usize)));
+        block.address
+    }
+
+    /// `StorPortGetPhysicalAddress(HwDeviceExtension, Srb, VirtualAddress, *Length)`.
+    pub(super) fn get_physical_address(&self, arguments: Arguments) -> u64 {
+        let (extension, srb) = (arguments.pointer(0), arguments.pointer(1));
+        let (address, out) = (arguments.pointer(2), arguments.pointer(3));
+        if !self.is_extension(extension) || self.not_null("Length", out).is_err() {
+            return 0;
+        }
+        if srb != 0 && !self.is_srb(srb) {
+            return 0;
+        }
+        let segment = self.memory.dma.translate(address);
+        let Some(segment) = segment else {
+            self.violate(&rules::BAD_PARAMETER, || {
+                let what = crate::memory::describe(address).unwrap_or_else(|| String::from("nothing the lab knows"));
+                format!("{address:#x} has no device address: it is {what}")
+            });
+            guest::write(out, &0_u32);
+            return 0;
+        };
+        guest::write(out, &u32::try_from(segment.length).unwrap_or(u32::MAX));
+        segment.device_address
+    }
+
+    /// `StorPortGetVirtualAddress(HwDeviceExtension, PhysicalAddress)`.
+    pub(super) fn get_virtual_address(&self, arguments: Arguments) -> GuestAddress {
+        let (extension, device) = (arguments.pointer(0), arguments.get(1));
+        if !self.is_extension(extension) {
+            return 0;
+        }
+        self.memory.dma.virtual_address(device).unwrap_or(0)
+    }
+
+    /// `StorPortMoveMemory(WriteBuffer, ReadBuffer, Length)`.
+    pub(super) fn move_memory(&self, arguments: Arguments) {
+        let (target, source, length) = (arguments.pointer(0), arguments.pointer(1), arguments.u32(2));
+        let mut bytes = vec![0; length as usize];
+        guest::read_bytes(source, &mut bytes);
+        guest::write_bytes(target, &bytes);
+    }
+
+    /// `ExAllocatePool2(Flags, NumberOfBytes, Tag)`.
+    pub(super) fn ex_allocate_pool2(&self, arguments: Arguments) -> GuestAddress {
+        let (flags, length, tag) = (arguments.get(0), arguments.get(1), arguments.u32(2));
+        self.ex_allocate(length, tag, flags & POOL_FLAG_UNINITIALIZED == 0)
+    }
+
+    /// `ExAllocatePoolWithTag(PoolType, NumberOfBytes, Tag)`.
+    pub(super) fn ex_allocate_pool_with_tag(&self, arguments: Arguments) -> GuestAddress {
+        self.ex_allocate(arguments.get(1), arguments.u32(2), false)
+    }
+
+    fn ex_allocate(&self, length: u64, tag: u32, zero: bool) -> GuestAddress {
+        if !self.at_most(Irql::DISPATCH) || length > LARGEST {
+            return 0;
+        }
+        self.driver_pool(usize::try_from(length).unwrap_or(0), tag, zero)
+    }
+
+    /// `ExFreePool(P)` and `ExFreePoolWithTag(P, Tag)`.
+    pub(super) fn ex_free_pool(&self, arguments: Arguments) {
+        if self.at_most(Irql::DISPATCH) {
+            self.driver_free(Origin::Pool, arguments.pointer(0), None);
+        }
+    }
+}

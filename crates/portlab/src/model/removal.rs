@@ -1,0 +1,114 @@
+//! Removal: the PNP requests, ScsiStopAdapter, and what is left behind.
+
+use std::time::Duration;
+
+use super::{
+    adapter::Phase,
+    lab::Lab,
+    request::{Address, Leak, RemovalReport, SrbFunction},
+    rules,
+};
+use crate::abi::{
+    control::adapter_control,
+    srb::{SRB_PNP_FLAGS_ADAPTER_REQUEST, pnp_action, status},
+};
+
+/// How long requests in flight may still take.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long callbacks may still run after the adapter is stopped.
+const SETTLE: Duration = Duration::from_secs(5);
+
+impl Lab {
+    pub(super) fn take_away(&self) -> RemovalReport {
+        let machine = &self.machine;
+        let phase = machine.phase();
+        let mut refused = false;
+        if matches!(phase, Phase::Running) && !machine.journal.is_down() {
+            self.drain();
+            let known = machine.units.lock().known();
+            for unit in known {
+                refused |= !self.pnp_remove(unit, 0);
+            }
+            machine.adapter.enter(Phase::Removing);
+            refused |= !self.pnp_remove(Address::default(), SRB_PNP_FLAGS_ADAPTER_REQUEST);
+            refused |= !self.control(adapter_control::STOP_ADAPTER).unwrap_or(false);
+        }
+        machine.options.device.disable_messages();
+        let settled = machine.settle(SETTLE);
+        let outstanding = machine.outstanding();
+        if outstanding > 0 {
+            self.judge_outstanding();
+        }
+        if !settled && !machine.journal.is_down() {
+            machine.violate(&rules::WORKER_AFTER_REMOVAL, || {
+                format!("callbacks are still queued or running {SETTLE:?} after ScsiStopAdapter")
+            });
+        }
+        let leaks = self.judge_leaks();
+        machine.adapter.enter(Phase::Removed);
+        let clean = leaks.is_empty() && !refused && settled && outstanding == 0 && !machine.journal.is_down();
+        RemovalReport { clean, leaks, outstanding }
+    }
+
+    fn drain(&self) {
+        let deadline = self.machine.engine.now() + DRAIN;
+        let mut phase = self.machine.adapter.phase.lock();
+        while self.machine.outstanding() > 0 && self.machine.engine.now() < deadline {
+            self.machine.adapter.wait(&mut phase, Duration::from_millis(20));
+        }
+    }
+
+    fn pnp_remove(&self, address: Address, flags: u32) -> bool {
+        let outcome = self.srb_function(SrbFunction::Pnp { action: pnp_action::REMOVE_DEVICE, flags }, address);
+        // A miniport that does not know the function says so, and nothing is lost.
+        let accepted = matches!(outcome.srb_status, status::SUCCESS | status::INVALID_REQUEST);
+        if !accepted && !self.machine.journal.is_down() {
+            self.machine.violate(&rules::REMOVAL_FAILED, || {
+                format!("StorRemoveDevice to {address} (flags {flags}) ended with SRB status {:#04x}", outcome.srb_status)
+            });
+        }
+        accepted
+    }
+
+    fn judge_outstanding(&self) {
+        for (srb, request) in self.machine.requests.outstanding(|_| true) {
+            self.machine.violate(&rules::SRB_LOST_AT_REMOVAL, || request.describe());
+            self.machine.give_up(srb, status::NO_HBA);
+        }
+        let waiting = self.machine.units.lock().drain();
+        for request in waiting {
+            self.machine.end(&request, super::request::Outcome::made_up(status::NO_HBA));
+        }
+    }
+
+    fn judge_leaks(&self) -> Vec<Leak> {
+        let machine = &self.machine;
+        if machine.journal.is_down() {
+            return Vec::new();
+        }
+        let paused = machine.units.lock().paused();
+        for paused in paused {
+            machine.violate(&rules::PAUSED_FOREVER, || format!("{paused} is paused"));
+        }
+        let (timers, active) = machine.timers.drain_leaks();
+        for id in active {
+            machine.engine.cancel(id);
+        }
+        let workers = machine.workers.drain_leaks();
+        let memory = machine.memory.drain_leaks();
+        for (rule, leaks) in
+            [(&rules::WORKER_LEAKED, &workers), (&rules::TIMER_LEAKED, &timers), (&rules::MEMORY_LEAKED, &memory)]
+        {
+            for leak in leaks {
+                machine.violate(rule, || format!("{}: {}", leak.kind, leak.what));
+            }
+        }
+        machine.dpcs.clear();
+        let extensions = machine.units.lock().take_extensions();
+        for extension in extensions {
+            let _ = machine.memory.pool.free(extension);
+        }
+        machine.judge_memory(true);
+        workers.into_iter().chain(timers).chain(memory).collect()
+    }
+}
