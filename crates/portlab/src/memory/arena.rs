@@ -7,9 +7,11 @@ use std::{
 };
 
 use super::{
-    AllocateError, Block, Damage, FREED, FRESH, Fill, FreeError, Guarding, PAGE, PAGE_U64, Placement, Request,
+    AllocateError, Block, Damage, FREED, FRESH, Fill, FreeError, Guarding, PAGE, PAGE_U64, Placement,
+    Request,
     object::Object,
     reservation::{Reservation, whole_pages},
+    size,
     slab::{self, Cells, SLAB},
 };
 
@@ -85,7 +87,10 @@ impl<B: Backing> Core<B> {
         let space = Reservation::new(size, address)?;
         let state = State {
             backing,
-            policy: Policy { guard_every: policy.guard_every.max(1), ..policy },
+            policy: Policy {
+                guard_every: policy.guard_every.max(1),
+                ..policy
+            },
             random: fastrand::Rng::with_seed(policy.seed),
             next: space.base(),
             free_slots: BTreeMap::new(),
@@ -99,7 +104,10 @@ impl<B: Backing> Core<B> {
             live_bytes: 0,
             damages: Vec::new(),
         };
-        Ok(Self { space, state: RwLock::new(state) })
+        Ok(Self {
+            space,
+            state: RwLock::new(state),
+        })
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State<B>> {
@@ -125,7 +133,9 @@ impl<B: Backing> Core<B> {
         }
         let mut state = self.write();
         let object = match state.place(&self.space, request, want) {
-            Err(AllocateError::Exhausted | AllocateError::TooManyMappings) if !state.quarantine.is_empty() => {
+            Err(AllocateError::Exhausted | AllocateError::TooManyMappings)
+                if !state.quarantine.is_empty() =>
+            {
                 state.empty_quarantine(&self.space, 0);
                 state.place(&self.space, request, want)?
             }
@@ -150,7 +160,9 @@ impl<B: Backing> Core<B> {
     pub(super) fn free(&self, address: u64) -> Result<Block, FreeError> {
         let mut state = self.write();
         let home = state.home_for_free(address)?;
-        let Some(object) = state.objects.get_mut(&home) else { return Err(FreeError::Unknown(address)) };
+        let Some(object) = state.objects.get_mut(&home) else {
+            return Err(FreeError::Unknown(address));
+        };
         object.freed = true;
         let object = object.clone();
         if let Some(damage) = canary_damage(&self.space, &object) {
@@ -158,7 +170,10 @@ impl<B: Backing> Core<B> {
         }
         state.live -= 1;
         state.live_bytes -= object.block.length;
-        let Block { address: start, length } = object.home;
+        let Block {
+            address: start,
+            length,
+        } = object.home;
         if object.guarded {
             state.backing.retire(&self.space, start, length);
             // Without it the pages stay accessible: a missed check, no harm to anybody.
@@ -195,7 +210,11 @@ impl<B: Backing> State<B> {
     /// The object, live or freed, whose home or leading guard holds `address`; else the one before a guard.
     pub(super) fn object_near(&self, address: u64) -> Option<&Object> {
         let end = |object: &Object| object.home.address + object.home.length as u64;
-        let before = self.objects.range(..=address).next_back().map(|(_, object)| object);
+        let before = self
+            .objects
+            .range(..=address)
+            .next_back()
+            .map(|(_, object)| object);
         let behind = self.objects.range(address..).next().map(|(_, object)| object);
         let behind = behind.filter(|object| object.guarded && object.home.address - address <= PAGE_U64);
         match before {
@@ -224,12 +243,19 @@ impl<B: Backing> State<B> {
     }
 
     fn home_for_free(&self, address: u64) -> Result<u64, FreeError> {
-        let (home, object) = self.objects.range(..=address).next_back().ok_or(FreeError::Unknown(address))?;
+        let (home, object) = self
+            .objects
+            .range(..=address)
+            .next_back()
+            .ok_or(FreeError::Unknown(address))?;
         let inside = address - home < object.home.length as u64;
         match (inside, address == object.block.address, object.freed) {
             (false, ..) => Err(FreeError::Unknown(address)),
             (_, true, false) => Ok(*home),
-            (_, true, true) => Err(FreeError::Twice { label: object.label.clone(), address }),
+            (_, true, true) => Err(FreeError::Twice {
+                label: object.label.clone(),
+                address,
+            }),
             (_, false, _) => Err(FreeError::Inside {
                 label: object.label.clone(),
                 address,
@@ -238,15 +264,30 @@ impl<B: Backing> State<B> {
         }
     }
 
-    fn place(&mut self, space: &Reservation, request: &Request, want: &B::Want) -> Result<Object, AllocateError> {
+    fn place(
+        &mut self,
+        space: &Reservation,
+        request: &Request,
+        want: &B::Want,
+    ) -> Result<Object, AllocateError> {
         let length = request.length.max(1);
         self.number += 1;
-        let sampled = self.number.wrapping_add(self.policy.seed) % u64::from(self.policy.guard_every) == 0;
+        let sampled = self
+            .number
+            .wrapping_add(self.policy.seed)
+            .is_multiple_of(u64::from(self.policy.guard_every));
         let packed = B::kind(want).zip(slab::shape(request, length));
         let (home, address, guarded) = match packed {
             Some((kind, (cell, front))) if request.guarding == Guarding::Sampled && !sampled => {
                 let address = self.cell(space, cell, kind, want)?;
-                (Block { address, length: cell }, address + front as u64, false)
+                (
+                    Block {
+                        address,
+                        length: cell,
+                    },
+                    address + front as u64,
+                    false,
+                )
             }
             _ => {
                 let home = self.slot(space, request, length, want)?;
@@ -255,7 +296,15 @@ impl<B: Backing> State<B> {
         };
         let block = Block { address, length };
         let kind = packed.map_or(0, |(kind, _)| kind);
-        Ok(Object { block, label: request.label.clone(), home, guarded, freed: false, kind, number: self.number })
+        Ok(Object {
+            block,
+            label: request.label.clone(),
+            home,
+            guarded,
+            freed: false,
+            kind,
+            number: self.number,
+        })
     }
 
     /// Where in its pages an object lies.
@@ -272,7 +321,13 @@ impl<B: Backing> State<B> {
         last - last % request.alignment as u64
     }
 
-    fn cell(&mut self, space: &Reservation, size: usize, kind: u8, want: &B::Want) -> Result<u64, AllocateError> {
+    fn cell(
+        &mut self,
+        space: &Reservation,
+        size: usize,
+        kind: u8,
+        want: &B::Want,
+    ) -> Result<u64, AllocateError> {
         if let Some(address) = self.cells.take(size, kind) {
             return Ok(address);
         }
@@ -304,21 +359,16 @@ impl<B: Backing> State<B> {
         if self.mappings > MAPPINGS {
             return Err(AllocateError::TooManyMappings);
         }
-        let reused = if alignment == PAGE { self.free_slots.get_mut(&length).and_then(Vec::pop) } else { None };
+        let reused = if alignment == PAGE {
+            self.free_slots.get_mut(&length).and_then(Vec::pop)
+        } else {
+            None
+        };
         let address = match reused {
             Some(address) => address,
-            None => {
-                // The page before is the guard; the next slot's guard, or the rest of the space, is behind.
-                let address = (self.next + PAGE_U64)
-                    .checked_next_multiple_of(alignment as u64)
-                    .ok_or(AllocateError::Exhausted)?;
-                let end = address.checked_add(length as u64).ok_or(AllocateError::Exhausted)?;
-                if end >= space.end() {
-                    return Err(AllocateError::Exhausted);
-                }
-                self.next = end;
-                address
-            }
+            None => self
+                .fresh(space, length, alignment)
+                .ok_or(AllocateError::Exhausted)?,
         };
         match self.backing.map(space, address, length, want) {
             Ok(mappings) => {
@@ -332,11 +382,29 @@ impl<B: Backing> State<B> {
         }
     }
 
+    /// Addresses that were never used.
+    fn fresh(&mut self, space: &Reservation, length: usize, alignment: usize) -> Option<u64> {
+        // The page before is the guard; the next slot's guard, or the rest of the space, is behind.
+        let address = (self.next + PAGE_U64).checked_next_multiple_of(alignment as u64)?;
+        let end = address
+            .checked_add(length as u64)
+            .filter(|end| *end < space.end())?;
+        self.next = end;
+        Some(address)
+    }
+
     /// Releases the oldest freed objects until at most `limit` bytes are held.
     fn empty_quarantine(&mut self, space: &Reservation, limit: usize) {
         while self.quarantined > limit {
-            let Some((home, number)) = self.quarantine.pop_front() else { break };
-            let Some(object) = self.objects.get(&home).filter(|object| object.number == number).cloned() else {
+            let Some((home, number)) = self.quarantine.pop_front() else {
+                break;
+            };
+            let Some(object) = self
+                .objects
+                .get(&home)
+                .filter(|object| object.number == number)
+                .cloned()
+            else {
                 continue;
             };
             self.objects.remove(&home);
@@ -380,8 +448,14 @@ fn slack(object: &Object) -> [Block; 2] {
     let end = block.address + block.length as u64;
     let back = (home.address + home.length as u64 - end).min(CANARIES as u64);
     [
-        Block { address: block.address - front, length: front as usize },
-        Block { address: end, length: back as usize },
+        Block {
+            address: block.address - front,
+            length: size(front),
+        },
+        Block {
+            address: end,
+            length: size(back),
+        },
     ]
 }
 

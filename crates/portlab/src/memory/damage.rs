@@ -23,16 +23,39 @@ pub struct Damage {
 
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { label, object, length, address, found, expected, .. } = self;
+        let Self {
+            label,
+            object,
+            length,
+            address,
+            found,
+            expected,
+            ..
+        } = self;
         let end = object + *length as u64;
         if self.after_free {
-            write!(f, "byte {} of {label} was written after it was freed", address - object)?;
+            write!(
+                f,
+                "byte {} of {label} was written after it was freed",
+                address - object
+            )?;
         } else if address < object {
-            write!(f, "{} bytes before the beginning of {label} were overwritten", object - address)?;
+            write!(
+                f,
+                "{} bytes before the beginning of {label} were overwritten",
+                object - address
+            )?;
         } else {
-            write!(f, "byte {} behind the end of {label} was overwritten", address - end)?;
+            write!(
+                f,
+                "byte {} behind the end of {label} was overwritten",
+                address - end
+            )?;
         }
-        write!(f, " ({length} bytes at {object:#x}; {found:#04x} instead of {expected:#04x})")
+        write!(
+            f,
+            " ({length} bytes at {object:#x}; {found:#04x} instead of {expected:#04x})"
+        )
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
     extent::{Constraint, Extents},
     region::{self, Described},
     reservation::Reservation,
+    size,
 };
 use crate::device::DmaRegion;
 
@@ -52,13 +53,25 @@ impl DmaRequest {
     /// A contiguous object without constraints.
     #[must_use]
     pub const fn contiguous(request: Request) -> Self {
-        Self { request, shape: Shape::Contiguous, lowest: 0, highest: u64::MAX, boundary: 0 }
+        Self {
+            request,
+            shape: Shape::Contiguous,
+            lowest: 0,
+            highest: u64::MAX,
+            boundary: 0,
+        }
     }
 
     /// A buffer whose pages lie apart.
     #[must_use]
     pub const fn scattered(request: Request) -> Self {
-        Self { request, shape: Shape::Scattered, lowest: 0, highest: u64::MAX, boundary: 0 }
+        Self {
+            request,
+            shape: Shape::Scattered,
+            lowest: 0,
+            highest: u64::MAX,
+            boundary: 0,
+        }
     }
 }
 
@@ -110,7 +123,10 @@ impl Shared {
         if want.shape == Shape::Contiguous || length <= PAGE_U64 {
             let from = self.device_address;
             let device_address = self.extents.take(from, length, &want.constraint)?;
-            return Some(vec![Run { device_address, length }]);
+            return Some(vec![Run {
+                device_address,
+                length,
+            }]);
         }
         let mut runs: Vec<Run> = Vec::new();
         while (runs.len() as u64) < length / PAGE_U64 {
@@ -120,7 +136,10 @@ impl Shared {
                 }
                 return None;
             };
-            runs.push(Run { device_address, length: PAGE_U64 });
+            runs.push(Run {
+                device_address,
+                length: PAGE_U64,
+            });
         }
         Some(runs)
     }
@@ -133,7 +152,9 @@ impl Shared {
         for _ in 0..TRIES {
             let page = self.random.u64(pages / 2..pages.max(1));
             let from = self.device_address + page * PAGE_U64;
-            let Some(found) = self.extents.take(from, PAGE_U64, &none) else { continue };
+            let Some(found) = self.extents.take(from, PAGE_U64, &none) else {
+                continue;
+            };
             if previous.is_none_or(|previous| previous + PAGE_U64 != found) {
                 return Some(found);
             }
@@ -146,8 +167,10 @@ impl Shared {
     fn translate(&self, address: u64) -> Option<Segment> {
         let (start, run) = self.runs.range(..=address).next_back()?;
         let offset = address - start;
-        (offset < run.length)
-            .then(|| Segment { device_address: run.device_address + offset, length: run.length - offset })
+        (offset < run.length).then(|| Segment {
+            device_address: run.device_address + offset,
+            length: run.length - offset,
+        })
     }
 
     fn virtual_address(&self, device_address: u64) -> Option<u64> {
@@ -157,7 +180,10 @@ impl Shared {
     }
 
     fn runs_of(&self, address: u64, length: usize) -> Vec<(u64, Run)> {
-        self.runs.range(address..address + length as u64).map(|(start, run)| (*start, *run)).collect()
+        self.runs
+            .range(address..address + length as u64)
+            .map(|(start, run)| (*start, *run))
+            .collect()
     }
 }
 
@@ -179,7 +205,7 @@ impl Backing for Shared {
         let mut place = address;
         for (index, run) in runs.iter().enumerate() {
             let offset = self.file_offset(run.device_address);
-            if let Err(error) = space.map_shared(place, run.length as usize, self.memory.as_fd(), offset) {
+            if let Err(error) = space.map_shared(place, size(run.length), self.memory.as_fd(), offset) {
                 // What is mapped already stays an unused mapping of pages that others may get: harmless to the
                 // lab, but not to its checks, so take it away.
                 let _ = space.unmap(address, length);
@@ -210,7 +236,9 @@ impl Backing for Shared {
             let done = start - address;
             let check = run.length.min((POISONED as u64).saturating_sub(done));
             if changed.is_none() {
-                changed = self.changed(run, check).map(|(offset, found)| (start + offset, found));
+                changed = self
+                    .changed(run, check)
+                    .map(|(offset, found)| (start + offset, found));
             }
             self.runs.remove(start);
             self.reverse.remove(&run.device_address);
@@ -225,8 +253,11 @@ impl Shared {
     fn changed(&self, run: &Run, length: u64) -> Option<(u64, u8)> {
         let mut page = [0; PAGE];
         (0..length).step_by(PAGE).find_map(|offset| {
-            let part = page.get_mut(..usize::try_from(length - offset).map_or(PAGE, |rest| rest.min(PAGE)))?;
-            self.memory.read_exact_at(part, self.file_offset(run.device_address) + offset).ok()?;
+            let part =
+                page.get_mut(..usize::try_from(length - offset).map_or(PAGE, |rest| rest.min(PAGE)))?;
+            self.memory
+                .read_exact_at(part, self.file_offset(run.device_address) + offset)
+                .ok()?;
             let index = part.iter().position(|byte| *byte != FREED)?;
             Some((offset + index as u64, *part.get(index)?))
         })
@@ -247,7 +278,9 @@ impl DmaArena {
     pub fn new(region: &DmaRegion, options: &DmaOptions) -> io::Result<Self> {
         let whole = |value: u64| value.is_multiple_of(PAGE_U64);
         if !whole(region.offset) || !whole(region.device_address) || region.length < PAGE_U64 {
-            return Err(io::Error::other("the device's memory does not consist of whole pages"));
+            return Err(io::Error::other(
+                "the device's memory does not consist of whole pages",
+            ));
         }
         let length = region.length - region.length % PAGE_U64;
         let memory: OwnedFd = region.memory.try_clone()?;
@@ -265,10 +298,17 @@ impl DmaArena {
             guard_every: options.guard_every,
             seed: options.seed,
             // Held back memory is memory the driver cannot get: never more than a quarter.
-            quarantine: options.quarantine.min(usize::try_from(length / 4).unwrap_or(usize::MAX)),
+            quarantine: options
+                .quarantine
+                .min(usize::try_from(length / 4).unwrap_or(usize::MAX)),
             reuse_addresses: options.reuse_addresses,
         };
-        let core = Arc::new(Core::new(options.address_space, options.address, policy, backing)?);
+        let core = Arc::new(Core::new(
+            options.address_space,
+            options.address,
+            policy,
+            backing,
+        )?);
         region::enter(Arc::downgrade(&core) as Weak<dyn Described>);
         Ok(Self { core })
     }
@@ -278,7 +318,13 @@ impl DmaArena {
     /// # Errors
     /// See [`AllocateError`].
     pub fn allocate(&self, request: &DmaRequest) -> Result<Block, AllocateError> {
-        let DmaRequest { request, shape, lowest, highest, boundary } = request;
+        let DmaRequest {
+            request,
+            shape,
+            lowest,
+            highest,
+            boundary,
+        } = request;
         if *boundary != 0 && !boundary.is_power_of_two() {
             return Err(AllocateError::Request("the boundary is no power of two"));
         }
@@ -303,11 +349,19 @@ impl DmaArena {
             if *boundary != 0 && *boundary < PAGE_U64 {
                 constraint.boundary = 0;
                 if request.length as u64 > *boundary {
-                    return Err(AllocateError::Request("the object is longer than the boundary allows"));
+                    return Err(AllocateError::Request(
+                        "the object is longer than the boundary allows",
+                    ));
                 }
             }
         }
-        self.core.allocate(&request, &Want { shape: *shape, constraint })
+        self.core.allocate(
+            &request,
+            &Want {
+                shape: *shape,
+                constraint,
+            },
+        )
     }
 
     /// Takes the object at `address` back: it becomes inaccessible to the driver, and what the device still
@@ -335,7 +389,10 @@ impl DmaArena {
                 _ => break,
             }
         }
-        Some(Segment { device_address: segment.device_address, length: length.min(rest) })
+        Some(Segment {
+            device_address: segment.device_address,
+            length: length.min(rest),
+        })
     }
 
     /// The device addresses of a range, adjacent ones joined. `None` if it is not wholly in one live object.
@@ -370,14 +427,22 @@ impl DmaArena {
     /// device use.
     #[must_use]
     pub fn device_may_access(&self, device_address: u64, length: u64) -> bool {
-        let Some(end) = device_address.checked_add(length) else { return false };
+        let Some(end) = device_address.checked_add(length) else {
+            return false;
+        };
         let state = self.core.read();
         let mut at = device_address;
         while at < end {
-            let Some(address) = state.backing.virtual_address(at) else { return false };
-            let Some(object) = state.live(address, 1) else { return false };
+            let Some(address) = state.backing.virtual_address(at) else {
+                return false;
+            };
+            let Some(object) = state.live(address, 1) else {
+                return false;
+            };
             let block = object.block;
-            let Some(run) = state.backing.translate(address) else { return false };
+            let Some(run) = state.backing.translate(address) else {
+                return false;
+            };
             at += run.length.min(block.address + block.length as u64 - address);
         }
         true
@@ -410,7 +475,11 @@ impl DmaArena {
     /// The live objects with their labels, by address.
     #[must_use]
     pub fn live_objects(&self) -> Vec<(Block, Label)> {
-        self.core.read().all_live().map(|object| (object.block, object.label.clone())).collect()
+        self.core
+            .read()
+            .all_live()
+            .map(|object| (object.block, object.label.clone()))
+            .collect()
     }
 
     /// Bytes that are neither handed out nor held back.

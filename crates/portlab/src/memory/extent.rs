@@ -18,7 +18,12 @@ pub(super) struct Constraint {
 impl Constraint {
     /// None but the page.
     pub(super) const fn none() -> Self {
-        Self { alignment: 1, lowest: 0, highest: u64::MAX, boundary: 0 }
+        Self {
+            alignment: 1,
+            lowest: 0,
+            highest: u64::MAX,
+            boundary: 0,
+        }
     }
 
     /// The lowest address from `start` on where `length` bytes satisfy everything but `highest`.
@@ -46,7 +51,10 @@ pub(super) struct Extents {
 
 impl Extents {
     pub(super) fn new(start: u64, length: u64) -> Self {
-        Self { free: BTreeMap::from([(start, length)]), available: length }
+        Self {
+            free: BTreeMap::from([(start, length)]),
+            available: length,
+        }
     }
 
     /// Bytes free.
@@ -57,7 +65,11 @@ impl Extents {
     /// Takes the first run from `from` on that satisfies the constraint.
     pub(super) fn take(&mut self, from: u64, length: u64, constraint: &Constraint) -> Option<u64> {
         // The run that holds `from` begins before it.
-        let first = self.free.range(..=from).next_back().map_or(from, |(start, _)| *start);
+        let first = self
+            .free
+            .range(..=from)
+            .next_back()
+            .map_or(from, |(start, _)| *start);
         let (run, run_length, start) = self.free.range(first..).find_map(|(&run, &run_length)| {
             let start = constraint.fit(run.max(from), length)?;
             (start >= run && start + length <= run + run_length).then_some((run, run_length, start))

@@ -1,11 +1,14 @@
 //! Checked access to memory the driver points the model to.
-#![expect(unsafe_code, reason = "copies between the lab's memory and the driver's, after checking the range")]
+#![expect(
+    unsafe_code,
+    reason = "copies between the lab's memory and the driver's, after checking the range"
+)]
 
 use std::ptr;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::region;
+use super::{pointer, region};
 
 /// The range is no memory that the driver could point to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +24,9 @@ pub struct BadAddress {
 
 impl BadAddress {
     fn context(&self) -> String {
-        region::describe(self.address).map(|text| format!(" ({text})")).unwrap_or_default()
+        region::describe(self.address)
+            .map(|text| format!(" ({text})"))
+            .unwrap_or_default()
     }
 }
 
@@ -79,7 +84,7 @@ impl GuestMemory {
     pub fn fill(address: u64, length: usize, byte: u8) -> Result<(), BadAddress> {
         check(address, length, true)?;
         // SAFETY: the range was just found to be writable memory of the driver.
-        unsafe { ptr::write_bytes(ptr::with_exposed_provenance_mut::<u8>(address as usize), byte, length) };
+        unsafe { ptr::write_bytes(pointer::<u8>(address), byte, length) };
         Ok(())
     }
 
@@ -94,57 +99,49 @@ fn check(address: u64, length: usize, write: bool) -> Result<(), BadAddress> {
     if GuestMemory::is_valid(address, length, write) {
         return Ok(());
     }
-    let what = if write { "writable memory of the driver" } else { "memory of the driver" };
-    Err(BadAddress { address, length, what })
-}
-
-/// Copies one aligned word in one access, so that no other thread sees half of it.
-macro_rules! word {
-    ($type:ty, $address:expr) => {
-        ptr::with_exposed_provenance_mut::<$type>($address as usize)
+    let what = if write {
+        "writable memory of the driver"
+    } else {
+        "memory of the driver"
     };
+    Err(BadAddress {
+        address,
+        length,
+        what,
+    })
 }
 
+/// Aligned words are copied in one access, so that no other thread sees half of one.
 fn copy_from(address: u64, buffer: &mut [u8]) {
-    let aligned = buffer.len().is_power_of_two() && address % buffer.len() as u64 == 0;
-    match buffer {
-        [a, b] if aligned => {
-            // SAFETY: the caller checked the range; aligned.
-            [*a, *b] = unsafe { word!(u16, address).read_volatile() }.to_le_bytes();
-        }
-        [a, b, c, d] if aligned => {
-            // SAFETY: as above.
-            [*a, *b, *c, *d] = unsafe { word!(u32, address).read_volatile() }.to_le_bytes();
-        }
-        [a, b, c, d, e, f, g, h] if aligned => {
-            // SAFETY: as above.
-            [*a, *b, *c, *d, *e, *f, *g, *h] = unsafe { word!(u64, address).read_volatile() }.to_le_bytes();
-        }
-        _ => {
-            // SAFETY: the caller checked the range; it is foreign memory and cannot overlap the buffer.
-            unsafe { ptr::copy_nonoverlapping(word!(u8, address), buffer.as_mut_ptr(), buffer.len()) };
-        }
+    let aligned = !buffer.is_empty() && address.is_multiple_of(buffer.len() as u64);
+    if aligned && let Ok(bytes) = <&mut [u8; 2]>::try_from(&mut *buffer) {
+        // SAFETY: the caller checked the range; aligned.
+        *bytes = unsafe { pointer::<u16>(address).read_volatile() }.to_le_bytes();
+    } else if aligned && let Ok(bytes) = <&mut [u8; 4]>::try_from(&mut *buffer) {
+        // SAFETY: as above.
+        *bytes = unsafe { pointer::<u32>(address).read_volatile() }.to_le_bytes();
+    } else if aligned && let Ok(bytes) = <&mut [u8; 8]>::try_from(&mut *buffer) {
+        // SAFETY: as above.
+        *bytes = unsafe { pointer::<u64>(address).read_volatile() }.to_le_bytes();
+    } else {
+        // SAFETY: the caller checked the range; it is foreign memory and cannot overlap the buffer.
+        unsafe { ptr::copy_nonoverlapping(pointer::<u8>(address), buffer.as_mut_ptr(), buffer.len()) };
     }
 }
 
 fn copy_to(address: u64, data: &[u8]) {
-    let aligned = data.len().is_power_of_two() && address % data.len() as u64 == 0;
-    match *data {
-        [a, b] if aligned => {
-            // SAFETY: as in `copy_from`.
-            unsafe { word!(u16, address).write_volatile(u16::from_le_bytes([a, b])) };
-        }
-        [a, b, c, d] if aligned => {
-            // SAFETY: as in `copy_from`.
-            unsafe { word!(u32, address).write_volatile(u32::from_le_bytes([a, b, c, d])) };
-        }
-        [a, b, c, d, e, f, g, h] if aligned => {
-            // SAFETY: as in `copy_from`.
-            unsafe { word!(u64, address).write_volatile(u64::from_le_bytes([a, b, c, d, e, f, g, h])) };
-        }
-        _ => {
-            // SAFETY: as in `copy_from`.
-            unsafe { ptr::copy_nonoverlapping(data.as_ptr(), word!(u8, address), data.len()) };
-        }
+    let aligned = !data.is_empty() && address.is_multiple_of(data.len() as u64);
+    if aligned && let Ok(bytes) = <[u8; 2]>::try_from(data) {
+        // SAFETY: the caller checked the range; aligned.
+        unsafe { pointer::<u16>(address).write_volatile(u16::from_le_bytes(bytes)) };
+    } else if aligned && let Ok(bytes) = <[u8; 4]>::try_from(data) {
+        // SAFETY: as above.
+        unsafe { pointer::<u32>(address).write_volatile(u32::from_le_bytes(bytes)) };
+    } else if aligned && let Ok(bytes) = <[u8; 8]>::try_from(data) {
+        // SAFETY: as above.
+        unsafe { pointer::<u64>(address).write_volatile(u64::from_le_bytes(bytes)) };
+    } else {
+        // SAFETY: as in `copy_from`.
+        unsafe { ptr::copy_nonoverlapping(data.as_ptr(), pointer::<u8>(address), data.len()) };
     }
 }

@@ -17,6 +17,7 @@
 //! [`GuestMemory`] is how the model reads and writes memory that the driver points it to: it checks that the
 //! range lies in a live object, in a loaded image or on a known stack.
 
+mod address;
 mod arena;
 mod damage;
 mod dma;
@@ -28,6 +29,7 @@ mod region;
 mod reservation;
 mod slab;
 
+pub(crate) use address::{pointer, size};
 pub use damage::{AllocateError, Damage, FreeError};
 pub use dma::{DmaArena, DmaOptions, DmaRequest, Segment, Shape};
 pub use guest::{BadAddress, GuestMemory};

@@ -128,16 +128,28 @@ pub(super) struct Object {
 impl Object {
     /// Where `address` lies in relation to the object.
     pub(super) fn describe(&self, address: u64) -> String {
-        let Block { address: start, length } = self.block;
+        let Block {
+            address: start,
+            length,
+        } = self.block;
         let end = start + length as u64;
         let state = if self.freed { "freed " } else { "" };
         let label = &self.label;
         if address < start {
-            format!("{} bytes before {state}{label} ({length} bytes at {start:#x})", start - address)
+            format!(
+                "{} bytes before {state}{label} ({length} bytes at {start:#x})",
+                start - address
+            )
         } else if address >= end {
-            format!("{} bytes behind the end of {state}{label} ({length} bytes at {start:#x})", address - end)
+            format!(
+                "{} bytes behind the end of {state}{label} ({length} bytes at {start:#x})",
+                address - end
+            )
         } else {
-            format!("byte {} of {state}{label} ({length} bytes at {start:#x})", address - start)
+            format!(
+                "byte {} of {state}{label} ({length} bytes at {start:#x})",
+                address - start
+            )
         }
     }
 }

@@ -49,8 +49,16 @@ impl Backing for Anonymous {
         Some(0)
     }
 
-    fn map(&mut self, space: &Reservation, address: u64, length: usize, (): &()) -> Result<usize, AllocateError> {
-        space.map_anonymous(address, length).map_err(|error| AllocateError::System(error.to_string()))?;
+    fn map(
+        &mut self,
+        space: &Reservation,
+        address: u64,
+        length: usize,
+        (): &(),
+    ) -> Result<usize, AllocateError> {
+        space
+            .map_anonymous(address, length)
+            .map_err(|error| AllocateError::System(error.to_string()))?;
         Ok(1)
     }
 
@@ -80,7 +88,12 @@ impl PoolArena {
             quarantine: options.quarantine,
             reuse_addresses: options.reuse_addresses,
         };
-        let core = Arc::new(Core::new(options.address_space, options.address, policy, Anonymous)?);
+        let core = Arc::new(Core::new(
+            options.address_space,
+            options.address,
+            policy,
+            Anonymous,
+        )?);
         region::enter(Arc::downgrade(&core) as std::sync::Weak<dyn Described>);
         Ok(Self { core })
     }
@@ -128,6 +141,10 @@ impl PoolArena {
     /// The live objects with their labels, by address: what has leaked, at the end of a run.
     #[must_use]
     pub fn live_objects(&self) -> Vec<(Block, super::Label)> {
-        self.core.read().all_live().map(|object| (object.block, object.label.clone())).collect()
+        self.core
+            .read()
+            .all_live()
+            .map(|object| (object.block, object.label.clone()))
+            .collect()
     }
 }

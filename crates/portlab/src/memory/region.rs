@@ -32,13 +32,19 @@ impl<B: Backing> Described for Core<B> {
             }
             state
         });
-        let Some(state) = state else { return Some("memory of the lab's arena (its books are busy)".to_owned()) };
+        let Some(state) = state else {
+            return Some("memory of the lab's arena (its books are busy)".to_owned());
+        };
         let object = state.object_near(address);
-        Some(object.map_or_else(|| "memory of the lab's arena that is nobody's".to_owned(), |object| object.describe(address)))
+        Some(object.map_or_else(
+            || "memory of the lab's arena that is nobody's".to_owned(),
+            |object| object.describe(address),
+        ))
     }
 
     fn is_live(&self, address: u64, length: usize) -> Option<bool> {
-        self.covers(address).then(|| self.read().live(address, length).is_some())
+        self.covers(address)
+            .then(|| self.read().live(address, length).is_some())
     }
 }
 
@@ -74,7 +80,12 @@ impl KnownRegion {
         let mut regions = REGIONS.write().unwrap_or_else(PoisonError::into_inner);
         regions.0 += 1;
         let number = regions.0;
-        regions.1.push(Region { range, writable, label: label.into(), number });
+        regions.1.push(Region {
+            range,
+            writable,
+            label: label.into(),
+            number,
+        });
         Self { number }
     }
 }
@@ -91,24 +102,38 @@ impl Drop for KnownRegion {
 pub fn describe(address: u64) -> Option<String> {
     // A handful of arenas: cloning the list keeps the lock short.
     let arenas = ARENAS.try_read().ok()?.clone();
-    if let Some(text) = arenas.iter().filter_map(Weak::upgrade).find_map(|arena| arena.describe(address)) {
+    if let Some(text) = arenas
+        .iter()
+        .filter_map(Weak::upgrade)
+        .find_map(|arena| arena.describe(address))
+    {
         return Some(text);
     }
     let regions = REGIONS.try_read().ok()?;
     let region = regions.1.iter().find(|region| region.range.contains(&address))?;
-    Some(format!("byte {} of {}", address - region.range.start, region.label))
+    Some(format!(
+        "byte {} of {}",
+        address - region.range.start,
+        region.label
+    ))
 }
 
 /// Whether the range may be touched.
 pub(super) fn allows(address: u64, length: usize, write: bool) -> bool {
     let arenas = ARENAS.read().unwrap_or_else(PoisonError::into_inner).clone();
-    let live = arenas.iter().filter_map(Weak::upgrade).find_map(|arena| arena.is_live(address, length));
+    let live = arenas
+        .iter()
+        .filter_map(Weak::upgrade)
+        .find_map(|arena| arena.is_live(address, length));
     if let Some(live) = live {
         return live;
     }
-    let Some(end) = address.checked_add(length as u64) else { return false };
+    let Some(end) = address.checked_add(length as u64) else {
+        return false;
+    };
     let regions = REGIONS.read().unwrap_or_else(PoisonError::into_inner);
-    regions.1.iter().any(|region| {
-        region.range.start <= address && end <= region.range.end && (region.writable || !write)
-    })
+    regions
+        .1
+        .iter()
+        .any(|region| region.range.start <= address && end <= region.range.end && (region.writable || !write))
 }

@@ -1,11 +1,14 @@
 //! Address space set aside for an arena, and the pages mapped into it.
-#![expect(unsafe_code, reason = "maps pages into the arena's own address space and fills them")]
+#![expect(
+    unsafe_code,
+    reason = "maps pages into the arena's own address space and fills them"
+)]
 
 use std::{io, os::fd::BorrowedFd, ptr};
 
 use rustix::mm::{self, MapFlags, ProtFlags};
 
-use super::PAGE;
+use super::{PAGE, pointer};
 
 /// Where arenas go by default: the same addresses in each run. Far from images (see `pe`).
 const FIRST_BASE: usize = 0x3000_0000_0000;
@@ -28,7 +31,10 @@ impl Reservation {
             let hint = ptr::with_exposed_provenance_mut(address);
             // SAFETY: NOREPLACE, or an address of the kernel's choice: nothing that exists is touched.
             unsafe { mm::mmap_anonymous(hint, size, ProtFlags::empty(), NOTHING | flags) }
-                .map(|memory| Self { base: memory.expose_provenance(), size })
+                .map(|memory| Self {
+                    base: memory.expose_provenance(),
+                    size,
+                })
                 .map_err(io::Error::from)
         };
         if let Some(address) = address {
@@ -52,7 +58,7 @@ impl Reservation {
             address >= self.base() && address.saturating_add(length as u64) <= self.end(),
             "an arena stays within its own address space"
         );
-        ptr::with_exposed_provenance_mut(address as usize)
+        pointer(address)
     }
 
     /// Maps fresh zeroed pages.
@@ -65,11 +71,26 @@ impl Reservation {
     }
 
     /// Maps pages of a file, shared.
-    pub(super) fn map_shared(&self, address: u64, length: usize, file: BorrowedFd<'_>, offset: u64) -> io::Result<()> {
+    pub(super) fn map_shared(
+        &self,
+        address: u64,
+        length: usize,
+        file: BorrowedFd<'_>,
+        offset: u64,
+    ) -> io::Result<()> {
         let place = self.place(address, length).cast();
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: as in `map_anonymous`; the file's bytes belong to the arena.
-        unsafe { mm::mmap(place, length, access, MapFlags::SHARED | MapFlags::FIXED, file, offset) }?;
+        unsafe {
+            mm::mmap(
+                place,
+                length,
+                access,
+                MapFlags::SHARED | MapFlags::FIXED,
+                file,
+                offset,
+            )
+        }?;
         Ok(())
     }
 
@@ -85,8 +106,9 @@ impl Reservation {
     pub(super) fn fill_with(&self, address: u64, length: usize, byte: impl Fn(u64) -> u8) {
         let place = self.place(address, length);
         for index in 0..length {
+            let byte = byte(address + index as u64);
             // SAFETY: the range is mapped and nobody else's: fresh, freed, or the slack around an object.
-            unsafe { place.wrapping_add(index).write_volatile(byte(address + index as u64)) };
+            unsafe { place.wrapping_add(index).write_volatile(byte) };
         }
     }
 
@@ -98,7 +120,12 @@ impl Reservation {
     }
 
     /// The first address whose byte is not what `byte` says, and what it is.
-    pub(super) fn mismatch(&self, address: u64, length: usize, byte: impl Fn(u64) -> u8) -> Option<(u64, u8)> {
+    pub(super) fn mismatch(
+        &self,
+        address: u64,
+        length: usize,
+        byte: impl Fn(u64) -> u8,
+    ) -> Option<(u64, u8)> {
         let place = self.place(address, length);
         (0..length).find_map(|index| {
             // SAFETY: the range is mapped; the driver may be writing it, hence volatile.

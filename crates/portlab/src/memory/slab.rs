@@ -22,7 +22,11 @@ pub(super) struct Cells {
 /// Size of the cell for a request, and where in it the object begins; `None` if it is too large to be packed.
 pub(super) fn shape(request: &Request, length: usize) -> Option<(usize, usize)> {
     let front = MARGIN.max(request.alignment);
-    let cell = front.checked_add(length)?.checked_add(MARGIN)?.max(SMALLEST).checked_next_power_of_two()?;
+    let cell = front
+        .checked_add(length)?
+        .checked_add(MARGIN)?
+        .max(SMALLEST)
+        .checked_next_power_of_two()?;
     (cell <= LARGEST && request.alignment <= PAGE).then_some((cell, front))
 }
 

@@ -23,7 +23,9 @@ pub enum LoadError {
     #[error("this is a 32-bit image; the lab runs x64 drivers: build for x86_64 (x64)")]
     Bits32,
     /// Another processor.
-    #[error("this image is for {name} (machine {machine:#06x}); the lab runs x64 drivers: build for x86_64 (x64)")]
+    #[error(
+        "this image is for {name} (machine {machine:#06x}); the lab runs x64 drivers: build for x86_64 (x64)"
+    )]
     Machine {
         /// The header's machine field.
         machine: u16,
@@ -61,7 +63,9 @@ pub enum LoadError {
         detail: String,
     },
     /// Import by ordinal.
-    #[error("the image imports ordinal {ordinal} of {module}; drivers import by name: use an import library with names")]
+    #[error(
+        "the image imports ordinal {ordinal} of {module}; drivers import by name: use an import library with names"
+    )]
     ImportByOrdinal {
         /// The exporting module.
         module: String,
@@ -98,6 +102,9 @@ pub enum LoadError {
 
 impl LoadError {
     pub(super) fn malformed(what: &'static str, detail: impl Into<String>) -> Self {
-        Self::Malformed { what, detail: detail.into() }
+        Self::Malformed {
+            what,
+            detail: detail.into(),
+        }
     }
 }

@@ -29,8 +29,8 @@ pub(super) struct Section {
 /// The checked headers.
 pub(super) struct Headers<'data> {
     pub(super) preferred_base: u64,
-    pub(super) image_size: u32,
-    pub(super) headers_size: u32,
+    pub(super) size: u32,
+    pub(super) own_size: u32,
     pub(super) entry: u32,
     pub(super) time_stamp: u32,
     pub(super) relocations_stripped: bool,
@@ -61,21 +61,29 @@ const fn subsystem_name(subsystem: u16) -> &'static str {
 }
 
 fn u16_at(data: &[u8], offset: usize) -> Option<u16> {
-    data.get(offset..)?.first_chunk().map(|bytes| u16::from_le_bytes(*bytes))
+    data.get(offset..)?
+        .first_chunk()
+        .map(|bytes| u16::from_le_bytes(*bytes))
 }
 
 /// What can be told before the headers are parsed as PE32+.
 fn check_kind(data: &[u8]) -> Result<(), LoadError> {
     if !data.starts_with(b"MZ") {
-        return Err(LoadError::NotPe { detail: "it does not begin with MZ" });
+        return Err(LoadError::NotPe {
+            detail: "it does not begin with MZ",
+        });
     }
     let offset = data
         .get(0x3c..)
         .and_then(|rest| rest.first_chunk())
         .and_then(|bytes| usize::try_from(u32::from_le_bytes(*bytes)).ok())
-        .ok_or(LoadError::NotPe { detail: "it ends within the DOS header" })?;
+        .ok_or(LoadError::NotPe {
+            detail: "it ends within the DOS header",
+        })?;
     if data.get(offset..).is_none_or(|rest| !rest.starts_with(b"PE\0\0")) {
-        return Err(LoadError::NotPe { detail: "it has no PE signature" });
+        return Err(LoadError::NotPe {
+            detail: "it has no PE signature",
+        });
     }
     let cut = || LoadError::malformed("headers", "the file ends within them");
     let machine = u16_at(data, offset.saturating_add(4)).ok_or_else(cut)?;
@@ -83,12 +91,20 @@ fn check_kind(data: &[u8]) -> Result<(), LoadError> {
     match machine {
         pe::IMAGE_FILE_MACHINE_AMD64 => {}
         pe::IMAGE_FILE_MACHINE_I386 => return Err(LoadError::Bits32),
-        machine => return Err(LoadError::Machine { machine, name: machine_name(machine) }),
+        machine => {
+            return Err(LoadError::Machine {
+                machine,
+                name: machine_name(machine),
+            });
+        }
     }
     match magic {
         pe::IMAGE_NT_OPTIONAL_HDR64_MAGIC => Ok(()),
         pe::IMAGE_NT_OPTIONAL_HDR32_MAGIC => Err(LoadError::Bits32),
-        magic => Err(LoadError::malformed("optional header", format!("unknown magic {magic:#x}"))),
+        magic => Err(LoadError::malformed(
+            "optional header",
+            format!("unknown magic {magic:#x}"),
+        )),
     }
 }
 
@@ -104,7 +120,10 @@ impl<'data> Headers<'data> {
         let optional = nt.optional_header();
         let subsystem = optional.subsystem();
         if subsystem != pe::IMAGE_SUBSYSTEM_NATIVE {
-            return Err(LoadError::Subsystem { subsystem, name: subsystem_name(subsystem) });
+            return Err(LoadError::Subsystem {
+                subsystem,
+                name: subsystem_name(subsystem),
+            });
         }
         let alignment = optional.section_alignment();
         if alignment < PAGE {
@@ -112,25 +131,37 @@ impl<'data> Headers<'data> {
         }
         let image_size = optional.size_of_image();
         if u64::from(image_size) > SIZE_LIMIT {
-            return Err(LoadError::TooLarge { what: "image", size: image_size.into(), limit: SIZE_LIMIT });
+            return Err(LoadError::TooLarge {
+                what: "image",
+                size: image_size.into(),
+                limit: SIZE_LIMIT,
+            });
         }
         let headers_size = optional.size_of_headers();
         if u64::from(headers_size) > data.len() as u64 || headers_size > image_size {
-            return Err(LoadError::malformed("headers", format!("they claim {headers_size} bytes")));
+            return Err(LoadError::malformed(
+                "headers",
+                format!("they claim {headers_size} bytes"),
+            ));
         }
         let sections = sections(&table, data.len(), image_size, headers_size)?;
         let entry = optional.address_of_entry_point();
         if entry == 0 {
             return Err(LoadError::NoEntry { detail: "it is zero" });
         }
-        if !sections.iter().any(|section| section.execute && section.contains(entry)) {
-            return Err(LoadError::NoEntry { detail: "it lies in no section with code" });
+        if !sections
+            .iter()
+            .any(|section| section.execute && section.contains(entry))
+        {
+            return Err(LoadError::NoEntry {
+                detail: "it lies in no section with code",
+            });
         }
         let characteristics = nt.file_header().characteristics.get(LE);
         Ok(Self {
             preferred_base: optional.image_base(),
-            image_size,
-            headers_size,
+            size: image_size,
+            own_size: headers_size,
             entry,
             time_stamp: nt.file_header().time_date_stamp.get(LE),
             relocations_stripped: characteristics & pe::IMAGE_FILE_RELOCS_STRIPPED != 0,
@@ -165,7 +196,9 @@ fn sections(
             0 => file_size,
             size => size,
         };
-        let size = virtual_size.checked_next_multiple_of(PAGE).ok_or_else(|| bad("it is too large"))?;
+        let size = virtual_size
+            .checked_next_multiple_of(PAGE)
+            .ok_or_else(|| bad("it is too large"))?;
         let end = address.checked_add(size).ok_or_else(|| bad("it is too large"))?;
         if address % PAGE != 0 {
             return Err(bad("it does not begin on a page"));

@@ -36,7 +36,7 @@ pub struct Image {
     base: usize,
     /// Mapped bytes: the image, then the thunks.
     mapped: usize,
-    image_size: usize,
+    size: usize,
     entry: usize,
     time_stamp: u32,
     sections: Vec<Section>,
@@ -74,15 +74,20 @@ impl Image {
         address: Option<usize>,
         resolve: &mut dyn FnMut(&ImportName) -> Option<Binding>,
     ) -> Result<Self, LoadError> {
-        let read = |error| LoadError::Read { path: path.to_owned(), error };
+        let read = |error| LoadError::Read {
+            path: path.to_owned(),
+            error,
+        };
         let size = fs::metadata(path).map_err(read)?.len();
         if size > SIZE_LIMIT {
-            return Err(LoadError::TooLarge { what: "file", size, limit: SIZE_LIMIT });
+            return Err(LoadError::TooLarge {
+                what: "file",
+                size,
+                limit: SIZE_LIMIT,
+            });
         }
         let file = fs::read(path).map_err(read)?;
-        let mut image = Self::from_bytes(&file, path, address, resolve)?;
-        image.path = path.to_owned();
-        Ok(image)
+        Self::from_bytes(&file, path, address, resolve)
     }
 
     /// As [`Image::load_at`], from the bytes of the file; `path` gives it its name.
@@ -96,11 +101,15 @@ impl Image {
         resolve: &mut dyn FnMut(&ImportName) -> Option<Binding>,
     ) -> Result<Self, LoadError> {
         if file.len() as u64 > SIZE_LIMIT {
-            return Err(LoadError::TooLarge { what: "file", size: file.len() as u64, limit: SIZE_LIMIT });
+            return Err(LoadError::TooLarge {
+                what: "file",
+                size: file.len() as u64,
+                limit: SIZE_LIMIT,
+            });
         }
         let headers = Headers::parse(file)?;
         let imports = import::imports(&headers, file)?;
-        let image_size = (headers.image_size as usize).next_multiple_of(PAGE);
+        let image_size = (headers.size as usize).next_multiple_of(PAGE);
         let thunks_size = (imports.len() * import::THUNK_SIZE).next_multiple_of(PAGE);
         let mapping = Mapping::new(image_size + thunks_size, address)?;
 
@@ -116,19 +125,29 @@ impl Image {
 
         mapping.fill(0, &memory);
         mapping.fill(image_size, &thunks);
-        mapping.protect(0, (headers.headers_size as usize).next_multiple_of(PAGE), MprotectFlags::READ)?;
+        mapping.protect(
+            0,
+            (headers.own_size as usize).next_multiple_of(PAGE),
+            MprotectFlags::READ,
+        )?;
         for section in &headers.sections {
-            mapping.protect(section.address as usize, section.size as usize, protection(section))?;
+            mapping.protect(
+                section.address as usize,
+                section.size as usize,
+                protection(section),
+            )?;
         }
         mapping.protect(image_size, thunks_size, MprotectFlags::READ | MprotectFlags::EXEC)?;
 
-        let name = path.file_name().map_or_else(|| "driver".to_owned(), |name| name.to_string_lossy().into_owned());
+        let name = path
+            .file_name()
+            .map_or_else(|| "driver".to_owned(), |name| name.to_string_lossy().into_owned());
         let image = Self {
             path: path.to_owned(),
-            sha256: Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hexadecimal(&Sha256::digest(file)),
             base: mapping.base,
             mapped: mapping.size,
-            image_size,
+            size: image_size,
             entry: headers.entry as usize,
             time_stamp: headers.time_stamp,
             exception_table: directory(&headers, object::pe::IMAGE_DIRECTORY_ENTRY_EXCEPTION),
@@ -158,7 +177,7 @@ impl Image {
     /// The addresses of the image (without the thunks behind it).
     #[must_use]
     pub const fn range(&self) -> Range<usize> {
-        self.base..self.base + self.image_size
+        self.base..self.base + self.size
     }
 
     /// File name.
@@ -201,7 +220,10 @@ impl Image {
     /// integrity (HVCI) refuses such drivers.
     #[must_use]
     pub fn writable_code_sections(&self) -> Vec<&str> {
-        let both = self.sections.iter().filter(|section| section.write && section.execute);
+        let both = self
+            .sections
+            .iter()
+            .filter(|section| section.write && section.execute);
         both.map(|section| section.name.as_str()).collect()
     }
 
@@ -209,9 +231,15 @@ impl Image {
     ///
     /// No thread may be inside the image meanwhile.
     pub fn restore(&mut self) {
-        for section in self.sections.iter().filter(|section| section.write && !section.execute) {
+        for section in self
+            .sections
+            .iter()
+            .filter(|section| section.write && !section.execute)
+        {
             let start = section.address as usize;
-            let Some(bytes) = self.pristine.get(start..start + section.size as usize) else { continue };
+            let Some(bytes) = self.pristine.get(start..start + section.size as usize) else {
+                continue;
+            };
             let memory = ptr::with_exposed_provenance_mut::<u8>(self.base + start);
             // SAFETY: a writable section lies wholly within the mapping, which this image owns exclusively.
             unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), memory, bytes.len()) };
@@ -226,14 +254,17 @@ impl Image {
 
     /// The ranges of code, as addresses.
     pub fn code(&self) -> impl Iterator<Item = Range<usize>> {
-        self.sections.iter().filter(|section| section.execute).map(|section| {
-            let start = self.base + section.address as usize;
-            start..start + section.size as usize
-        })
+        self.sections
+            .iter()
+            .filter(|section| section.execute)
+            .map(|section| {
+                let start = self.base + section.address as usize;
+                start..start + section.size as usize
+            })
     }
 
     fn addresses(&self) -> Range<u64> {
-        self.base as u64..(self.base + self.image_size) as u64
+        self.base as u64..(self.base + self.size) as u64
     }
 }
 
@@ -257,16 +288,26 @@ impl Mapping {
     fn new(size: usize, address: Option<usize>) -> Result<Self, LoadError> {
         let failed = |error: io::Error| LoadError::Map {
             size,
-            at: address.map(|address| format!(" at {address:#x}")).unwrap_or_default(),
+            at: address
+                .map(|address| format!(" at {address:#x}"))
+                .unwrap_or_default(),
             error,
         };
         let map = |address: usize, flags: MapFlags| {
             let hint = ptr::with_exposed_provenance_mut(address);
             // SAFETY: NOREPLACE, or an address of the kernel's choice: nothing that exists is touched.
             unsafe {
-                mm::mmap_anonymous(hint, size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | flags)
+                mm::mmap_anonymous(
+                    hint,
+                    size,
+                    ProtFlags::READ | ProtFlags::WRITE,
+                    MapFlags::PRIVATE | flags,
+                )
             }
-            .map(|memory| Self { base: memory.expose_provenance(), size })
+            .map(|memory| Self {
+                base: memory.expose_provenance(),
+                size,
+            })
             .map_err(io::Error::from)
         };
         if let Some(address) = address {
@@ -295,8 +336,11 @@ impl Mapping {
         debug_assert!(offset + length <= self.size);
         let memory = ptr::with_exposed_provenance_mut(self.base + offset);
         // SAFETY: the pages belong to this mapping and no code runs in it yet.
-        unsafe { mm::mprotect(memory, length, flags) }
-            .map_err(|error| LoadError::Map { size: length, at: String::new(), error: error.into() })
+        unsafe { mm::mprotect(memory, length, flags) }.map_err(|error| LoadError::Map {
+            size: length,
+            at: String::new(),
+            error: error.into(),
+        })
     }
 }
 
@@ -308,14 +352,32 @@ impl Drop for Mapping {
     }
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('?');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
 fn regions(headers: &Headers<'_>, base: usize, name: &str) -> Vec<KnownRegion> {
     let sections = headers.sections.iter().map(|section| {
         let start = base as u64 + u64::from(section.address);
         let writable = section.write && !section.execute;
-        KnownRegion::new(start..start + u64::from(section.size), writable, format!("section {} of {name}", section.name))
+        KnownRegion::new(
+            start..start + u64::from(section.size),
+            writable,
+            format!("section {} of {name}", section.name),
+        )
     });
-    let end = base as u64 + u64::from(headers.headers_size);
-    sections.chain([KnownRegion::new(base as u64..end, false, format!("the headers of {name}"))]).collect()
+    let end = base as u64 + u64::from(headers.own_size);
+    sections
+        .chain([KnownRegion::new(
+            base as u64..end,
+            false,
+            format!("the headers of {name}"),
+        )])
+        .collect()
 }
 
 /// Never writable and executable: such a section is mapped as code.
@@ -336,13 +398,17 @@ fn protection(section: &Section) -> MprotectFlags {
 fn lay_out(headers: &Headers<'_>, file: &[u8], image_size: usize) -> Vec<u8> {
     let mut memory = vec![0; image_size];
     let mut copy = |address: u32, offset: u32, size: u32| {
-        let from = file.get(offset as usize..).and_then(|rest| rest.get(..size as usize));
-        let to = memory.get_mut(address as usize..).and_then(|rest| rest.get_mut(..size as usize));
+        let from = file
+            .get(offset as usize..)
+            .and_then(|rest| rest.get(..size as usize));
+        let to = memory
+            .get_mut(address as usize..)
+            .and_then(|rest| rest.get_mut(..size as usize));
         if let (Some(from), Some(to)) = (from, to) {
             to.copy_from_slice(from);
         }
     };
-    copy(0, 0, headers.headers_size);
+    copy(0, 0, headers.own_size);
     for section in &headers.sections {
         copy(section.address, section.file_offset, section.file_size);
     }
@@ -375,7 +441,9 @@ fn bind(
             thunks.extend(code);
             thunks.resize(thunks.len().next_multiple_of(import::THUNK_SIZE), 0xcc);
         }
-        let slot = memory.get_mut(import.slot as usize..).and_then(|rest| rest.first_chunk_mut::<8>());
+        let slot = memory
+            .get_mut(import.slot as usize..)
+            .and_then(|rest| rest.first_chunk_mut::<8>());
         *slot.ok_or_else(|| LoadError::malformed("import table", "it runs beyond the image"))? =
             (address as u64).to_le_bytes();
     }
@@ -383,10 +451,16 @@ fn bind(
 }
 
 fn directory(headers: &Headers<'_>, index: usize) -> Range<usize> {
-    let Some(directory) = headers.directories.get(index) else { return 0..0 };
+    let Some(directory) = headers.directories.get(index) else {
+        return 0..0;
+    };
     let (address, size) = directory.address_range();
     let (start, end) = (address as usize, address as usize + size as usize);
-    if end <= headers.image_size as usize { start..end } else { 0..0 }
+    if end <= headers.size as usize {
+        start..end
+    } else {
+        0..0
+    }
 }
 
 /// Gives `/GS` code its cookie, as the loader of Windows does: the value the linker left is the same in every
@@ -399,10 +473,17 @@ fn initialise_security_cookie(
     const COOKIE_FIELD: usize = 0x58;
     const UNSET: u64 = 0x0000_2b99_2ddf_a232;
     let table = directory(headers, object::pe::IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG);
-    let field = memory.get(table.start + COOKIE_FIELD..).and_then(|rest| rest.first_chunk::<8>());
-    let (false, Some(field)) = (table.is_empty(), field) else { return Ok(()) };
+    let field = memory
+        .get(table.start + COOKIE_FIELD..)
+        .and_then(|rest| rest.first_chunk::<8>());
+    let (false, Some(field)) = (table.is_empty(), field) else {
+        return Ok(());
+    };
     // The structure's own size says how much of it there is; the directory's size is not reliable.
-    let size = memory.get(table.start..).and_then(|rest| rest.first_chunk::<4>()).map(|size| u32::from_le_bytes(*size));
+    let size = memory
+        .get(table.start..)
+        .and_then(|rest| rest.first_chunk::<4>())
+        .map(|size| u32::from_le_bytes(*size));
     if size.is_none_or(|size| (size as usize) < COOKIE_FIELD + 8) {
         return Ok(());
     }
@@ -414,11 +495,14 @@ fn initialise_security_cookie(
         .checked_sub(base as u64)
         .and_then(|offset| memory.get_mut(usize::try_from(offset).ok()?..))
         .and_then(|rest| rest.first_chunk_mut::<8>())
-        .ok_or_else(|| LoadError::malformed("load configuration", "the security cookie is outside the image"))?;
+        .ok_or_else(|| {
+            LoadError::malformed("load configuration", "the security cookie is outside the image")
+        })?;
     if matches!(u64::from_le_bytes(*cookie), 0 | UNSET) {
         // The upper 16 bits are zero in every cookie, against string overflows. The same value in each run, so
         // that runs can be repeated.
-        let value = (UNSET ^ (base as u64).rotate_left(7)) & 0xffff_ffff_ffff;
+        let mixed = (base as u64 >> 12).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let value = (UNSET ^ mixed) & 0xffff_ffff_ffff;
         *cookie = value.to_le_bytes();
     }
     Ok(())

@@ -1,5 +1,8 @@
 //! Imports: binding by name, thunks between the driver and the model.
-#![expect(unsafe_code, reason = "the shim of missing imports is entered from machine code")]
+#![expect(
+    unsafe_code,
+    reason = "the shim of missing imports is entered from machine code"
+)]
 
 use std::{
     fmt,
@@ -55,7 +58,11 @@ const LIMIT: usize = 16_384;
 pub(super) fn imports(headers: &Headers<'_>, file: &[u8]) -> Result<Vec<Import>, LoadError> {
     let bad = |error: object::Error| LoadError::malformed("import table", error.to_string());
     let mut imports = Vec::new();
-    let Some(table) = headers.directories.import_table(file, &headers.table).map_err(bad)? else {
+    let Some(table) = headers
+        .directories
+        .import_table(file, &headers.table)
+        .map_err(bad)?
+    else {
         return Ok(imports);
     };
     let mut descriptors = table.descriptors().map_err(bad)?;
@@ -65,7 +72,13 @@ pub(super) fn imports(headers: &Headers<'_>, file: &[u8]) -> Result<Vec<Import>,
             0 => descriptor.first_thunk.get(LE),
             address => address,
         };
-        module_imports(&table, &module, names, descriptor.first_thunk.get(LE), &mut imports)?;
+        module_imports(
+            &table,
+            &module,
+            names,
+            descriptor.first_thunk.get(LE),
+            &mut imports,
+        )?;
     }
     Ok(imports)
 }
@@ -82,15 +95,27 @@ fn module_imports(
     let mut slot = slots;
     while let Some(thunk) = thunks.next::<pe::ImageNtHeaders64>().map_err(bad)? {
         if thunk.is_ordinal() {
-            return Err(LoadError::ImportByOrdinal { module: module.to_owned(), ordinal: thunk.ordinal() });
+            return Err(LoadError::ImportByOrdinal {
+                module: module.to_owned(),
+                ordinal: thunk.ordinal(),
+            });
         }
         let (_, symbol) = table.hint_name(thunk.address()).map_err(bad)?;
-        imports.push(Import { name: ImportName { module: module.to_owned(), symbol: text(symbol) }, slot });
+        imports.push(Import {
+            name: ImportName {
+                module: module.to_owned(),
+                symbol: text(symbol),
+            },
+            slot,
+        });
         slot = slot
             .checked_add(8)
             .ok_or_else(|| LoadError::malformed("import table", "it runs beyond the image"))?;
         if imports.len() > LIMIT {
-            return Err(LoadError::malformed("import table", format!("more than {LIMIT} entries")));
+            return Err(LoadError::malformed(
+                "import table",
+                format!("more than {LIMIT} entries"),
+            ));
         }
     }
     Ok(())

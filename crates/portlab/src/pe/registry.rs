@@ -8,11 +8,17 @@ use std::{
 static LOADED: RwLock<Vec<(Range<u64>, String)>> = RwLock::new(Vec::new());
 
 pub(super) fn enter(range: Range<u64>, name: String) {
-    LOADED.write().unwrap_or_else(PoisonError::into_inner).push((range, name));
+    LOADED
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push((range, name));
 }
 
 pub(super) fn leave(range: &Range<u64>) {
-    LOADED.write().unwrap_or_else(PoisonError::into_inner).retain(|(other, _)| other != range);
+    LOADED
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .retain(|(other, _)| other != range);
 }
 
 /// The loaded image that holds `address`: its name and the offset into it.

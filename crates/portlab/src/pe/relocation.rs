@@ -15,7 +15,9 @@ pub(super) fn relocate(
         return Ok(());
     }
     if headers.relocations_stripped {
-        return Err(LoadError::Relocation { detail: "its relocations are stripped".to_owned() });
+        return Err(LoadError::Relocation {
+            detail: "its relocations are stripped".to_owned(),
+        });
     }
     let bad = |detail: String| LoadError::Relocation { detail };
     let Some(blocks) = blocks(headers, file)? else {
@@ -27,9 +29,18 @@ pub(super) fn relocate(
         for entry in block {
             match entry.typ {
                 pe::IMAGE_REL_BASED_ABSOLUTE => {}
-                pe::IMAGE_REL_BASED_DIR64 => add(memory, entry.virtual_address, delta)
-                    .ok_or_else(|| bad(format!("an entry at {:#x} is outside the image", entry.virtual_address)))?,
-                kind => return Err(bad(format!("unknown kind {kind} at {:#x}", entry.virtual_address))),
+                pe::IMAGE_REL_BASED_DIR64 => add(memory, entry.virtual_address, delta).ok_or_else(|| {
+                    bad(format!(
+                        "an entry at {:#x} is outside the image",
+                        entry.virtual_address
+                    ))
+                })?,
+                kind => {
+                    return Err(bad(format!(
+                        "unknown kind {kind} at {:#x}",
+                        entry.virtual_address
+                    )));
+                }
             }
         }
     }
@@ -43,11 +54,15 @@ fn blocks<'data>(
     headers
         .directories
         .relocation_blocks(file, &headers.table)
-        .map_err(|error| LoadError::Relocation { detail: error.to_string() })
+        .map_err(|error| LoadError::Relocation {
+            detail: error.to_string(),
+        })
 }
 
 fn add(memory: &mut [u8], address: u32, delta: u64) -> Option<()> {
-    let field = memory.get_mut(usize::try_from(address).ok()?..)?.first_chunk_mut::<8>()?;
+    let field = memory
+        .get_mut(usize::try_from(address).ok()?..)?
+        .first_chunk_mut::<8>()?;
     *field = u64::from_le_bytes(*field).wrapping_add(delta).to_le_bytes();
     Some(())
 }

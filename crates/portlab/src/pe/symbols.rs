@@ -11,7 +11,7 @@ use object::pe;
 
 use super::{Image, headers::Headers};
 
-/// What the image says about its PDB (the CodeView RSDS record of the debug directory).
+/// What the image says about its PDB (the `CodeView` RSDS record of the debug directory).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PdbReference {
     pub(super) path: String,
@@ -22,10 +22,16 @@ pub(super) struct PdbReference {
 pub(super) fn pdb_reference(headers: &Headers<'_>, memory: &[u8]) -> Option<PdbReference> {
     const ENTRY: usize = 28;
     const CODEVIEW: u32 = 2;
-    let (address, size) = headers.directories.get(pe::IMAGE_DIRECTORY_ENTRY_DEBUG)?.address_range();
+    let (address, size) = headers
+        .directories
+        .get(pe::IMAGE_DIRECTORY_ENTRY_DEBUG)?
+        .address_range();
     let table = memory.get(address as usize..)?.get(..size as usize)?;
     let word = |entry: &[u8], offset: usize| {
-        entry.get(offset..).and_then(|rest| rest.first_chunk::<4>()).map(|bytes| u32::from_le_bytes(*bytes))
+        entry
+            .get(offset..)
+            .and_then(|rest| rest.first_chunk::<4>())
+            .map(|bytes| u32::from_le_bytes(*bytes))
     };
     table.chunks_exact(ENTRY).find_map(|entry| {
         if word(entry, 12)? != CODEVIEW {
@@ -35,7 +41,10 @@ pub(super) fn pdb_reference(headers: &Headers<'_>, memory: &[u8]) -> Option<PdbR
         let record = memory.get(address..)?.get(..size)?.strip_prefix(b"RSDS")?;
         let guid = *record.first_chunk::<16>()?;
         let path = record.get(20..)?.split(|byte| *byte == 0).next()?;
-        Some(PdbReference { path: String::from_utf8_lossy(path).into_owned(), guid })
+        Some(PdbReference {
+            path: String::from_utf8_lossy(path).into_owned(),
+            guid,
+        })
     })
 }
 
@@ -118,7 +127,10 @@ impl Symbols {
         let Some(path) = candidates.iter().find(|path| path.is_file()).cloned() else {
             return Err(SymbolsError::Missing(candidates));
         };
-        let file = fs::File::open(&path).map_err(|error| SymbolsError::Read { path: path.clone(), error })?;
+        let file = fs::File::open(&path).map_err(|error| SymbolsError::Read {
+            path: path.clone(),
+            error,
+        })?;
         let (questions, inbox) = mpsc::channel();
         let (ready, opened) = mpsc::channel();
         let guid = image.pdb.as_ref().map(|pdb| pdb.guid);
@@ -126,13 +138,17 @@ impl Symbols {
         let server = thread::Builder::new().name("symbols".to_owned());
         server
             .spawn(move || serve(file, &place, guid, &ready, &inbox))
-            .map_err(|error| SymbolsError::Read { path: path.clone(), error })?;
+            .map_err(|error| SymbolsError::Read {
+                path: path.clone(),
+                error,
+            })?;
         match opened.recv() {
             Ok(Ok(())) => Ok(Self { questions, path }),
             Ok(Err(error)) => Err(error),
-            Err(_) => {
-                Err(SymbolsError::Malformed { path, detail: "the parser gave up on it".to_owned() })
-            }
+            Err(_) => Err(SymbolsError::Malformed {
+                path,
+                detail: "the parser gave up on it".to_owned(),
+            }),
         }
     }
 
@@ -181,15 +197,24 @@ fn serve(
     ready: &mpsc::Sender<Result<(), SymbolsError>>,
     inbox: &mpsc::Receiver<Question>,
 ) {
-    let malformed =
-        |detail: String| SymbolsError::Malformed { path: path.to_owned(), detail };
-    let opened = pdb_addr2line::pdb::PDB::open(file).map_err(|error| malformed(error.to_string())).and_then(|mut pdb| {
-        let own = pdb.pdb_information().map_err(|error| malformed(error.to_string()))?.guid;
-        if guid.is_some_and(|guid| guid != own.to_bytes_le()) {
-            return Err(SymbolsError::OtherBuild { path: path.to_owned() });
-        }
-        pdb_addr2line::ContextPdbData::try_from_pdb(pdb).map_err(|error| malformed(error.to_string()))
-    });
+    let malformed = |detail: String| SymbolsError::Malformed {
+        path: path.to_owned(),
+        detail,
+    };
+    let opened = pdb_addr2line::pdb::PDB::open(file)
+        .map_err(|error| malformed(error.to_string()))
+        .and_then(|mut pdb| {
+            let own = pdb
+                .pdb_information()
+                .map_err(|error| malformed(error.to_string()))?
+                .guid;
+            if guid.is_some_and(|guid| guid != own.to_bytes_le()) {
+                return Err(SymbolsError::OtherBuild {
+                    path: path.to_owned(),
+                });
+            }
+            pdb_addr2line::ContextPdbData::try_from_pdb(pdb).map_err(|error| malformed(error.to_string()))
+        });
     let data = match opened {
         Ok(data) => data,
         Err(error) => return drop(ready.send(Err(error))),
@@ -202,7 +227,12 @@ fn serve(
         return;
     }
     for (offset, reply) in inbox {
-        let frames = context.find_frames(offset).ok().flatten().map(|found| found.frames).unwrap_or_default();
+        let frames = context
+            .find_frames(offset)
+            .ok()
+            .flatten()
+            .map(|found| found.frames)
+            .unwrap_or_default();
         let frames = frames.into_iter().map(|frame| SourceFrame {
             function: frame.function,
             file: frame.file.map(std::borrow::Cow::into_owned),

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use pe_unwind_info::x86_64::{FunctionTableEntries, Register, UnwindInfo, UnwindInfoTrailer, UnwindState, XmmRegister};
+use pe_unwind_info::x86_64::{
+    FunctionTableEntries, Register, UnwindInfo, UnwindInfoTrailer, UnwindState, XmmRegister,
+};
 
 use super::{Image, SourceFrame, Symbols};
 use crate::trap::{self, Registers};
@@ -66,7 +68,11 @@ struct State {
 
 impl UnwindState for State {
     fn read_register(&mut self, register: Register) -> u64 {
-        self.registers.general.get(register as usize).copied().unwrap_or(0)
+        self.registers
+            .general
+            .get(register as usize)
+            .copied()
+            .unwrap_or(0)
     }
 
     fn read_stack(&mut self, address: u64) -> Option<u64> {
@@ -87,7 +93,9 @@ impl Image {
     /// The driver's call stack from `registers` on, as long as it stays in the image.
     #[must_use]
     pub fn backtrace(&self, registers: &Registers, origin: Origin, symbols: Option<&Symbols>) -> Backtrace {
-        let mut state = State { registers: *registers };
+        let mut state = State {
+            registers: *registers,
+        };
         let mut frames = Vec::new();
         let mut rip = registers.rip;
         while frames.len() < DEPTH {
@@ -96,7 +104,11 @@ impl Image {
             let call = origin == Origin::Call || !frames.is_empty();
             let place = if call { offset.saturating_sub(1) } else { offset };
             let source = symbols.map(|symbols| symbols.at(place)).unwrap_or_default();
-            frames.push(BacktraceFrame { address: rip, offset, source });
+            frames.push(BacktraceFrame {
+                address: rip,
+                offset,
+                source,
+            });
             let before = state.registers.rsp();
             match self.unwind(&mut state, offset) {
                 // A stack that does not shrink is damaged.
@@ -104,7 +116,10 @@ impl Image {
                 _ => break,
             }
         }
-        Backtrace { image: self.name().to_owned(), frames }
+        Backtrace {
+            image: self.name().to_owned(),
+            frames,
+        }
     }
 
     fn offset_of(&self, address: u64) -> Option<u32> {

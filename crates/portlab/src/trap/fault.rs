@@ -81,7 +81,10 @@ impl fmt::Display for Fault {
             FaultKind::Unmapped => write!(f, ": nothing is mapped there")?,
             FaultKind::Protection => write!(f, ": the memory does not allow it")?,
             FaultKind::GeneralProtection => {
-                write!(f, ": general protection (no canonical address, or a misaligned operand)")?;
+                write!(
+                    f,
+                    ": general protection (no canonical address, or a misaligned operand)"
+                )?;
             }
             FaultKind::Privileged => write!(f, ": privileged instruction")?,
             FaultKind::IllegalInstruction => write!(f, ": illegal instruction")?,

@@ -61,7 +61,9 @@ impl Arithmetic {
             Self::Decrement => keep_carry(subtract(width, a, 1, 0, flags), carry),
             Self::Negate => subtract(width, 0, a, 0, flags),
             Self::Not => (!a & mask(width), flags),
-            Self::BitTest | Self::BitSet | Self::BitReset | Self::BitComplement => self.bit(width, a, b, flags),
+            Self::BitTest | Self::BitSet | Self::BitReset | Self::BitComplement => {
+                self.bit(width, a, b, flags)
+            }
         }
     }
 
@@ -95,7 +97,7 @@ fn of_result(width: Width, result: u64) -> u64 {
     if result & sign_bit(width) != 0 {
         flags |= SIGN;
     }
-    if (result & 0xff).count_ones() % 2 == 0 {
+    if (result & 0xff).count_ones().is_multiple_of(2) {
         flags |= PARITY;
     }
     flags

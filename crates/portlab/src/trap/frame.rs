@@ -1,5 +1,8 @@
 //! The interrupted driver's registers as the emulator sees them, and the stubs that enter and leave it.
-#![expect(unsafe_code, reason = "the entry stubs are machine code around foreign register state")]
+#![expect(
+    unsafe_code,
+    reason = "the entry stubs are machine code around foreign register state"
+)]
 
 use std::{
     arch::naked_asm,
@@ -79,7 +82,11 @@ impl Frame {
     pub(super) fn registers(&self, rip: u64) -> Registers {
         let mut general = self.general;
         general[4] = self.rsp();
-        Registers { general, rip, rflags: self.rflags }
+        Registers {
+            general,
+            rip,
+            rflags: self.rflags,
+        }
     }
 }
 
@@ -139,8 +146,8 @@ impl VectorState {
             return;
         }
         // XSTATE_BV in the header (SDM volume 1, 13.4.2): a component marked as initial would be zeroed.
-        let present = self.area.wrapping_add(512).cast::<u64>();
-        // SAFETY: the header follows the legacy area.
+        let present = self.area.wrapping_add(512);
+        // SAFETY: the header follows the legacy area; its first byte is enough.
         let bits = unsafe { present.read() };
         // SAFETY: as above.
         unsafe { present.write(bits | 0b10) }

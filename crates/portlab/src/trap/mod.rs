@@ -42,12 +42,12 @@ mod window;
 
 pub use fault::{Fault, FaultKind, Use, set_fault_hook};
 pub use frame::Registers;
-pub use patch::{original_address, set_patching};
-pub use statistics::{Statistics, statistics};
-pub use thread::{call_site, current_irql, prepare_thread, set_current_irql, set_current_processor};
 pub(crate) use own_memory::read as read_own_memory;
 pub(crate) use patch::{allow_patching, forget_patches};
+pub use patch::{original_address, set_patching};
+pub use statistics::{Statistics, statistics};
 pub(crate) use thread::CALL_SITE_OFFSETS;
+pub use thread::{call_site, current_irql, prepare_thread, set_current_irql, set_current_processor};
 pub use window::{Mmio, Window, read_register, write_register};
 
 #[cfg(test)]

@@ -24,19 +24,39 @@ pub(super) enum StringKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     /// Memory to register, extended to the register's width.
-    Load { destination: Register, width: Width, signed: bool },
+    Load {
+        destination: Register,
+        width: Width,
+        signed: bool,
+    },
     /// Register or constant to memory.
     Store { source: Operand, width: Width },
     /// Memory to vector register; what lies above is cleared.
-    VectorLoad { number: usize, bytes: usize, keep_upper: bool },
+    VectorLoad {
+        number: usize,
+        bytes: usize,
+        keep_upper: bool,
+    },
     /// Vector register to memory.
     VectorStore { number: usize, bytes: usize },
     /// Memory is the destination.
-    Modify { kind: Arithmetic, source: Operand, width: Width },
+    Modify {
+        kind: Arithmetic,
+        source: Operand,
+        width: Width,
+    },
     /// Memory is the source, a register the destination.
-    Combine { kind: Arithmetic, destination: Register, width: Width },
+    Combine {
+        kind: Arithmetic,
+        destination: Register,
+        width: Width,
+    },
     /// Bit test whose register operand also selects the word.
-    BitString { kind: Arithmetic, source: Register, width: Width },
+    BitString {
+        kind: Arithmetic,
+        source: Register,
+        width: Width,
+    },
     /// `xchg`.
     Exchange { register: Register, width: Width },
     /// `cmpxchg`.
@@ -46,9 +66,17 @@ pub(super) enum Operation {
     /// `setcc`.
     Set { condition: ConditionCode },
     /// `cmovcc`: the load happens in any case.
-    ConditionalLoad { condition: ConditionCode, destination: Register, width: Width },
+    ConditionalLoad {
+        condition: ConditionCode,
+        destination: Register,
+        width: Width,
+    },
     /// `movs`, `stos`, `lods`.
-    String { kind: StringKind, width: Width, repeat: bool },
+    String {
+        kind: StringKind,
+        width: Width,
+        repeat: bool,
+    },
 }
 
 fn width(bytes: usize) -> Option<Width> {
@@ -145,29 +173,54 @@ impl Operation {
             return Self::vector(instruction, other, memory_first);
         }
         let size = width(instruction.memory_size().size())?;
-        if memory_first { Self::to_memory(instruction, size) } else { Self::from_memory(instruction, size) }
+        if memory_first {
+            Self::to_memory(instruction, size)
+        } else {
+            Self::from_memory(instruction, size)
+        }
     }
 
     fn to_memory(instruction: &Instruction, width: Width) -> Option<Self> {
         let mnemonic = instruction.mnemonic();
         if let Some(kind) = arithmetic(mnemonic) {
             if instruction.op_count() == 1 {
-                return Some(Self::Modify { kind, source: Operand::Immediate(0), width });
+                return Some(Self::Modify {
+                    kind,
+                    source: Operand::Immediate(0),
+                    width,
+                });
             }
             let source = source(instruction, 1)?;
-            let bit_test = matches!(mnemonic, Mnemonic::Bt | Mnemonic::Bts | Mnemonic::Btr | Mnemonic::Btc);
+            let bit_test = matches!(
+                mnemonic,
+                Mnemonic::Bt | Mnemonic::Bts | Mnemonic::Btr | Mnemonic::Btc
+            );
             return Some(match source {
                 Operand::Register(source) if bit_test => Self::BitString { kind, source, width },
                 _ => Self::Modify { kind, source, width },
             });
         }
         Some(match mnemonic {
-            Mnemonic::Mov | Mnemonic::Movnti => Self::Store { source: source(instruction, 1)?, width },
-            Mnemonic::Xchg => Self::Exchange { register: writable(instruction.op1_register())?, width },
-            Mnemonic::Cmpxchg => Self::CompareExchange { register: readable(instruction.op1_register())?, width },
-            Mnemonic::Xadd => Self::ExchangeAdd { register: writable(instruction.op1_register())?, width },
+            Mnemonic::Mov | Mnemonic::Movnti => Self::Store {
+                source: source(instruction, 1)?,
+                width,
+            },
+            Mnemonic::Xchg => Self::Exchange {
+                register: writable(instruction.op1_register())?,
+                width,
+            },
+            Mnemonic::Cmpxchg => Self::CompareExchange {
+                register: readable(instruction.op1_register())?,
+                width,
+            },
+            Mnemonic::Xadd => Self::ExchangeAdd {
+                register: writable(instruction.op1_register())?,
+                width,
+            },
             // Of the instructions with a condition only setcc and cmovcc have a memory operand.
-            _ if instruction.condition_code() != ConditionCode::None => Self::Set { condition: instruction.condition_code() },
+            _ if instruction.condition_code() != ConditionCode::None => Self::Set {
+                condition: instruction.condition_code(),
+            },
             _ => return None,
         })
     }
@@ -179,17 +232,38 @@ impl Operation {
             return None;
         }
         if let Some(kind) = arithmetic(mnemonic) {
-            let destination = if kind.writes() { writable(register)? } else { readable(register)? };
-            return Some(Self::Combine { kind, destination, width });
+            let destination = if kind.writes() {
+                writable(register)?
+            } else {
+                readable(register)?
+            };
+            return Some(Self::Combine {
+                kind,
+                destination,
+                width,
+            });
         }
         let destination = writable(register)?;
         Some(match mnemonic {
-            Mnemonic::Mov | Mnemonic::Movzx => Self::Load { destination, width, signed: false },
-            Mnemonic::Movsx | Mnemonic::Movsxd => Self::Load { destination, width, signed: true },
-            Mnemonic::Xchg => Self::Exchange { register: destination, width },
-            _ if instruction.condition_code() != ConditionCode::None => {
-                Self::ConditionalLoad { condition: instruction.condition_code(), destination, width }
-            }
+            Mnemonic::Mov | Mnemonic::Movzx => Self::Load {
+                destination,
+                width,
+                signed: false,
+            },
+            Mnemonic::Movsx | Mnemonic::Movsxd => Self::Load {
+                destination,
+                width,
+                signed: true,
+            },
+            Mnemonic::Xchg => Self::Exchange {
+                register: destination,
+                width,
+            },
+            _ if instruction.condition_code() != ConditionCode::None => Self::ConditionalLoad {
+                condition: instruction.condition_code(),
+                destination,
+                width,
+            },
             _ => return None,
         })
     }
@@ -206,7 +280,11 @@ impl Operation {
             return Some(Self::VectorStore { number, bytes });
         }
         let keep_upper = matches!(mnemonic, Mnemonic::Movlps | Mnemonic::Movlpd);
-        Some(Self::VectorLoad { number, bytes, keep_upper })
+        Some(Self::VectorLoad {
+            number,
+            bytes,
+            keep_upper,
+        })
     }
 
     fn string(instruction: &Instruction) -> Option<Self> {
@@ -237,6 +315,10 @@ impl Operation {
             return None;
         }
         let repeat = instruction.has_rep_prefix() || instruction.has_repne_prefix();
-        Some(Self::String { kind, width: width(bytes)?, repeat })
+        Some(Self::String {
+            kind,
+            width: width(bytes)?,
+            repeat,
+        })
     }
 }

@@ -5,7 +5,14 @@ use std::{fs, io, os::unix::fs::FileExt, sync::OnceLock};
 static OWN: OnceLock<Option<fs::File>> = OnceLock::new();
 
 fn file() -> Option<&'static fs::File> {
-    OWN.get_or_init(|| fs::OpenOptions::new().read(true).write(true).open("/proc/self/mem").ok()).as_ref()
+    OWN.get_or_init(|| {
+        fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/proc/self/mem")
+            .ok()
+    })
+    .as_ref()
 }
 
 /// Opens the file early, so that a signal handler does not have to.

@@ -1,10 +1,7 @@
 //! Signal handlers: register accesses are redirected to the emulator, everything else becomes a [`Fault`].
 #![expect(unsafe_code, reason = "signal handlers and the interrupted context")]
 
-use std::{
-    io, ptr,
-    sync::OnceLock,
-};
+use std::{io, ptr, sync::OnceLock};
 
 use iced_x86::{Instruction, Mnemonic, Register};
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
@@ -15,6 +12,7 @@ use super::{
     frame::{self, Frame},
     patch, thread, window,
 };
+use crate::memory::pointer;
 
 /// In the processor's encoding order.
 const GENERAL: [c_int; 16] = [
@@ -56,10 +54,16 @@ pub(super) fn install() -> io::Result<()> {
     let result = INSTALLED.get_or_init(|| {
         frame::measure_vector_state();
         patch::prepare();
-        [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGTRAP, libc::SIGFPE]
-            .into_iter()
-            .try_for_each(install_one)
-            .map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))
+        [
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGILL,
+            libc::SIGTRAP,
+            libc::SIGFPE,
+        ]
+        .into_iter()
+        .try_for_each(install_one)
+        .map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))
     });
     result.map_err(io::Error::from_raw_os_error)
 }
@@ -88,14 +92,22 @@ fn give_up(signal: c_int) {
 
 fn registers(context: &ucontext_t) -> Registers {
     let greg = |index: c_int| {
-        let value = usize::try_from(index).ok().and_then(|index| context.uc_mcontext.gregs.get(index));
+        let value = usize::try_from(index)
+            .ok()
+            .and_then(|index| context.uc_mcontext.gregs.get(index));
         value.copied().unwrap_or(0).cast_unsigned()
     };
-    Registers { general: GENERAL.map(greg), rip: greg(libc::REG_RIP), rflags: greg(libc::REG_EFL) }
+    Registers {
+        general: GENERAL.map(greg),
+        rip: greg(libc::REG_RIP),
+        rflags: greg(libc::REG_EFL),
+    }
 }
 
 fn set(context: &mut ucontext_t, index: c_int, value: u64) {
-    let register = usize::try_from(index).ok().and_then(|index| context.uc_mcontext.gregs.get_mut(index));
+    let register = usize::try_from(index)
+        .ok()
+        .and_then(|index| context.uc_mcontext.gregs.get_mut(index));
     if let Some(register) = register {
         *register = value.cast_signed();
     }
@@ -117,7 +129,7 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
                 return;
             }
         }
-        libc::SIGSEGV if !from_kernel && window::contains(address) && registers.rsp() % 8 == 0 => {
+        libc::SIGSEGV if !from_kernel && window::contains(address) && registers.rsp().is_multiple_of(8) => {
             redirect_to_emulator(context, &registers);
             return;
         }
@@ -132,7 +144,9 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
         }
         _ => {}
     }
-    let error = usize::try_from(libc::REG_ERR).ok().and_then(|index| context.uc_mcontext.gregs.get(index));
+    let error = usize::try_from(libc::REG_ERR)
+        .ok()
+        .and_then(|index| context.uc_mcontext.gregs.get(index));
     let event = Event {
         signal,
         address,
@@ -147,10 +161,14 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
 /// Leaves the handler for the emulator, on the interrupted stack and out of signal context.
 fn redirect_to_emulator(context: &mut ucontext_t, registers: &Registers) {
     let address = Frame::address_for(registers.rsp());
-    let frame = Frame { general: registers.general, rflags: registers.rflags, slot: registers.rip };
+    let frame = Frame {
+        general: registers.general,
+        rflags: registers.rflags,
+        slot: registers.rip,
+    };
     // SAFETY: memory below the red zone of the interrupted stack is free for the taking; if it is not mapped,
     // this faults and is reported as the stack overflow it is.
-    unsafe { ptr::with_exposed_provenance_mut::<Frame>(address as usize).write(frame) };
+    unsafe { pointer::<Frame>(address).write(frame) };
     set(context, libc::REG_RDI, address);
     set(context, libc::REG_RSP, address);
     set(context, libc::REG_RIP, frame::trap_entry as *const () as u64);
@@ -186,7 +204,11 @@ fn describe(event: &Event, mut registers: Registers) -> Fault {
         registers.rip = thread::emulated();
     }
     registers.rip = patch::original_address(registers.rip);
-    let instruction = if fetch { None } else { decode::decode_at(registers.rip) };
+    let instruction = if fetch {
+        None
+    } else {
+        decode::decode_at(registers.rip)
+    };
     let access = if fetch || event.error & ERROR_FETCH != 0 {
         Use::Execute
     } else if event.error & ERROR_WRITE != 0 {
@@ -232,7 +254,11 @@ fn kind(event: &Event, registers: &Registers, instruction: Option<&Instruction>)
             if (registers.rsp().saturating_sub(16 * PAGE)..registers.rsp() + PAGE).contains(&address) {
                 return FaultKind::StackOverflow;
             }
-            if event.mapped { FaultKind::Protection } else { FaultKind::Unmapped }
+            if event.mapped {
+                FaultKind::Protection
+            } else {
+                FaultKind::Unmapped
+            }
         }
     }
 }

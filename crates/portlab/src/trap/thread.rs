@@ -1,5 +1,8 @@
 //! What a thread needs before it runs driver code: a signal stack and the GS block.
-#![expect(unsafe_code, reason = "per-thread processor state: signal stack, GS base, the GS block itself")]
+#![expect(
+    unsafe_code,
+    reason = "per-thread processor state: signal stack, GS base, the GS block itself"
+)]
 
 use std::{
     cell::{Cell, OnceCell},
@@ -51,7 +54,10 @@ pub(crate) struct CallSiteRegister {
 }
 
 const fn saved(number: u8, index: u32) -> CallSiteRegister {
-    CallSiteRegister { number, offset: CALL_SITE + 8 * index }
+    CallSiteRegister {
+        number,
+        offset: CALL_SITE + 8 * index,
+    }
 }
 
 /// The stack pointer and the registers a callee preserves in the Windows x64 convention: what unwinding needs.
@@ -84,7 +90,12 @@ thread_local! {
 fn map(length: usize) -> io::Result<*mut u8> {
     // SAFETY: a fresh mapping at an address of the kernel's choice touches nothing that exists.
     let memory = unsafe {
-        mm::mmap_anonymous(ptr::null_mut(), length, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
+        mm::mmap_anonymous(
+            ptr::null_mut(),
+            length,
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::PRIVATE,
+        )
     }?;
     Ok(memory.cast())
 }
@@ -93,7 +104,11 @@ impl ThreadArea {
     fn new() -> io::Result<Self> {
         signal::install()?;
         let stack = map(SIGNAL_STACK + GUARD)?;
-        let area = Self { stack, gs: map(GS_BLOCK)?, _own_stack: own_stack() };
+        let area = Self {
+            stack,
+            gs: map(GS_BLOCK)?,
+            _own_stack: own_stack(),
+        };
         // SAFETY: the lowest page of the area's own mapping becomes its guard.
         unsafe { mm::mprotect(area.stack.cast(), GUARD, MprotectFlags::empty()) }?;
         let stack = libc::stack_t {
@@ -130,7 +145,17 @@ impl ThreadArea {
 
 impl Drop for ThreadArea {
     fn drop(&mut self) {
-        let disabled = libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
+        let here = 0_u8;
+        let offset = (&raw const here as usize).wrapping_sub(self.stack as usize);
+        if offset < SIGNAL_STACK + GUARD {
+            // The fault hook ends the process: the destructors of this thread run on its signal stack.
+            return;
+        }
+        let disabled = libc::stack_t {
+            ss_sp: ptr::null_mut(),
+            ss_flags: libc::SS_DISABLE,
+            ss_size: 0,
+        };
         // SAFETY: disabling refers to no memory.
         unsafe { libc::sigaltstack(&raw const disabled, ptr::null_mut()) };
         let _ = set_gs(0);
@@ -229,7 +254,8 @@ pub fn call_site() -> Option<Registers> {
     }
     // SAFETY: the thunk stored the address where the call had just pushed its return address, on this thread's
     // stack; frames below it come and go, the slot itself stays mapped.
-    registers.rip = unsafe { ptr::with_exposed_provenance::<u64>(usize::try_from(rsp).ok()?).read_volatile() };
+    registers.rip =
+        unsafe { ptr::with_exposed_provenance::<u64>(usize::try_from(rsp).ok()?).read_volatile() };
     registers.general[4] = rsp + 8;
     Some(registers)
 }

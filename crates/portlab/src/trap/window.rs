@@ -42,7 +42,11 @@ struct Slot {
 }
 
 static TABLE: [Slot; SLOTS] = [const {
-    Slot { start: AtomicU64::new(0), end: AtomicU64::new(0), mmio: RwLock::new(None) }
+    Slot {
+        start: AtomicU64::new(0),
+        end: AtomicU64::new(0),
+        mmio: RwLock::new(None),
+    }
 }; SLOTS];
 /// Slots in use are below this.
 static USED: AtomicU64 = AtomicU64::new(0);
@@ -90,7 +94,12 @@ impl Window {
         TABLE[slot].start.store(address, Ordering::Release);
         USED.fetch_max(slot as u64 + 1, Ordering::AcqRel);
         drop(guard);
-        Ok(Self { slot, address, length, mapped: bytes + 2 * GUARD })
+        Ok(Self {
+            slot,
+            address,
+            length,
+            mapped: bytes + 2 * GUARD,
+        })
     }
 
     /// The first address: what the driver gets as the base of its registers.
@@ -158,14 +167,23 @@ pub(super) fn contains(address: u64) -> bool {
 /// # Errors
 /// If the access begins in a window and reaches beyond it.
 pub(super) fn target(address: u64, length: u64) -> Result<Option<Target>, BeyondWindow> {
-    let Some((index, start)) = slot_of(address) else { return Ok(None) };
-    let mmio = TABLE[index].mmio.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let Some((index, start)) = slot_of(address) else {
+        return Ok(None);
+    };
+    let mmio = TABLE[index]
+        .mmio
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let Some(mmio) = mmio else { return Ok(None) };
     let end = TABLE[index].end.load(Ordering::Acquire);
     if address.checked_add(length).is_none_or(|last| last > end) {
         return Err(BeyondWindow);
     }
-    Ok(Some(Target { mmio, offset: address - start }))
+    Ok(Some(Target {
+        mmio,
+        offset: address - start,
+    }))
 }
 
 /// The access begins in a window and ends behind it.
@@ -201,6 +219,7 @@ pub fn read_register(address: u64, width: Width) -> Option<u64> {
 }
 
 /// Writes the register at an address of some window. `None` if no window holds the whole access.
+#[must_use = "whether there is such a register"]
 pub fn write_register(address: u64, width: Width, value: u64) -> Option<()> {
     let target = target(address, width.bytes() as u64).ok()??;
     target.write(width, value & mask(width));

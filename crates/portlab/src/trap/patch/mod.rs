@@ -94,7 +94,9 @@ pub(crate) fn allow_patching(code: Range<u64>) {
 /// Forgets everything about sites in `code`, which is about to vanish.
 pub(crate) fn forget_patches(code: Range<u64>) {
     if let Some(table) = write().as_mut() {
-        table.allowed.retain(|allowed| allowed.start < code.start || allowed.end > code.end);
+        table
+            .allowed
+            .retain(|allowed| allowed.start < code.start || allowed.end > code.end);
         table.forget(code);
     }
 }
@@ -110,7 +112,9 @@ pub fn set_patching(enabled: bool) {
 #[must_use]
 pub fn original_address(address: u64) -> u64 {
     let guard = read();
-    let Some(table) = guard.as_ref() else { return address };
+    let Some(table) = guard.as_ref() else {
+        return address;
+    };
     // A copy in a trampoline may be a patched site itself.
     let mut address = address;
     while let Some(original) = table.original(address) {
@@ -201,7 +205,11 @@ impl Table {
     /// One step back from a trampoline.
     fn original(&self, address: u64) -> Option<u64> {
         let (_, site) = self.trampoline_of(address)?;
-        let copies = self.patches.get(&site).map(|patch| patch.copies.as_slice()).unwrap_or_default();
+        let copies = self
+            .patches
+            .get(&site)
+            .map(|patch| patch.copies.as_slice())
+            .unwrap_or_default();
         let last = copies.iter().rev().find(|(_, copy)| *copy <= address);
         Some(last.map_or(site, |(original, _)| *original))
     }
@@ -250,7 +258,10 @@ impl Table {
         let (target, pad) = if plan.beginnings().is_empty() {
             (trampoline, None)
         } else {
-            let pad = self.space.take_pad(site + JUMP as u64, plan.beginnings(), trampoline).ok_or(Refused::NoRoom)?;
+            let pad = self
+                .space
+                .take_pad(site + JUMP as u64, plan.beginnings(), trampoline)
+                .ok_or(Refused::NoRoom)?;
             (pad, Some(pad))
         };
         let distance = target.wrapping_sub(site + JUMP as u64).cast_signed();
@@ -267,7 +278,14 @@ impl Table {
             }
         }
         self.trampolines.insert(trampoline, site);
-        self.patches.insert(site, Patch { copies: built.copies, trampoline, pad });
+        self.patches.insert(
+            site,
+            Patch {
+                copies: built.copies,
+                trampoline,
+                pad,
+            },
+        );
         // From here on a failure leaves breakpoints that lead to the right places: slow, not wrong.
         let mut jump = vec![0xe9];
         jump.extend(distance.to_le_bytes());

@@ -44,7 +44,9 @@ fn is_movable(instruction: &Instruction) -> bool {
         | FlowControl::UnconditionalBranch
         | FlowControl::IndirectBranch
         | FlowControl::ConditionalBranch
-        | FlowControl::Return => !instruction.is_loop() && !instruction.is_loopcc() && !instruction.is_jcx_short(),
+        | FlowControl::Return => {
+            !instruction.is_loop() && !instruction.is_loopcc() && !instruction.is_jcx_short()
+        }
         // Padding between functions.
         FlowControl::Interrupt => instruction.mnemonic() == Mnemonic::Int3,
         _ => false,
@@ -92,14 +94,23 @@ impl Plan {
             code.extend(encode(*instruction, place)?);
         }
         let last = self.covered.last().ok_or(Refused::Immovable)?;
-        let back = Instruction::with_branch(Code::Jmp_rel32_64, last.next_ip()).map_err(|_| Refused::Immovable)?;
+        let back =
+            Instruction::with_branch(Code::Jmp_rel32_64, last.next_ip()).map_err(|_| Refused::Immovable)?;
         code.extend(encode(back, address + ENTRY + code.len() as u64)?);
 
         let instruction = *self.covered.first().ok_or(Refused::Immovable)?;
         let (_, plain) = *copies.first().ok_or(Refused::Immovable)?;
-        let resume = copies.get(1).filter(|_| instruction.len() < JUMP).map_or(instruction.next_ip(), |copy| copy.1);
+        let resume = copies
+            .get(1)
+            .filter(|_| instruction.len() < JUMP)
+            .map_or(instruction.next_ip(), |copy| copy.1);
         // With padding right behind a short site there is no copy, and nobody ever gets there.
-        let site = Box::leak(Box::new(PatchedSite { instruction, operation, resume, plain }));
+        let site = Box::leak(Box::new(PatchedSite {
+            instruction,
+            operation,
+            resume,
+            plain,
+        }));
 
         let mut bytes = entry(std::ptr::from_ref(site).expose_provenance() as u64);
         debug_assert_eq!(bytes.len() as u64, ENTRY);
@@ -113,11 +124,14 @@ impl Plan {
 
 /// Steps below the red zone, pushes the site and goes to the common entry; changes no flag.
 fn entry(site: u64) -> Vec<u8> {
-    let [a, b, c, d, e, f, g, h] = site.to_le_bytes();
+    let halves = site.to_le_bytes();
+    let (low, high) = halves.split_at(4);
     // lea rsp, [rsp - 128]; push low half (sign-extended)
-    let mut bytes = vec![0x48, 0x8d, 0x64, 0x24, 0x80, 0x68, a, b, c, d];
+    let mut bytes = vec![0x48, 0x8d, 0x64, 0x24, 0x80, 0x68];
+    bytes.extend(low);
     // mov dword ptr [rsp + 4], high half
-    bytes.extend([0xc7, 0x44, 0x24, 0x04, e, f, g, h]);
+    bytes.extend([0xc7, 0x44, 0x24, 0x04]);
+    bytes.extend(high);
     // jmp [rip + 0]
     bytes.extend([0xff, 0x25, 0, 0, 0, 0]);
     bytes.extend((frame::site_entry as *const () as u64).to_le_bytes());
@@ -129,6 +143,7 @@ fn entry(site: u64) -> Vec<u8> {
 fn encode(instruction: Instruction, place: u64) -> Result<Vec<u8>, Refused> {
     let instructions = [instruction];
     let block = InstructionBlock::new(&instructions, place);
-    let encoded = BlockEncoder::encode(64, block, BlockEncoderOptions::NONE).map_err(|_| Refused::Immovable)?;
+    let encoded =
+        BlockEncoder::encode(64, block, BlockEncoderOptions::NONE).map_err(|_| Refused::Immovable)?;
     Ok(encoded.code_buffer)
 }

@@ -1,12 +1,18 @@
 //! Addresses for trampolines, and the barrier that lets changed code be seen.
-#![expect(unsafe_code, reason = "maps executable pages near the driver; the membarrier system call")]
+#![expect(
+    unsafe_code,
+    reason = "maps executable pages near the driver; the membarrier system call"
+)]
 
-use std::{collections::BTreeMap, ptr};
+use std::collections::BTreeMap;
 
 use rustix::mm::{self, MapFlags, ProtFlags};
 
 use super::BREAKPOINT;
-use crate::trap::own_memory;
+use crate::{
+    memory::{pointer, size},
+    trap::own_memory,
+};
 
 /// Bytes of a trampoline.
 pub(super) const TRAMPOLINE: usize = 128;
@@ -14,6 +20,8 @@ pub(super) const TRAMPOLINE: usize = 128;
 const ARENA: usize = 64 << 10;
 /// Nearer than this is near enough that every distance to or from it fits a jump.
 const NEAR: u64 = 1 << 30;
+/// How far below a site its trampolines begin: an image mapped later beside its own finds its place.
+const AWAY: u64 = 256 << 20;
 /// Bytes of a pad: `jmp [rip + 0]` and the address.
 const PAD: usize = 14;
 const PAGE: u64 = 4096;
@@ -30,11 +38,17 @@ pub(super) struct Space {
 
 /// Maps pages at exactly `address`, if nothing is there. They are written through the kernel, never by a store.
 fn map(address: u64, length: usize) -> Option<u64> {
-    let hint = ptr::with_exposed_provenance_mut(usize::try_from(address).ok()?);
+    let hint = pointer(address);
     let access = ProtFlags::READ | ProtFlags::EXEC;
     // SAFETY: NOREPLACE: nothing that exists is touched.
-    let memory =
-        unsafe { mm::mmap_anonymous(hint, length, access, MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE) };
+    let memory = unsafe {
+        mm::mmap_anonymous(
+            hint,
+            length,
+            access,
+            MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE,
+        )
+    };
     memory.ok().map(|memory| memory as u64)
 }
 
@@ -45,13 +59,12 @@ impl Space {
         if let Some(index) = self.free_trampolines.iter().position(near) {
             return Some(self.free_trampolines.swap_remove(index));
         }
-        // Some way off, so that an image mapped later beside this one finds its place.
-        const AWAY: u64 = 256 << 20;
         let arena = (0..TRIES as u64).find_map(|step| {
             let address = (site & !(ARENA as u64 - 1)).checked_sub(AWAY + step * 4 * ARENA as u64)?;
             map(address, ARENA)
         })?;
-        self.free_trampolines.extend((0..ARENA / TRAMPOLINE).map(|index| arena + (index * TRAMPOLINE) as u64));
+        self.free_trampolines
+            .extend((0..ARENA / TRAMPOLINE).map(|index| arena + (index * TRAMPOLINE) as u64));
         self.free_trampolines.pop()
     }
 
@@ -65,7 +78,11 @@ impl Space {
         let mut tries = 0;
         let pad = distances(beginnings).find_map(|distance| {
             let address = from.checked_add_signed(distance.into())?;
-            if tries < TRIES { self.claim(address, &mut tries) } else { None }
+            if tries < TRIES {
+                self.claim(address, &mut tries)
+            } else {
+                None
+            }
         })?;
         let mut bytes = vec![0xff, 0x25, 0, 0, 0, 0];
         bytes.extend(trampoline.to_le_bytes());
@@ -84,7 +101,7 @@ impl Space {
         let offset = u16::try_from(offset).ok()?;
         if !self.pads.contains_key(&page) {
             *tries += 1;
-            map(page, PAGE as usize)?;
+            map(page, size(PAGE))?;
         }
         let pads = self.pads.entry(page).or_default();
         if pads.iter().any(|other| usize::from(other.abs_diff(offset)) < PAD) {
@@ -115,7 +132,10 @@ fn distances(beginnings: &[usize]) -> impl Iterator<Item = i32> {
         third.clone().into_iter().flat_map(move |c| {
             let lowest = lowest.clone();
             second.clone().into_iter().flat_map(move |b| {
-                lowest.clone().into_iter().map(move |a| i32::from_le_bytes([a, b, c, d]))
+                lowest
+                    .clone()
+                    .into_iter()
+                    .map(move |a| i32::from_le_bytes([a, b, c, d]))
             })
         })
     })

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use iced_x86::code_asm::{
-    CodeAssembler, ah, al, byte_ptr, ch, cl, cx, dh, dl, dword_ptr, dx, eax, ecx, edx, qword_ptr, r8d, r9, r9b, r9d, r9w,
-    r10, rax, rbx, rcx, rdx, word_ptr, xmm0, xmm1, xmmword_ptr,
+    CodeAssembler, ah, al, byte_ptr, ch, cl, cx, dh, dl, dword_ptr, dx, eax, ecx, edx, qword_ptr, r8d, r9,
+    r9b, r9d, r9w, r10, rax, rbx, rcx, rdx, word_ptr, xmm0, xmm1, xmmword_ptr,
 };
 
 use super::{
@@ -33,7 +33,9 @@ fn compare(name: &str, body: &Body, random: &mut fastrand::Rng, edit: &dyn Fn(&m
 
 fn compare_code(name: &str, code: &Code, random: &mut fastrand::Rng, edit: &dyn Fn(&mut Context, u64)) {
     for round in 0..ROUNDS {
-        let bytes: Vec<u8> = std::iter::repeat_with(|| interesting(random)).take(LENGTH).collect();
+        let bytes: Vec<u8> = std::iter::repeat_with(|| interesting(random))
+            .take(LENGTH)
+            .collect();
         let mut start = Context {
             general: std::array::from_fn(|_| random.u64(..)),
             // Bit 1 is always set, bit 9 (interrupts) always on in user code.
@@ -63,9 +65,17 @@ fn compare_code(name: &str, code: &Code, random: &mut fastrand::Rng, edit: &dyn 
             if *value != original && moved < 2 * LENGTH as u64 {
                 *value = base + moved;
             }
-            assert_eq!(*value, expected.general[index], "{name}, round {round}: register {index}");
+            assert_eq!(
+                *value, expected.general[index],
+                "{name}, round {round}: register {index}"
+            );
         }
-        assert_eq!(found.flags & FLAGS, expected.flags & FLAGS, "{name}, round {round}: flags {:#x}", start.flags);
+        assert_eq!(
+            found.flags & FLAGS,
+            expected.flags & FLAGS,
+            "{name}, round {round}: flags {:#x}",
+            start.flags
+        );
         assert_eq!(found.vectors, expected.vectors, "{name}, round {round}: vectors");
         assert_eq!(ram.bytes(), memory, "{name}, round {round}: memory");
     }
@@ -97,24 +107,54 @@ macro_rules! cases {
 fn moves_agree_with_the_processor() {
     prepare_thread().unwrap();
     let cases = cases![
-        mov(al, byte_ptr(rbx + OPERAND)), mov(ah, byte_ptr(rbx + OPERAND)), mov(ch, byte_ptr(rbx + OPERAND)),
-        mov(r9b, byte_ptr(rbx + OPERAND)), mov(dx, word_ptr(rbx + OPERAND)), mov(eax, dword_ptr(rbx + OPERAND)),
-        mov(r9d, dword_ptr(rbx + OPERAND)), mov(r9, qword_ptr(rbx + OPERAND)), mov(rbx, qword_ptr(rbx + OPERAND)),
-        mov(eax, dword_ptr(rbx + rdx * 4 + OPERAND)), mov(rcx, qword_ptr(rbx + rdx * 8)),
-        mov(byte_ptr(rbx + OPERAND), al), mov(byte_ptr(rbx + OPERAND), ah), mov(byte_ptr(rbx + OPERAND), dh),
-        mov(word_ptr(rbx + OPERAND), r9w), mov(dword_ptr(rbx + OPERAND), ecx), mov(qword_ptr(rbx + OPERAND), r10),
-        mov(byte_ptr(rbx + OPERAND), 0x5a), mov(word_ptr(rbx + OPERAND), 0x5a5a), mov(dword_ptr(rbx + OPERAND), 0x1234_5678),
-        mov(qword_ptr(rbx + OPERAND), -5), movnti(dword_ptr(rbx + OPERAND), ecx), movnti(qword_ptr(rbx + OPERAND), rcx),
-        movzx(eax, byte_ptr(rbx + OPERAND)), movzx(cx, byte_ptr(rbx + OPERAND)), movzx(r9, byte_ptr(rbx + OPERAND)),
-        movzx(eax, word_ptr(rbx + OPERAND)), movzx(rax, word_ptr(rbx + OPERAND)), movsx(eax, byte_ptr(rbx + OPERAND)),
-        movsx(cx, byte_ptr(rbx + OPERAND)), movsx(rcx, word_ptr(rbx + OPERAND)), movsx(ecx, word_ptr(rbx + OPERAND)),
+        mov(al, byte_ptr(rbx + OPERAND)),
+        mov(ah, byte_ptr(rbx + OPERAND)),
+        mov(ch, byte_ptr(rbx + OPERAND)),
+        mov(r9b, byte_ptr(rbx + OPERAND)),
+        mov(dx, word_ptr(rbx + OPERAND)),
+        mov(eax, dword_ptr(rbx + OPERAND)),
+        mov(r9d, dword_ptr(rbx + OPERAND)),
+        mov(r9, qword_ptr(rbx + OPERAND)),
+        mov(rbx, qword_ptr(rbx + OPERAND)),
+        mov(eax, dword_ptr(rbx + rdx * 4 + OPERAND)),
+        mov(rcx, qword_ptr(rbx + rdx * 8)),
+        mov(byte_ptr(rbx + OPERAND), al),
+        mov(byte_ptr(rbx + OPERAND), ah),
+        mov(byte_ptr(rbx + OPERAND), dh),
+        mov(word_ptr(rbx + OPERAND), r9w),
+        mov(dword_ptr(rbx + OPERAND), ecx),
+        mov(qword_ptr(rbx + OPERAND), r10),
+        mov(byte_ptr(rbx + OPERAND), 0x5a),
+        mov(word_ptr(rbx + OPERAND), 0x5a5a),
+        mov(dword_ptr(rbx + OPERAND), 0x1234_5678),
+        mov(qword_ptr(rbx + OPERAND), -5),
+        movnti(dword_ptr(rbx + OPERAND), ecx),
+        movnti(qword_ptr(rbx + OPERAND), rcx),
+        movzx(eax, byte_ptr(rbx + OPERAND)),
+        movzx(cx, byte_ptr(rbx + OPERAND)),
+        movzx(r9, byte_ptr(rbx + OPERAND)),
+        movzx(eax, word_ptr(rbx + OPERAND)),
+        movzx(rax, word_ptr(rbx + OPERAND)),
+        movsx(eax, byte_ptr(rbx + OPERAND)),
+        movsx(cx, byte_ptr(rbx + OPERAND)),
+        movsx(rcx, word_ptr(rbx + OPERAND)),
+        movsx(ecx, word_ptr(rbx + OPERAND)),
         movsxd(rcx, dword_ptr(rbx + OPERAND)),
-        xchg(dword_ptr(rbx + OPERAND), ecx), xchg(byte_ptr(rbx + OPERAND), ah), xchg(qword_ptr(rbx + OPERAND), rcx),
-        movd(xmm0, dword_ptr(rbx + OPERAND)), movq(xmm1, qword_ptr(rbx + OPERAND)), movups(xmm0, xmmword_ptr(rbx + OPERAND)),
-        movdqu(xmm1, xmmword_ptr(rbx + OPERAND)), movss(xmm0, dword_ptr(rbx + OPERAND)), movsd_2(xmm0, qword_ptr(rbx + OPERAND)),
+        xchg(dword_ptr(rbx + OPERAND), ecx),
+        xchg(byte_ptr(rbx + OPERAND), ah),
+        xchg(qword_ptr(rbx + OPERAND), rcx),
+        movd(xmm0, dword_ptr(rbx + OPERAND)),
+        movq(xmm1, qword_ptr(rbx + OPERAND)),
+        movups(xmm0, xmmword_ptr(rbx + OPERAND)),
+        movdqu(xmm1, xmmword_ptr(rbx + OPERAND)),
+        movss(xmm0, dword_ptr(rbx + OPERAND)),
+        movsd_2(xmm0, qword_ptr(rbx + OPERAND)),
         movlps(xmm0, qword_ptr(rbx + OPERAND)),
-        movd(dword_ptr(rbx + OPERAND), xmm0), movq(qword_ptr(rbx + OPERAND), xmm1), movups(xmmword_ptr(rbx + OPERAND), xmm0),
-        movdqu(xmmword_ptr(rbx + OPERAND), xmm1), movss(dword_ptr(rbx + OPERAND), xmm0),
+        movd(dword_ptr(rbx + OPERAND), xmm0),
+        movq(qword_ptr(rbx + OPERAND), xmm1),
+        movups(xmmword_ptr(rbx + OPERAND), xmm0),
+        movdqu(xmmword_ptr(rbx + OPERAND), xmm1),
+        movss(dword_ptr(rbx + OPERAND), xmm0),
     ];
     let mut random = fastrand::Rng::with_seed(1);
     for (name, body) in cases {
@@ -161,16 +201,34 @@ fn arithmetic_agrees_with_the_processor() {
     cases.extend(loads!(add, adc, sub, sbb, and, or, xor, cmp));
     cases.extend(ones!(inc, dec, neg, not));
     cases.extend(cases![
-        xadd(dword_ptr(rbx + OPERAND), ecx), xadd(byte_ptr(rbx + OPERAND), ah), xadd(qword_ptr(rbx + OPERAND), rcx),
-        cmpxchg(dword_ptr(rbx + OPERAND), ecx), cmpxchg(byte_ptr(rbx + OPERAND), cl), cmpxchg(word_ptr(rbx + OPERAND), cx),
+        xadd(dword_ptr(rbx + OPERAND), ecx),
+        xadd(byte_ptr(rbx + OPERAND), ah),
+        xadd(qword_ptr(rbx + OPERAND), rcx),
+        cmpxchg(dword_ptr(rbx + OPERAND), ecx),
+        cmpxchg(byte_ptr(rbx + OPERAND), cl),
+        cmpxchg(word_ptr(rbx + OPERAND), cx),
         cmpxchg(qword_ptr(rbx + OPERAND), rcx),
-        bt(dword_ptr(rbx + OPERAND), 5), bts(dword_ptr(rbx + OPERAND), 31), btr(qword_ptr(rbx + OPERAND), 63),
-        btc(word_ptr(rbx + OPERAND), 15), bt(dword_ptr(rbx + OPERAND), edx), bts(qword_ptr(rbx + OPERAND), rdx),
+        bt(dword_ptr(rbx + OPERAND), 5),
+        bts(dword_ptr(rbx + OPERAND), 31),
+        btr(qword_ptr(rbx + OPERAND), 63),
+        btc(word_ptr(rbx + OPERAND), 15),
+        bt(dword_ptr(rbx + OPERAND), edx),
+        bts(qword_ptr(rbx + OPERAND), rdx),
         btr(word_ptr(rbx + OPERAND), dx),
-        sete(byte_ptr(rbx + OPERAND)), setl(byte_ptr(rbx + OPERAND)), setbe(byte_ptr(rbx + OPERAND)), setg(byte_ptr(rbx + OPERAND)),
-        setp(byte_ptr(rbx + OPERAND)), seto(byte_ptr(rbx + OPERAND)), setns(byte_ptr(rbx + OPERAND)), seta(byte_ptr(rbx + OPERAND)),
-        cmove(ecx, dword_ptr(rbx + OPERAND)), cmovl(rcx, qword_ptr(rbx + OPERAND)), cmovb(cx, word_ptr(rbx + OPERAND)),
-        cmovge(ecx, dword_ptr(rbx + OPERAND)), cmovle(ecx, dword_ptr(rbx + OPERAND)), cmovno(ecx, dword_ptr(rbx + OPERAND)),
+        sete(byte_ptr(rbx + OPERAND)),
+        setl(byte_ptr(rbx + OPERAND)),
+        setbe(byte_ptr(rbx + OPERAND)),
+        setg(byte_ptr(rbx + OPERAND)),
+        setp(byte_ptr(rbx + OPERAND)),
+        seto(byte_ptr(rbx + OPERAND)),
+        setns(byte_ptr(rbx + OPERAND)),
+        seta(byte_ptr(rbx + OPERAND)),
+        cmove(ecx, dword_ptr(rbx + OPERAND)),
+        cmovl(rcx, qword_ptr(rbx + OPERAND)),
+        cmovb(cx, word_ptr(rbx + OPERAND)),
+        cmovge(ecx, dword_ptr(rbx + OPERAND)),
+        cmovle(ecx, dword_ptr(rbx + OPERAND)),
+        cmovno(ecx, dword_ptr(rbx + OPERAND)),
     ]);
     let mut random = fastrand::Rng::with_seed(2);
     for (name, body) in cases {
@@ -220,9 +278,14 @@ fn string_instructions_agree_with_the_processor() {
     let source: Vec<u8> = (0..64).collect();
     let from = source.as_ptr().expose_provenance() as u64;
     let body: Body = Box::new(|a| a.rep().movsd().unwrap());
-    compare("rep movsd from memory", &body, &mut random, &move |context, base| {
-        context.general[1] = 7;
-        context.general[6] = from;
-        context.general[7] = base + 32;
-    });
+    compare(
+        "rep movsd from memory",
+        &body,
+        &mut random,
+        &move |context, base| {
+            context.general[1] = 7;
+            context.general[6] = from;
+            context.general[7] = base + 32;
+        },
+    );
 }

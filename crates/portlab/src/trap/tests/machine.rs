@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use iced_x86::code_asm::{CodeAssembler, ptr as at, qword_ptr, r8, r9, r10, r11, r12, r13, r14, r15, rax, rbp, rbx, rcx, rdi, rdx, rsi, rsp};
+use iced_x86::code_asm::{
+    CodeAssembler, ptr as at, qword_ptr, r8, r9, r10, r11, r12, r13, r14, r15, rax, rbp, rbx, rcx, rdi, rdx,
+    rsi, rsp,
+};
 use rustix::mm::{self, MapFlags, MprotectFlags, ProtFlags};
 
 use super::super::{Mmio, allow_patching, forget_patches, read_own_memory};
@@ -45,12 +48,15 @@ impl Code {
         let place = BASE + DISTANCE * (NUMBER.fetch_add(1, Ordering::Relaxed) % 2048);
         // SAFETY: NOREPLACE: nothing that exists is touched.
         let memory =
-            unsafe { mm::mmap_anonymous(ptr::with_exposed_provenance_mut(place), SIZE, access, flags) }.unwrap();
+            unsafe { mm::mmap_anonymous(ptr::with_exposed_provenance_mut(place), SIZE, access, flags) }
+                .unwrap();
         // SAFETY: the mapping is that large and nobody else's.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), memory.cast::<u8>(), bytes.len()) };
         // SAFETY: as above.
         unsafe { mm::mprotect(memory, SIZE, MprotectFlags::READ | MprotectFlags::EXEC) }.unwrap();
-        Self { memory: memory.cast() }
+        Self {
+            memory: memory.cast(),
+        }
     }
 
     /// The instruction assembled by `body` between code that loads and stores the whole context.
@@ -98,7 +104,9 @@ impl Drop for Code {
 fn assemble(body: impl FnOnce(&mut CodeAssembler)) -> Vec<u8> {
     use iced_x86::code_asm::{xmm0, xmm1};
     let mut a = CodeAssembler::new(64).unwrap();
-    let all = [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15];
+    let all = [
+        rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15,
+    ];
     let preserved = [rbx, rbp, r12, r13, r14, r15];
     let offset = |index: usize| i32::try_from(8 * index).unwrap();
     for register in preserved {
@@ -153,11 +161,17 @@ pub(super) enum Access {
 
 impl Ram {
     pub(super) fn new(bytes: &[u8]) -> Self {
-        Self { state: Mutex::new((bytes.to_vec(), Vec::new())) }
+        Self {
+            state: Mutex::new((bytes.to_vec(), Vec::new())),
+        }
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .clone()
     }
 
     pub(super) fn accesses(&self) -> Vec<Access> {

@@ -20,7 +20,11 @@ use super::{
 use crate::device::Width;
 
 fn context(base: u64) -> Context {
-    let mut context = Context { general: [0; 16], flags: 0x202, vectors: [[0; 2]; 2] };
+    let mut context = Context {
+        general: [0; 16],
+        flags: 0x202,
+        vectors: [[0; 2]; 2],
+    };
     context.general[3] = base;
     context
 }
@@ -58,7 +62,11 @@ fn neighbouring_accesses_are_all_patched() {
         code.run(&mut registers);
         let (a, c) = if round % 2 == 0 { (1, 3) } else { (3, 1) };
         assert_eq!(registers.general[..3], [a, 2, c], "round {round}");
-        let writes = [Access::Write(0, Width::Dword, c), Access::Write(4, Width::Dword, 2), Access::Write(8, Width::Dword, a)];
+        let writes = [
+            Access::Write(0, Width::Dword, c),
+            Access::Write(4, Width::Dword, 2),
+            Access::Write(8, Width::Dword, a),
+        ];
         assert_eq!(ram.accesses()[3..], writes, "round {round}");
     }
     // The first round trapped at each; by now none does, though some sites lie within others' jumps.
@@ -192,16 +200,8 @@ fn addresses_in_trampolines_lead_back_to_the_driver() {
         a.mov(rcx, qword_ptr(rbx + 8)).unwrap();
     })
     .patchable();
-    /// Notes where it was called from: the frame of the emulator lies above.
-    struct Silent;
-    impl Mmio for Silent {
-        fn read(&self, _: u64, _: Width) -> u64 {
-            0
-        }
-        fn write(&self, _: u64, _: Width, _: u64) {}
-    }
     let before = code.bytes();
-    let window = Window::map(64, Arc::new(Silent)).unwrap();
+    let window = Window::map(64, Arc::new(Counter::default())).unwrap();
     code.run(&mut context(window.address()));
     let after = code.bytes();
     let site = before.iter().zip(&after).position(|(a, b)| a != b).unwrap();
@@ -240,6 +240,9 @@ fn cost_of_an_access() {
         registers.general[1] = TURNS;
         let start = Instant::now();
         code.run(&mut registers);
-        println!("patched: {patched}, {} ns per access", start.elapsed().as_nanos() / u128::from(TURNS));
+        println!(
+            "patched: {patched}, {} ns per access",
+            start.elapsed().as_nanos() / u128::from(TURNS)
+        );
     }
 }

@@ -12,9 +12,18 @@ use crate::device::Width;
 fn the_models_own_accesses_reach_the_device() {
     let ram = Arc::new(Ram::new(&[0; 64]));
     let window = Window::map(64, ram.clone()).unwrap();
-    assert_eq!(write_register(window.address() + 8, Width::Dword, 0x1_2345_6789), Some(()));
+    assert_eq!(
+        write_register(window.address() + 8, Width::Dword, 0x1_2345_6789),
+        Some(())
+    );
     assert_eq!(read_register(window.address() + 8, Width::Word), Some(0x6789));
-    assert_eq!(ram.accesses(), [Access::Write(8, Width::Dword, 0x2345_6789), Access::Read(8, Width::Word)]);
+    assert_eq!(
+        ram.accesses(),
+        [
+            Access::Write(8, Width::Dword, 0x2345_6789),
+            Access::Read(8, Width::Word)
+        ]
+    );
     let before = statistics();
     assert!(before.reads >= 1 && before.writes >= 1);
 }

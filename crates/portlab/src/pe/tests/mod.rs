@@ -1,0 +1,6 @@
+//! The loader on images made by hand.
+
+mod builder;
+mod load;
+mod mutation;
+mod run;
