@@ -1,2 +1,55 @@
-//! The NVMe miniport.
+//! `ferronvme`: an NVMe Storport miniport.
+//!
+//! Thin: the callbacks here wire the port driver (crate `storport`) to controller logic (`nvme-core`) and
+//! translation (`scsi-nvme`), neither of which does I/O.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | [`adapter`] | the state that the callbacks share |
+//! | `memory` | the DMA memory, cut into queues |
+//! | `request` | `HwStorBuildIo`: PRPs in the SRB extension |
+//! | `start_io` | `HwStorStartIo`: what each SRB function leads to |
+//! | `io` | the I/O queue pair |
+//! | `units` | logical units and their namespaces |
+//! | `control` | steps the control machine: by stalls, by DPC and timer, by work item |
+//! | `admin` | the admin queue |
+//! | `events` | asynchronous events and the work item that reacts to them |
+//! | `reset` | bus and unit resets |
+//! | `miniport` | the callbacks |
 #![no_std]
+#![cfg(windows)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+pub(crate) mod adapter;
+mod admin;
+mod control;
+mod events;
+mod io;
+mod memory;
+mod miniport;
+mod request;
+mod reset;
+mod start_io;
+mod units;
+
+#[cfg(feature = "dev")]
+extern crate wdk_panic;
+
+#[cfg(feature = "dev")]
+#[global_allocator]
+static ALLOCATOR: wdk_alloc::WdkAllocator = wdk_alloc::WdkAllocator;
+
+/// The NVMe miniport.
+pub(crate) struct FerroNvme;
+
+storport::miniport!(FerroNvme);

@@ -1,0 +1,173 @@
+//! Asynchronous events: noted where the completion is seen, dealt with in a work item.
+
+use core::sync::atomic::Ordering;
+
+use nvme::{NamespaceId, Status, log::LogPageId};
+use nvme_core::{
+    async_event::{Reaction, reaction},
+    control::Request,
+    namespace::NamespaceChanges,
+};
+use storport::{
+    Context,
+    context::{AtMostDispatch, Exclusion, Irql, StateChange, WorkItem},
+    srb::Address,
+    work_item::{Work, Worker},
+};
+
+use crate::{
+    FerroNvme,
+    adapter::{Adapter, State},
+    control::{self, CONTROL_DPC},
+};
+
+/// Namespaces came, went or changed.
+const RESCAN: u32 = 1 << 0;
+/// The health log is to be read.
+const HEALTH: u32 = 1 << 1;
+/// The error log is to be read.
+const ERRORS: u32 = 1 << 2;
+/// The firmware slot log is to be read.
+const FIRMWARE: u32 = 1 << 3;
+/// The controller is to be reset.
+const RESET: u32 = 1 << 4;
+/// The port driver is to be told that units changed.
+const TELL: u32 = 1 << 5;
+
+/// The reaction to asynchronous events, at PASSIVE_LEVEL: log pages, Identify Namespace again, the port driver told.
+///
+/// One step of it is done in a run: what waits for the controller goes on in the next.
+pub(crate) struct EventWork {
+    /// What is new.
+    events: u32,
+}
+
+/// Notes an event. False if the controller should not be asked for more.
+pub(crate) fn note<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+    status: Status,
+    result: u32,
+) -> bool {
+    let event = match reaction(status, result) {
+        Reaction::Rescan => RESCAN,
+        Reaction::ReadLog(LogPageId::SMART) => HEALTH,
+        Reaction::ReadLog(LogPageId::FIRMWARE_SLOT) => FIRMWARE,
+        Reaction::ReadLog(_) => ERRORS,
+        Reaction::Reset => RESET,
+        Reaction::Ignore => return true,
+        Reaction::Stop => return false,
+    };
+    wake(cx, adapter, event);
+    true
+}
+
+/// A rescan has ended.
+pub(crate) fn rescanned<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+    changes: NamespaceChanges,
+) {
+    if changes.added | changes.removed | changes.changed != 0 {
+        wake(cx, adapter, TELL);
+    }
+}
+
+/// Leaves `events` for the work item; the control DPC, which may queue it, is issued.
+pub(crate) fn wake<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+    events: u32,
+) {
+    adapter.events.fetch_or(events, Ordering::AcqRel);
+    adapter.worker_wanted.store(1, Ordering::Release);
+    cx.issue_dpc(CONTROL_DPC);
+}
+
+/// Queues the work item if it is wanted.
+pub(crate) fn queue<'dev, I: AtMostDispatch, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+) {
+    if adapter.worker_wanted.swap(0, Ordering::AcqRel) == 0 {
+        return;
+    }
+    let Some(worker) = adapter.event_worker.get() else {
+        return;
+    };
+    let events = adapter.events.swap(0, Ordering::AcqRel);
+    if let Err(refusal) = cx.queue(worker, EventWork { events }) {
+        // Queued already: that run takes what is put back here. Refused by the port driver: the next event tries again.
+        adapter.events.fetch_or(refusal.payload.events, Ordering::AcqRel);
+    }
+}
+
+/// The next request of the control machine for what is pending, and what remains.
+fn next_request(events: u32) -> Option<(Request, u32)> {
+    let log = |page| Request::ReadLog {
+        page,
+        namespace: NamespaceId::ALL,
+        bytes: 512,
+    };
+    if events & RESCAN != 0 {
+        Some((
+            Request::Rescan {
+                read_changed_list: true,
+            },
+            events & !RESCAN,
+        ))
+    } else if events & HEALTH != 0 {
+        Some((log(LogPageId::SMART), events & !HEALTH))
+    } else if events & ERRORS != 0 {
+        Some((
+            Request::ReadLog {
+                page: LogPageId::ERROR,
+                namespace: NamespaceId::ALL,
+                bytes: 64,
+            },
+            events & !ERRORS,
+        ))
+    } else if events & FIRMWARE != 0 {
+        Some((log(LogPageId::FIRMWARE_SLOT), events & !FIRMWARE))
+    } else {
+        None
+    }
+}
+
+impl Work<FerroNvme> for EventWork {
+    fn run<'dev>(
+        self,
+        cx: &WorkItem<'dev, FerroNvme>,
+        adapter: &'dev Adapter<'dev>,
+        _worker: Worker<'dev, FerroNvme, Self>,
+    ) {
+        let mut events = self.events | adapter.events.swap(0, Ordering::AcqRel);
+        if adapter.state() == State::Ready {
+            control::work(cx, adapter, |_| {
+                let (request, rest) = next_request(events)?;
+                events = rest;
+                Some(request)
+            });
+        }
+        let changed = control::settle(cx, adapter);
+        if events & TELL != 0 || changed {
+            let unit = Address {
+                path: 0,
+                target: 0,
+                lun: 0,
+            };
+            if cx.state_change_detected(unit, StateChange::Bus).is_ok() {
+                events &= !TELL;
+            } else {
+                // One notification is outstanding; its end, or the next event, brings us here again.
+                events |= TELL;
+            }
+        }
+        if events & RESET != 0 {
+            events &= !RESET;
+            crate::reset::request(cx, adapter);
+        }
+        // What is left is done by the next run, which a completion, the timer or an event brings about.
+        adapter.events.fetch_or(events, Ordering::AcqRel);
+    }
+}

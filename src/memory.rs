@@ -1,0 +1,64 @@
+//! The DMA memory of the adapter: one uncached extension, cut into queues and the admin data page.
+
+use storport::dma::Dma;
+
+/// Entries of the admin queues.
+pub(crate) const ADMIN_ENTRIES: u16 = 32;
+/// Entries of an I/O queue at most; the controller's MQES may allow fewer.
+pub(crate) const IO_ENTRIES: u16 = 256;
+/// I/O queue pairs.
+pub(crate) const IO_QUEUES: u16 = 1;
+
+const PAGE: usize = 4096;
+const SUBMISSION_ENTRY: usize = 64;
+const COMPLETION_ENTRY: usize = 16;
+
+const fn pages(bytes: usize) -> usize {
+    bytes.div_ceil(PAGE).saturating_mul(PAGE)
+}
+
+const ADMIN_SUBMISSION: usize = pages((ADMIN_ENTRIES as usize).saturating_mul(SUBMISSION_ENTRY));
+const ADMIN_COMPLETION: usize = pages((ADMIN_ENTRIES as usize).saturating_mul(COMPLETION_ENTRY));
+const IO_SUBMISSION: usize = pages((IO_ENTRIES as usize).saturating_mul(SUBMISSION_ENTRY));
+const IO_COMPLETION: usize = pages((IO_ENTRIES as usize).saturating_mul(COMPLETION_ENTRY));
+
+/// Bytes of DMA memory in all.
+pub(crate) const TOTAL: usize = ADMIN_SUBMISSION
+    .saturating_add(ADMIN_COMPLETION)
+    .saturating_add(PAGE)
+    .saturating_add(IO_SUBMISSION)
+    .saturating_add(IO_COMPLETION);
+
+/// The pieces, each beginning on a page.
+#[derive(Clone, Copy)]
+pub(crate) struct Memory<'dev> {
+    /// Admin submission queue.
+    pub(crate) admin_submission: Dma<'dev>,
+    /// Admin completion queue.
+    pub(crate) admin_completion: Dma<'dev>,
+    /// Data of admin commands: one page.
+    pub(crate) admin_data: Dma<'dev>,
+    /// I/O submission queue.
+    pub(crate) io_submission: Dma<'dev>,
+    /// I/O completion queue.
+    pub(crate) io_completion: Dma<'dev>,
+}
+
+impl<'dev> Memory<'dev> {
+    /// Cuts `whole`, which has [`TOTAL`] bytes and begins on a page.
+    pub(crate) fn cut(whole: Dma<'dev>) -> Option<Self> {
+        let mut offset = 0_usize;
+        let mut next = |length: usize| {
+            let piece = whole.slice(offset, length);
+            offset = offset.saturating_add(length);
+            piece
+        };
+        Some(Self {
+            admin_submission: next(ADMIN_SUBMISSION)?,
+            admin_completion: next(ADMIN_COMPLETION)?,
+            admin_data: next(PAGE)?,
+            io_submission: next(IO_SUBMISSION)?,
+            io_completion: next(IO_COMPLETION)?,
+        })
+    }
+}

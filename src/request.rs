@@ -1,0 +1,123 @@
+//! What `HwStorBuildIo` prepares in the SRB extension: the PRPs of the data buffer.
+
+use core::mem::offset_of;
+
+use nvme::DataPointer;
+use nvme_core::prp::{self, Segment};
+use scsi_nvme::DataPhase;
+use storport::srb::{Built, Function, Preparing};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::FerroNvme;
+
+/// The largest transfer that is offered, whatever the controller would take.
+pub(crate) const MAX_TRANSFER: u32 = 1 << 20;
+/// Pages that the largest transfer touches.
+pub(crate) const MAX_SEGMENTS: u32 = MAX_TRANSFER / 4096 + 1;
+
+const LIST_ENTRIES: usize = prp::list_entries_for(MAX_TRANSFER);
+
+/// No PRPs: the request moves no data by DMA, or they could not be built.
+const NO_PRPS: u32 = 0;
+/// `prp1`, `prp2` and, if `list_entries` is not zero, `list` describe the whole data buffer.
+const PRPS: u32 = 1;
+
+/// Extension of each SRB. The device reads `list`, so it lives until the command is back.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct Extension {
+    state: u32,
+    list_entries: u32,
+    /// Bytes that the command moves, once it is submitted.
+    transfer: u32,
+    reserved: u32,
+    prp1: u64,
+    prp2: u64,
+    list: [u64; LIST_ENTRIES],
+}
+
+/// `HwStorBuildIo`: for READ and WRITE, the PRPs.
+pub(crate) fn build(mut srb: Preparing<'_, FerroNvme>) -> Built<'_> {
+    if let Some(extension) = srb.extension() {
+        extension.state = NO_PRPS;
+    }
+    if srb.function() == Function::ExecuteScsi
+        && let Some(cdb) = srb.cdb()
+        && matches!(
+            scsi_nvme::data_phase(cdb.bytes()),
+            DataPhase::Read | DataPhase::Write
+        )
+    {
+        let _ = build_prps(&mut srb);
+    }
+    srb.proceed()
+}
+
+fn build_prps(srb: &mut Preparing<'_, FerroNvme>) -> Option<()> {
+    const ENTRY: usize = size_of::<u64>();
+    let total = srb.data_length();
+    let segments = srb.scatter_gather()?.segments().map(|segment| Segment {
+        address: segment.bus_address,
+        length: segment.length,
+    });
+    // An extension may lie across pages that are not neighbours on the bus: two pieces at most.
+    let list = offset_of!(Extension, list);
+    let (first, contiguous) = srb.extension_bus_address(list)?;
+    let contiguous = contiguous as usize;
+    let second = srb
+        .extension_bus_address(list.checked_add(contiguous)?)
+        .map(|(address, _)| address);
+    let address = |index: usize| {
+        let offset = index.checked_mul(ENTRY)?;
+        match offset.checked_sub(contiguous) {
+            None => first.checked_add(u64::try_from(offset).ok()?),
+            Some(beyond) => second?.checked_add(u64::try_from(beyond).ok()?),
+        }
+    };
+    let extension = srb.extension()?;
+    let prps = prp::build(segments, total, &mut extension.list, address).ok()?;
+    extension.prp1 = prps.data.prp1;
+    extension.prp2 = prps.data.prp2;
+    extension.list_entries = u32::try_from(prps.list_entries).ok()?;
+    extension.state = PRPS;
+    Some(())
+}
+
+impl Extension {
+    /// Notes how many bytes the command moves.
+    pub(crate) fn set_transfer(&mut self, bytes: u32) {
+        self.transfer = bytes;
+    }
+
+    /// Bytes that the command moves.
+    pub(crate) fn transfer(&self) -> u32 {
+        self.transfer
+    }
+
+    /// The data pointer for the first `bytes` bytes of the buffer; `None` if there are no PRPs.
+    ///
+    /// A command may move fewer bytes than the buffer has: the list then is longer than needed, which does no
+    /// harm, but a second page alone is named by PRP2 itself and not by a list.
+    pub(crate) fn data_pointer(&self, bytes: u32) -> Option<DataPointer> {
+        const PAGE: u64 = 4096;
+        const LAST_ENTRY_OF_PAGE: u64 = PAGE - 8;
+        if self.state != PRPS {
+            return None;
+        }
+        let end = (self.prp1 % PAGE).checked_add(u64::from(bytes))?;
+        let prp2 = if end <= PAGE {
+            0
+        } else if end > 2 * PAGE || self.list_entries == 0 {
+            self.prp2
+        } else {
+            // A list that begins in the last entry of a page begins with the pointer to its next page.
+            let second = usize::from(self.prp2 % PAGE == LAST_ENTRY_OF_PAGE);
+            *self.list.get(second)?
+        };
+        Some(DataPointer {
+            prp1: self.prp1,
+            prp2,
+        })
+    }
+}
