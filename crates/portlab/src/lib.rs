@@ -9,6 +9,7 @@
 //! | [`engine`] | virtual processors, IRQL, DPCs, timers, worker threads |
 //! | [`model`] | storport.sys and ntoskrnl.exe as documented; violations |
 //! | [`device`] | controllers: QEMU over qtest |
+//! | [`package`] | a driver package on disk, and what its INF writes to the registry |
 //! | [`workload`] | what the disk stack sends: start-up commands, verified traffic |
 #![cfg(target_os = "linux")]
 
@@ -17,6 +18,7 @@ pub mod device;
 pub mod engine;
 pub mod memory;
 pub mod model;
+pub mod package;
 pub mod pe;
 pub mod trap;
 pub mod workload;

@@ -1,1 +1,20 @@
 //! What the disk stack sends: start-up commands, verified traffic.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | [`disk`] | what a workload needs of the machine under it |
+//! | [`cdb`] | the command descriptor blocks |
+//! | [`status`] | what a completion means to the disk class driver |
+//! | [`startup`] | what is sent when a disk appears, and what the answers are worth |
+//! | [`transfer`] | file data written, disturbed, read back and compared |
+//! | [`progress`] | how a workload tells what it does |
+
+pub mod cdb;
+pub mod disk;
+pub mod lab_disk;
+#[cfg(test)]
+mod memory_disk;
+pub mod progress;
+pub mod startup;
+pub mod status;
+pub mod transfer;

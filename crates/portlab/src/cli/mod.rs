@@ -1,0 +1,54 @@
+//! The command line.
+
+mod bench;
+mod console;
+mod demo;
+mod exit;
+mod report;
+mod run;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use self::exit::Exit;
+
+/// Runs Windows Storport miniports on Linux: loads the very `.sys`, plays storport.sys and ntoskrnl.exe as
+/// documented, gives it a device and says which documented rules it broke.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit status:\n  0  all is well\n  1  a check failed: wrong data, wrong answers, a leak\n  \
+                  2  nothing could be run: wrong arguments, wrong files, a tool or the device is missing\n  \
+                  3  the driver broke a rule or stopped the machine by a bug check\n  \
+                  130  interrupted\n\n\
+                  Environment:\n  PORTLAB_QEMU  another qemu-system-x86_64\n  TMPDIR        where temporary \
+                  images are kept (unnamed, so they vanish by themselves)"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Demo(demo::Demo),
+}
+
+/// Runs the command line and says how the process is to end.
+pub(crate) fn main() -> Exit {
+    let arguments = Arguments::parse();
+    if let Err(error) = exit::end_on_signals() {
+        eprintln!("portlab: cannot catch signals: {error}");
+        return Exit::Environment;
+    }
+    match arguments.command {
+        Command::Run(run) => run.run(),
+        Command::Demo(demo) => demo.run(),
+    }
+}
+
+/// Reads a number of bytes.
+fn size(text: &str) -> Result<u64, String> {
+    portlab::device::spec::parse_size(text)
+        .ok_or_else(|| "give a number of bytes such as 512K, 64M or 1G".to_owned())
+}

@@ -1,0 +1,181 @@
+//! `portlab run`: any Storport miniport, from load to removal.
+
+use std::{fs, path::PathBuf};
+
+use clap::Args;
+use portlab::{
+    device::spec::DeviceSpec,
+    model::AdapterParameters,
+    package::parameters,
+    workload::transfer::{self, Incident, Phase, Source},
+};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    bench::{Bench, BenchError, Setup},
+    console::Console,
+    exit::Exit,
+    report::{self, Observed},
+};
+
+/// Loads any Storport miniport, starts it, sends what Windows sends to a new disk, moves verified data, removes it
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Devices:\n  qemu:nvme[,KEY=VALUE...]  QEMU's NVMe controller, with\n    size=64M        bytes of each \
+    namespace\n    image=PATH      its image, made if absent; the traffic OVERWRITES it\n    serial=TEXT     serial \
+    number\n    mdts=8          maximum data transfer size, a power of two of 4 KiB\n    block=512       512 or \
+    4096\n    namespaces=1    1 to 16\n    queues=64       I/O queue pairs\n    subsystem=off   on: with a second \
+    controller, for namespace events\n    ram=512M        memory shared with the device"
+)]
+pub(super) struct Run {
+    /// The driver
+    #[arg(value_name = "DRIVER.sys")]
+    driver: PathBuf,
+    /// The INF whose registry values Storport reads: bus type, interrupt messages [default: the one beside the driver
+    /// with its name; without one, Windows' defaults with interrupt messages on]
+    #[arg(long, value_name = "FILE")]
+    inf: Option<PathBuf>,
+    /// The device
+    #[arg(long, default_value = "qemu:nvme")]
+    device: DeviceSpec,
+    /// Virtual processors
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    processors: u32,
+    /// Seed of everything that is left to chance
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Bytes of verified traffic; 0 for none
+    #[arg(long, default_value = "16M", value_parser = super::size)]
+    traffic: u64,
+    /// Reset the bus in the middle of the traffic
+    #[arg(long)]
+    reset: bool,
+    /// Write a report
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// The report.
+#[derive(Debug, Serialize)]
+struct RunReport {
+    driver: PathBuf,
+    driver_sha256: String,
+    device: String,
+    processors: u32,
+    seed: u64,
+    ok: bool,
+    failure: Option<String>,
+    violations: usize,
+    #[serde(flatten)]
+    observed: Observed,
+}
+
+impl Run {
+    /// Runs the driver.
+    pub(super) fn run(self) -> Exit {
+        let registry = match self.inf_file().as_deref().map(parameters::read).transpose() {
+            // The bench has no line interrupts, so that a driver without an INF needs messages to run at all.
+            Ok(registry) => registry.unwrap_or_else(|| AdapterParameters {
+                msi_supported: true,
+                ..AdapterParameters::default()
+            }),
+            Err(error) => return refuse(&error),
+        };
+        let image = match fs::read(&self.driver) {
+            Ok(image) => image,
+            Err(error) => {
+                return refuse(&format_args!(
+                    "{}: {error}; give the path of a .sys file",
+                    self.driver.display()
+                ));
+            }
+        };
+        let setup = Setup {
+            driver: self.driver.clone(),
+            device: self.device.clone(),
+            registry,
+            processors: self.processors,
+            seed: self.seed,
+        };
+        let (observed, failure) = match Bench::load(setup) {
+            Ok(mut bench) => {
+                let failure = self.exercise(&mut bench).err();
+                (std::mem::take(&mut bench.observed), failure)
+            }
+            Err(error) => (Observed::default(), Some(error)),
+        };
+        observed.print();
+        let report = RunReport {
+            driver: self.driver,
+            driver_sha256: report::hexadecimal(&Sha256::digest(&image)),
+            device: self.device.to_string(),
+            processors: self.processors,
+            seed: self.seed,
+            ok: failure.is_none() && !observed.is_violation(),
+            failure: failure.as_ref().map(ToString::to_string),
+            violations: observed.violation_records.len(),
+            observed,
+        };
+        if let Some(path) = &self.json
+            && let Err(error) = report::write(path, &report)
+        {
+            return refuse(&error);
+        }
+        conclude(&report.observed, failure.as_ref())
+    }
+
+    /// The INF that was given, or the one beside the driver.
+    fn inf_file(&self) -> Option<PathBuf> {
+        self.inf
+            .clone()
+            .or_else(|| Some(self.driver.with_extension("inf")).filter(|path| path.is_file()))
+    }
+
+    /// Start, traffic, removal. Whatever goes wrong, the adapter is removed.
+    fn exercise(&self, bench: &mut Bench) -> Result<(), BenchError> {
+        let result = self.work(bench);
+        let removed = bench.remove();
+        bench.observe();
+        result.and(removed)
+    }
+
+    fn work(&self, bench: &mut Bench) -> Result<(), BenchError> {
+        let console = Console::new();
+        bench.start(&console)?;
+        let length = self.traffic.min(bench.capacity()) / 4096 * 4096;
+        if length > 0 {
+            // The driver's own directory holds real data of the right kind: images, symbols, objects.
+            let directory = self
+                .driver
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+            let source = Source::take(directory.unwrap_or(&PathBuf::from(".")), length)?;
+            let mut options = transfer::Options::quiet(self.seed);
+            if self.reset {
+                options.incidents.push((Phase::Write, 500, Incident::ResetBus));
+                options.incidents.push((Phase::Read, 500, Incident::ResetBus));
+            }
+            bench.traffic(&source, &options, &console)?;
+        }
+        bench.quiesce()
+    }
+}
+
+/// Says why nothing could be run.
+pub(super) fn refuse(error: &dyn std::fmt::Display) -> Exit {
+    eprintln!("portlab: {error}");
+    Exit::Environment
+}
+
+/// Says how it ended; a broken rule weighs more than what it may have led to.
+pub(super) fn conclude(observed: &Observed, failure: Option<&BenchError>) -> Exit {
+    if let Some(error) = failure {
+        eprintln!("portlab: {error}");
+    }
+    if observed.is_violation() {
+        eprintln!("portlab: {} rule(s) broken", observed.violation_records.len());
+        return Exit::Violation;
+    }
+    failure.map_or(Exit::Success, BenchError::exit)
+}

@@ -1,0 +1,336 @@
+//! The traffic itself: one thread keeps the queue full and judges what comes back.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Incident, Options, Phase, Source, Traffic, TrafficError,
+    plan::{self, Job, Shape},
+};
+use crate::{
+    model::{Address, Direction, Outcome},
+    workload::{
+        cdb,
+        disk::{Buffer as _, Command, Disk},
+        progress::Progress,
+        startup::UnitReport,
+        status::Verdict,
+    },
+};
+
+/// How often a request is tried again.
+const RETRIES: u32 = 32;
+/// What a read's buffer holds before: a transfer that did not happen shows.
+const FILL: u8 = 0xa5;
+/// A queue from which nothing comes back for this long is stuck. Above every time-out that the lab applies.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Writes the source to the start of the unit, then reads it back and compares.
+///
+/// # Errors
+/// On the first thing that goes wrong; what is in flight then is waited for.
+pub fn run<D: Disk>(
+    disk: &D,
+    unit: &UnitReport,
+    source: &Source,
+    options: &Options<'_>,
+    progress: &dyn Progress,
+) -> Result<Traffic, TrafficError> {
+    let block = u64::from(unit.block_size.max(1));
+    let blocks = source.length() / block;
+    if source.length() > unit.capacity() {
+        return Err(TrafficError::TooSmall {
+            capacity: unit.capacity(),
+            needed: source.length(),
+        });
+    }
+    let shape = Shape {
+        block_size: unit.block_size.max(1),
+        max_transfer: disk.limits().max_transfer,
+        processors: disk.processors(),
+    };
+    let mut traffic = Traffic::default();
+    for phase in [Phase::Write, Phase::Read] {
+        // Another seed for reading: its requests cross the borders of the writes.
+        let seed = options
+            .seed
+            .wrapping_mul(2)
+            .wrapping_add(u64::from(phase == Phase::Read));
+        let jobs = plan::cover(blocks, shape, seed);
+        progress.begin(phase.name(), blocks * block);
+        let started = Instant::now();
+        let result = Run::new(disk, unit, source, options, progress, phase, &mut traffic).drive(jobs);
+        progress.end();
+        result?;
+        let seconds = started.elapsed().as_secs_f64();
+        match phase {
+            Phase::Write => traffic.write_seconds = seconds,
+            Phase::Read => traffic.read_seconds = seconds,
+        }
+    }
+    Ok(traffic)
+}
+
+/// A request in flight.
+struct Flight<B> {
+    job: Job,
+    attempt: u32,
+    buffer: B,
+}
+
+struct Run<'a, D: Disk> {
+    disk: &'a D,
+    unit: Address,
+    block: u32,
+    source: &'a Source,
+    options: &'a Options<'a>,
+    progress: &'a dyn Progress,
+    phase: Phase,
+    traffic: &'a mut Traffic,
+    flights: HashMap<u64, Flight<D::Buffer>>,
+    next_id: u64,
+    sender: Sender<(u64, Outcome)>,
+    receiver: Receiver<(u64, Outcome)>,
+    /// Bytes of the phase that are done.
+    done: u64,
+    /// Incidents of the phase that already happened.
+    happened: Vec<bool>,
+}
+
+impl<'a, D: Disk> Run<'a, D> {
+    fn new(
+        disk: &'a D,
+        unit: &UnitReport,
+        source: &'a Source,
+        options: &'a Options<'a>,
+        progress: &'a dyn Progress,
+        phase: Phase,
+        traffic: &'a mut Traffic,
+    ) -> Self {
+        let (sender, receiver) = channel();
+        Self {
+            disk,
+            unit: unit.unit,
+            block: unit.block_size.max(1),
+            source,
+            options,
+            progress,
+            phase,
+            traffic,
+            flights: HashMap::new(),
+            next_id: 0,
+            sender,
+            receiver,
+            done: 0,
+            happened: vec![false; options.incidents.len()],
+        }
+    }
+
+    fn drive(&mut self, jobs: Vec<Job>) -> Result<(), TrafficError> {
+        let total: u64 = jobs
+            .iter()
+            .map(|job| u64::from(job.blocks) * u64::from(self.block))
+            .sum();
+        let mut queue: VecDeque<(Job, u32)> = jobs.into_iter().map(|job| (job, 0)).collect();
+        let mut paused: VecDeque<(Instant, Job, u32)> = VecDeque::new();
+        let result = self.pump(total, &mut queue, &mut paused);
+        if result.is_err() {
+            self.settle();
+        }
+        result
+    }
+
+    fn pump(
+        &mut self,
+        total: u64,
+        queue: &mut VecDeque<(Job, u32)>,
+        paused: &mut VecDeque<(Instant, Job, u32)>,
+    ) -> Result<(), TrafficError> {
+        loop {
+            while paused.front().is_some_and(|(due, ..)| *due <= Instant::now()) {
+                if let Some((_, job, attempt)) = paused.pop_front() {
+                    queue.push_front((job, attempt));
+                }
+            }
+            while self.flights.len() < self.options.depth.max(1)
+                && let Some((job, attempt)) = queue.pop_front()
+            {
+                self.issue(job, attempt)?;
+            }
+            self.incidents(total)?;
+            if self.flights.is_empty() && paused.is_empty() {
+                return Ok(());
+            }
+            let wait = paused.front().map_or(PATIENCE, |(due, ..)| {
+                due.saturating_duration_since(Instant::now())
+            });
+            match self.receiver.recv_timeout(wait) {
+                Ok((id, completion)) => {
+                    if let Some((job, attempt, pause)) = self.complete(id, completion)? {
+                        self.traffic.retries += 1;
+                        if pause.is_zero() {
+                            queue.push_front((job, attempt));
+                        } else {
+                            paused.push_back((Instant::now() + pause, job, attempt));
+                        }
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if !paused.is_empty() => {}
+                Err(_) => {
+                    let seconds = PATIENCE.as_secs();
+                    return Err(TrafficError::Stuck {
+                        phase: self.phase,
+                        outstanding: self.flights.len(),
+                        seconds,
+                    });
+                }
+            }
+        }
+    }
+
+    fn issue(&mut self, job: Job, attempt: u32) -> Result<(), TrafficError> {
+        let length = job.blocks as usize * self.block as usize;
+        // A new buffer for each try: what a stale request still moved would go to memory that is not ours.
+        let buffer = self.disk.buffer(length)?;
+        let mut data = vec![FILL; length];
+        let (cdb, direction) = match self.phase {
+            Phase::Write => {
+                self.source.read_at(&mut data, job.lba * u64::from(self.block))?;
+                (cdb::write(job.form, job.lba, job.blocks), Direction::Out)
+            }
+            Phase::Read => (cdb::read(job.form, job.lba, job.blocks), Direction::In),
+        };
+        buffer.write(0, &data);
+        let id = self.next_id;
+        self.next_id += 1;
+        self.traffic.requests += 1;
+        let command = Command {
+            processor: job.processor,
+            unit: self.unit,
+            cdb,
+            direction,
+            buffer: Some(buffer.clone()),
+            timeout: self.options.timeout,
+        };
+        self.flights.insert(id, Flight { job, attempt, buffer });
+        let sender = self.sender.clone();
+        self.disk.submit(
+            command,
+            Box::new(move |completion| {
+                // The receiver outlives the phase, unless the phase gave up on this request.
+                let _ = sender.send((id, completion));
+            }),
+        );
+        Ok(())
+    }
+
+    /// Judges one completion: `Some` means that the request is to be issued again after a pause.
+    fn complete(
+        &mut self,
+        id: u64,
+        completion: Outcome,
+    ) -> Result<Option<(Job, u32, Duration)>, TrafficError> {
+        let Some(Flight { job, attempt, buffer }) = self.flights.remove(&id) else {
+            return Ok(None);
+        };
+        let length = job.blocks * self.block;
+        match completion.verdict() {
+            Verdict::Done if completion.transferred != length => Err(TrafficError::Short {
+                phase: self.phase,
+                lba: job.lba,
+                moved: completion.transferred,
+                expected: length,
+            }),
+            Verdict::Done => {
+                match self.phase {
+                    Phase::Write => self.traffic.bytes_written += u64::from(length),
+                    Phase::Read => {
+                        self.compare(job, &buffer)?;
+                        self.traffic.bytes_verified += u64::from(length);
+                    }
+                }
+                self.done += u64::from(length);
+                self.progress.advance(length.into());
+                Ok(None)
+            }
+            Verdict::Retry(pause) if attempt < RETRIES => Ok(Some((job, attempt + 1, pause))),
+            Verdict::Retry(_) | Verdict::Failed => Err(TrafficError::Failed {
+                phase: self.phase,
+                lba: job.lba,
+                blocks: job.blocks,
+                attempt: attempt + 1,
+                completion,
+            }),
+        }
+    }
+
+    fn compare(&self, job: Job, buffer: &D::Buffer) -> Result<(), TrafficError> {
+        let start = job.lba * u64::from(self.block);
+        let length = job.blocks as usize * self.block as usize;
+        let mut found = vec![0; length];
+        buffer.read(0, &mut found);
+        let mut expected = vec![0; length];
+        self.source.read_at(&mut expected, start)?;
+        if found == expected {
+            return Ok(());
+        }
+        let first = found
+            .iter()
+            .zip(&expected)
+            .position(|(found, expected)| found != expected)
+            .unwrap_or(0);
+        Err(TrafficError::Mismatch {
+            offset: start + first as u64,
+            expected: expected[first],
+            found: found[first],
+        })
+    }
+
+    /// Lets happen what is due.
+    fn incidents(&mut self, total: u64) -> Result<(), TrafficError> {
+        for (index, (phase, permille, incident)) in self.options.incidents.iter().enumerate() {
+            if *phase != self.phase || self.happened[index] || self.done * 1000 < total * u64::from(*permille)
+            {
+                continue;
+            }
+            self.happened[index] = true;
+            match incident {
+                Incident::Call(call) => call(),
+                Incident::ResetBus => {
+                    // Not the requests whose completion is already on its way here.
+                    let reset = self.disk.reset_bus(self.unit.path);
+                    self.traffic.resets += 1;
+                    self.traffic.in_flight_at_reset += reset.completed as u64;
+                    self.progress.note(&format!(
+                        "bus reset with {} request(s) in flight",
+                        reset.completed + reset.left_behind
+                    ));
+                    if !reset.success {
+                        return Err(TrafficError::ResetFailed);
+                    }
+                    if reset.left_behind > 0 {
+                        return Err(TrafficError::LeftBehind(reset.left_behind));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for what is in flight, so that nothing is outstanding when the error is reported.
+    fn settle(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.flights.is_empty() {
+            match self
+                .receiver
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok((id, _)) => drop(self.flights.remove(&id)),
+                Err(_) => return,
+            }
+        }
+    }
+}
