@@ -9,14 +9,11 @@ use std::{
 use super::{
     AllocateError, Block, Damage, FREED, FRESH, Fill, FreeError, Guarding, PAGE, PAGE_U64, Placement,
     Request,
+    canary::{canary, canary_damage, slack},
     object::Object,
     reservation::{Reservation, whole_pages},
-    size,
     slab::{self, Cells, SLAB},
 };
-
-/// Canary bytes that are written and checked on each side of an object, as far as its home reaches.
-const CANARIES: usize = 64;
 
 /// Mappings an arena may use; the kernel allows a process 65,530.
 const MAPPINGS: usize = 16_000;
@@ -434,42 +431,4 @@ impl<B: Backing> State<B> {
             }
         }
     }
-}
-
-/// The canary at an address: neighbours differ, so that a copied canary is noticed.
-fn canary(address: u64) -> u8 {
-    0xa0 ^ (address % 251) as u8
-}
-
-/// The bytes around an object that hold canaries.
-fn slack(object: &Object) -> [Block; 2] {
-    let Object { block, home, .. } = object;
-    let front = (block.address - home.address).min(CANARIES as u64);
-    let end = block.address + block.length as u64;
-    let back = (home.address + home.length as u64 - end).min(CANARIES as u64);
-    [
-        Block {
-            address: block.address - front,
-            length: size(front),
-        },
-        Block {
-            address: end,
-            length: size(back),
-        },
-    ]
-}
-
-fn canary_damage(space: &Reservation, object: &Object) -> Option<Damage> {
-    slack(object).into_iter().find_map(|slack| {
-        let (address, found) = space.mismatch(slack.address, slack.length, canary)?;
-        Some(Damage {
-            label: object.label.clone(),
-            object: object.block.address,
-            length: object.block.length,
-            address,
-            after_free: false,
-            found,
-            expected: canary(address),
-        })
-    })
 }

@@ -19,7 +19,9 @@
 
 mod address;
 mod arena;
+mod canary;
 mod damage;
+mod device_pages;
 mod dma;
 mod extent;
 mod guest;

@@ -11,6 +11,8 @@ mod error;
 mod headers;
 mod image;
 mod import;
+mod layout;
+mod mapping;
 mod registry;
 mod relocation;
 mod symbols;

@@ -4,12 +4,7 @@
     reason = "the entry stubs are machine code around foreign register state"
 )]
 
-use std::{
-    arch::naked_asm,
-    sync::atomic::{AtomicU64, Ordering},
-};
-
-use super::emulate;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes below the interrupted stack pointer that stay untouched: the System V red zone. Windows code has
 /// none, but the lab's own code can fault as well.
@@ -91,15 +86,22 @@ impl Frame {
 }
 
 /// Size of the area the vector state is saved in.
-static SAVE_SIZE: AtomicU64 = AtomicU64::new(512 + 64);
+pub(super) static SAVE_SIZE: AtomicU64 = AtomicU64::new(512 + 64);
 /// Components to save by `xsave`; zero where the processor has only `fxsave`.
-static SAVE_MASK: AtomicU64 = AtomicU64::new(0);
+pub(super) static SAVE_MASK: AtomicU64 = AtomicU64::new(0);
+/// Whether the processor tells which components are in use.
+pub(super) static TELLS_USE: AtomicBool = AtomicBool::new(false);
 
 /// Finds out how to save the vector state; before the first stub runs.
+///
+/// `xsave` and `xrstor` of everything cost more than the rest of an access. Kernel code uses no wide vectors
+/// unless it takes pains to (`KeSaveExtendedProcessorState`): while the upper halves of the registers are in
+/// their initial state, saving sixteen XMM registers is enough.
 pub(super) fn measure_vector_state() {
     use std::arch::x86_64::{__cpuid, __cpuid_count};
     const OSXSAVE: u32 = 1 << 27;
-    // x87, SSE, AVX, AVX-512, PKRU is left out: it is not the driver's. AMX neither: 8 KiB for nothing.
+    const XGETBV_OF_USE: u32 = 1 << 2;
+    // x87, SSE, AVX, AVX-512. PKRU is not the driver's, nor is AMX: 8 KiB for nothing.
     const WANTED: u64 = 0b1110_0111;
     if __cpuid(1).ecx & OSXSAVE == 0 {
         return;
@@ -112,6 +114,11 @@ pub(super) fn measure_vector_state() {
         .map(|component| __cpuid_count(0xd, component))
         .map(|leaf| u64::from(leaf.ebx) + u64::from(leaf.eax))
         .fold(512 + 64, u64::max);
+    let avx = mask & 0b100 != 0;
+    TELLS_USE.store(
+        avx && __cpuid_count(0xd, 1).eax & XGETBV_OF_USE != 0,
+        Ordering::Relaxed,
+    );
     SAVE_SIZE.store(size, Ordering::Relaxed);
     SAVE_MASK.store(mask, Ordering::Release);
 }
@@ -152,111 +159,4 @@ impl VectorState {
         // SAFETY: as above.
         unsafe { present.write(bits | 0b10) }
     }
-}
-
-/// Entered from the signal handler: the frame is complete, its address is in rdi and rsp.
-#[unsafe(naked)]
-pub(super) unsafe extern "C" fn trap_entry() {
-    naked_asm!(
-        "lea rsi, [rip + {target}]",
-        "jmp {common}",
-        target = sym emulate::from_trap,
-        common = sym common_entry,
-    )
-}
-
-/// Entered from a trampoline, below the red zone, with the site's number pushed.
-#[unsafe(naked)]
-pub(super) unsafe extern "C" fn site_entry() {
-    naked_asm!(
-        "pushfq",
-        "push r15",
-        "push r14",
-        "push r13",
-        "push r12",
-        "push r11",
-        "push r10",
-        "push r9",
-        "push r8",
-        "push rdi",
-        "push rsi",
-        "push rbp",
-        "push rsp",
-        "push rbx",
-        "push rdx",
-        "push rcx",
-        "push rax",
-        "mov rdi, rsp",
-        "lea rsi, [rip + {target}]",
-        "jmp {common}",
-        target = sym emulate::from_site,
-        common = sym common_entry,
-    )
-}
-
-/// Saves the vector state, calls the function in rsi with (frame, save area), restores everything and goes on
-/// at the address in the frame's slot. rdi = rsp = frame.
-#[unsafe(naked)]
-unsafe extern "C" fn common_entry() {
-    naked_asm!(
-        "cld",
-        "mov rbx, rdi",
-        "mov r12, rsi",
-        "sub rsp, [rip + {size}]",
-        "and rsp, -64",
-        "mov r13, [rip + {mask}]",
-        "test r13, r13",
-        "jz 2f",
-        // The header must be zero but for what xsave sets.
-        "xor eax, eax",
-        "mov [rsp + 512], rax",
-        "mov [rsp + 520], rax",
-        "mov [rsp + 528], rax",
-        "mov [rsp + 536], rax",
-        "mov [rsp + 544], rax",
-        "mov [rsp + 552], rax",
-        "mov [rsp + 560], rax",
-        "mov [rsp + 568], rax",
-        "mov rax, r13",
-        "xor edx, edx",
-        "xsave64 [rsp]",
-        "jmp 3f",
-        "2:",
-        "fxsave64 [rsp]",
-        "3:",
-        "mov rdi, rbx",
-        "mov rsi, rsp",
-        "call r12",
-        "test r13, r13",
-        "jz 4f",
-        "mov rax, r13",
-        "xor edx, edx",
-        "xrstor64 [rsp]",
-        "jmp 5f",
-        "4:",
-        "fxrstor64 [rsp]",
-        "5:",
-        "mov rsp, rbx",
-        "pop rax",
-        "pop rcx",
-        "pop rdx",
-        "pop rbx",
-        "lea rsp, [rsp + 8]",
-        "pop rbp",
-        "pop rsi",
-        "pop rdi",
-        "pop r8",
-        "pop r9",
-        "pop r10",
-        "pop r11",
-        "pop r12",
-        "pop r13",
-        "pop r14",
-        "pop r15",
-        "popfq",
-        "ret {red_zone}",
-        size = sym SAVE_SIZE,
-        mask = sym SAVE_MASK,
-        red_zone = const RED_ZONE,
-    )
 }

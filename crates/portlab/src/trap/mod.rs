@@ -37,6 +37,7 @@ mod own_memory;
 mod patch;
 mod signal;
 mod statistics;
+mod stubs;
 mod thread;
 mod window;
 

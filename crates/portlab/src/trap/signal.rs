@@ -10,7 +10,7 @@ use super::{
     Fault, FaultKind, Registers, decode,
     fault::{self, Use},
     frame::{self, Frame},
-    patch, thread, window,
+    patch, stubs, thread, window,
 };
 use crate::memory::pointer;
 
@@ -171,7 +171,7 @@ fn redirect_to_emulator(context: &mut ucontext_t, registers: &Registers) {
     unsafe { pointer::<Frame>(address).write(frame) };
     set(context, libc::REG_RDI, address);
     set(context, libc::REG_RSP, address);
-    set(context, libc::REG_RIP, frame::trap_entry as *const () as u64);
+    set(context, libc::REG_RIP, stubs::trap_entry as *const () as u64);
     let flags = registers.rflags.cast_signed() & !(TRAP_FLAG | DIRECTION_FLAG);
     set(context, libc::REG_EFL, flags.cast_unsigned());
 }

@@ -151,10 +151,16 @@ fn slot_of(address: u64) -> Option<(usize, u64)> {
     })
 }
 
-/// Whether `address` lies just before or behind a window; takes no lock.
+/// Whether `address` lies just before or behind a window, in its guards; takes no lock.
 pub(super) fn is_beside(address: u64) -> bool {
-    let near = |other: u64| slot_of(other).is_some();
-    near(address.saturating_add(GUARD as u64)) || near(address.saturating_sub(GUARD as u64))
+    let guard = GUARD as u64;
+    TABLE.iter().any(|slot| {
+        let (start, end) = (
+            slot.start.load(Ordering::Acquire),
+            slot.end.load(Ordering::Acquire),
+        );
+        start != 0 && (start - guard..end.next_multiple_of(guard) + guard).contains(&address)
+    })
 }
 
 /// Whether `address` lies in a window; takes no lock.

@@ -178,7 +178,8 @@ fn what_is_no_driver_is_refused_with_the_remedy() {
     assert!(spoilt(|b| b.directories[5].0 = 0x90_0000).contains("cannot be relocated"));
     assert!(spoilt(|b| b.parts[3].bytes[9] = 0x30).contains("unknown kind 3"));
     // An ordinal in the first slot of the name table.
-    let ordinal = spoilt(|b| b.parts[1].bytes[0x80..0x88].copy_from_slice(&(1 << 63 | 0x11_u64).to_le_bytes()));
+    let ordinal =
+        spoilt(|b| b.parts[1].bytes[0x80..0x88].copy_from_slice(&(1 << 63 | 0x11_u64).to_le_bytes()));
     assert!(
         ordinal.starts_with("the image imports ordinal 17 of storport.sys"),
         "{ordinal}"

@@ -7,7 +7,7 @@ use iced_x86::{
 };
 
 use super::{JUMP, PatchedSite, space};
-use crate::trap::{decode, frame, operation::Operation};
+use crate::trap::{decode, operation::Operation, stubs};
 
 /// Why a site keeps trapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +134,7 @@ fn entry(site: u64) -> Vec<u8> {
     bytes.extend(high);
     // jmp [rip + 0]
     bytes.extend([0xff, 0x25, 0, 0, 0, 0]);
-    bytes.extend((frame::site_entry as *const () as u64).to_le_bytes());
+    bytes.extend((stubs::site_entry as *const () as u64).to_le_bytes());
     bytes
 }
 

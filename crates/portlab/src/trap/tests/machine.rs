@@ -201,13 +201,17 @@ impl Mmio for Ram {
 
 /// What a device's code may do to the registers that System V lets it use freely.
 fn clobber_vectors() {
-    // SAFETY: the clobbers are declared.
+    if !is_x86_feature_detected!("avx2") {
+        return;
+    }
+    // SAFETY: the processor has the instructions, and the clobbers are declared.
     unsafe {
         std::arch::asm!(
-            "pcmpeqb {0}, {0}", "pcmpeqb {1}, {1}", "pcmpeqb {2}, {2}", "pcmpeqb {3}, {3}",
-            "pcmpeqb xmm0, xmm0", "pcmpeqb xmm1, xmm1", "pcmpeqb xmm15, xmm15",
-            out(xmm_reg) _, out(xmm_reg) _, out(xmm_reg) _, out(xmm_reg) _,
-            out("xmm0") _, out("xmm1") _, out("xmm15") _,
+            "vpcmpeqb ymm0, ymm0, ymm0",
+            "vpcmpeqb ymm1, ymm1, ymm1",
+            "vpcmpeqb ymm7, ymm7, ymm7",
+            "vpcmpeqb ymm15, ymm15, ymm15",
+            out("ymm0") _, out("ymm1") _, out("ymm7") _, out("ymm15") _,
             options(nomem, nostack)
         );
     }

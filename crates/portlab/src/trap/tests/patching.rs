@@ -220,6 +220,35 @@ fn addresses_in_trampolines_lead_back_to_the_driver() {
     assert_eq!(original_address(trampoline + 35), address + 3);
 }
 
+#[test]
+fn wide_vectors_survive_an_access() {
+    use iced_x86::code_asm::{ymm0, ymm15, ymmword_ptr};
+    if !is_x86_feature_detected!("avx") {
+        return;
+    }
+    prepare_thread().unwrap();
+    let values: [u64; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+    let mut found = [0_u64; 8];
+    let code = Code::around(|a| {
+        a.vmovups(ymm0, ymmword_ptr(rsi)).unwrap();
+        a.vmovups(ymm15, ymmword_ptr(rsi + 32)).unwrap();
+        a.mov(eax, dword_ptr(rbx)).unwrap();
+        a.vmovups(ymmword_ptr(rdx), ymm0).unwrap();
+        a.vmovups(ymmword_ptr(rdx + 32), ymm15).unwrap();
+        a.vzeroupper().unwrap();
+    })
+    .patchable();
+    let window = Window::map(64, Arc::new(Ram::new(&[9; 64]))).unwrap();
+    for _ in 0..3 {
+        let mut registers = context(window.address());
+        registers.general[6] = values.as_ptr().expose_provenance() as u64;
+        registers.general[2] = found.as_mut_ptr().expose_provenance() as u64;
+        code.run(&mut registers);
+        assert_eq!(found, values);
+        found = [0; 8];
+    }
+}
+
 /// Prints the cost of an access; run by hand with `--ignored --nocapture`.
 #[test]
 #[ignore = "a measurement, not a check"]
