@@ -3,7 +3,7 @@
 use nvme::NamespaceId;
 
 /// The controller's part of the answers. The miniport fills it from Identify Controller and Get Features.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Controller {
     /// SN: ASCII, padded by spaces.
     pub serial_number: [u8; 20],
