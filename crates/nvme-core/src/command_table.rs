@@ -302,6 +302,10 @@ impl<const N: usize> CommandTable<N> {
 
     /// Publishes the request in a claimed slot. To be called before the doorbell is rung.
     ///
+    /// Publishing, writing the entry and ringing the doorbell belong under one lock, the one that also guards
+    /// preparing the ring anew: else a processor that was held up between them could put an entry of a request that
+    /// has been reclaimed into the ring of the next life.
+    ///
     /// `key` serves [`CommandTable::in_flight`]; `payload` comes back when the request is taken.
     ///
     /// # Errors

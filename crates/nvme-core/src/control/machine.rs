@@ -128,6 +128,8 @@ pub struct Control {
     outstanding: bool,
     configured: bool,
     gone: bool,
+    /// Whether an I/O queue may exist: then their number is settled until the controller is stopped.
+    pub(super) queues_begun: bool,
     /// Delete queues before shutdown, or read the changed namespace list before a rescan.
     pub(super) option: bool,
 }
@@ -248,7 +250,7 @@ impl Control {
             if self.outstanding {
                 return Action::Failed(Failure::CommandOutstanding);
             }
-            let repeated = matches!(kind, Kind::Queues) && self.phase > Phase::Identified;
+            let repeated = matches!(kind, Kind::Queues) && self.queues_begun;
             if self.phase < least || repeated {
                 return Action::Failed(Failure::OutOfPhase);
             }
@@ -351,6 +353,8 @@ impl Control {
             State::DiagnoseTimeout => {
                 if status.cfs() {
                     self.fail(Failure::FatalStatus)
+                } else if matches!(self.kind, Kind::Shutdown) {
+                    self.notify_shutdown()
                 } else {
                     self.fail(Failure::AdminTimeout { opcode: self.opcode })
                 }
@@ -425,12 +429,21 @@ impl Control {
     }
 
     pub(super) fn submit(&mut self, state: State, entry: SubmissionEntry, transfers: bool) -> Action {
+        if self.is_budget_spent() {
+            // A command without time to complete would only be left outstanding.
+            return self.fail(Failure::BudgetSpent);
+        }
         self.enter(state, Awaits::Completion);
         self.steps = 0;
         self.outstanding = true;
         self.opcode = entry.opcode();
         self.tag = self.tag.wrapping_add(1);
-        self.deadline = self.within_budget(ADMIN_TIMEOUT);
+        let limit = match self.kind {
+            // Deleting queues is a courtesy: half of what is left stays for the notification.
+            Kind::Shutdown => ADMIN_TIMEOUT.min(self.half_of_budget()),
+            _ => ADMIN_TIMEOUT,
+        };
+        self.deadline = self.within_budget(limit);
         Action::Submit {
             tag: self.tag,
             entry,
@@ -477,6 +490,15 @@ impl Control {
         self.now.after(limit).min(self.budget_end)
     }
 
+    pub(super) fn is_budget_spent(&self) -> bool {
+        self.now >= self.budget_end
+    }
+
+    /// Half of the time that is left.
+    pub(super) fn half_of_budget(&self) -> Micros {
+        Micros(self.now.until(self.budget_end).0 / 2)
+    }
+
     /// How long CSTS.RDY may take to follow CC.EN: CAP.TO, of which 0 still means up to one unit.
     pub(super) fn ready_timeout(&self) -> Micros {
         Micros(self.capabilities.timeout_micros().saturating_add(500_000)).max(self.ready_micros)
@@ -494,6 +516,7 @@ impl Control {
     pub(super) const fn stopped(&mut self) -> DmaStopped {
         self.outstanding = false;
         self.created = 0;
+        self.queues_begun = false;
         self.phase = Phase::Down;
         DmaStopped::ready_cleared(self.epoch)
     }

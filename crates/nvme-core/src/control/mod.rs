@@ -42,7 +42,8 @@ pub const DATA_SIZE: usize = nvme::PAGE_SIZE;
 pub enum Request {
     /// Stop a controller that is enabled, enable it, Identify Controller. Ends with [`Outcome::Identified`].
     Identify,
-    /// After [`Request::Identify`]: write cache, events, namespaces, I/O queues. Ends with [`Outcome::Ready`].
+    /// After [`Request::Identify`]: write cache, events, namespaces, I/O queues. Ends with [`Outcome::Ready`]. If it
+    /// fails once a queue was created, only [`Request::Restart`] goes on from there.
     Queues {
         /// Queue pairs wanted; at most as many as [`Tables::queue_pairs`].
         pairs: u16,
@@ -248,6 +249,8 @@ pub enum Failure {
         /// Its index.
         index: u16,
     },
+    /// The budget was spent before the next command; none is outstanding.
+    BudgetSpent,
     /// The clock has not advanced through a great many steps.
     ClockStopped,
 }

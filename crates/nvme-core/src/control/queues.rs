@@ -127,6 +127,7 @@ impl Control {
             address: pair.completion_queue,
             size_zero_based: entries.saturating_sub(1),
         };
+        self.queues_begun = true;
         let entry = create_completion_queue(layout, pair.interrupt_vector);
         self.submit(State::CreateCompletionQueue, entry, false)
     }

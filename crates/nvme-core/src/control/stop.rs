@@ -22,8 +22,8 @@ impl Control {
         }
         // Clearing EN before RDY is set is undefined (Base 2.0, Figure 46), so a start under way is given half of
         // the time; a controller that hangs in it must be stopped all the same.
-        let half = Micros(self.now.until(self.budget_end).0 / 2);
-        self.begin_poll(State::AwaitReadyToStop, self.ready_timeout().min(half))
+        let limit = self.ready_timeout().min(self.half_of_budget());
+        self.begin_poll(State::AwaitReadyToStop, limit)
     }
 
     pub(super) fn poll_ready_to_stop(&mut self, status: ControllerStatus) -> Action {
@@ -81,7 +81,7 @@ impl Control {
             return self.fail(Failure::FatalStatus);
         }
         self.index = self.created;
-        if self.option && self.index != 0 && self.phase() == Phase::Ready {
+        if self.option && self.index != 0 && !self.is_budget_spent() {
             let entry = delete_submission_queue(self.index);
             return self.submit(State::DeleteSubmissionQueue, entry, false);
         }
@@ -91,6 +91,9 @@ impl Control {
     /// A queue was deleted, or not: the notification that follows ends its use either way.
     pub(super) fn queue_deleted(&mut self) -> Action {
         self.index = self.index.saturating_sub(1);
+        if self.is_budget_spent() {
+            return self.notify_shutdown();
+        }
         match (self.state, self.index) {
             (State::DeleteSubmissionQueue, 0) => {
                 self.index = self.created;
@@ -108,7 +111,7 @@ impl Control {
         }
     }
 
-    fn notify_shutdown(&mut self) -> Action {
+    pub(super) fn notify_shutdown(&mut self) -> Action {
         let configuration = self.configuration().with_shn(ShutdownNotification::Normal);
         self.set_phase(Phase::Down);
         self.created = 0;

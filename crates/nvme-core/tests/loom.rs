@@ -1,0 +1,192 @@
+//! All interleavings of submission, completion, reclaim and restart of a command table.
+//!
+//! `RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test -p nvme-core --release --test loom`
+#![cfg(loom)]
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+use nvme::ControllerStatus;
+use nvme_core::command_table::{CommandTable, Published, Withdrawn};
+use nvme_core::{DmaStopped, Epoch};
+
+fn proof() -> DmaStopped {
+    DmaStopped::controller_gone(Epoch::NONE, ControllerStatus::from_bits(u32::MAX)).unwrap()
+}
+
+fn opened() -> Arc<CommandTable<2>> {
+    let table = Arc::new(CommandTable::new());
+    table.start(1, Epoch::NONE, 3).unwrap();
+    table
+}
+
+/// How often a request was handed back to whoever completes it.
+#[derive(Clone)]
+struct Ends(Arc<AtomicUsize>);
+
+impl Ends {
+    fn new() -> Self {
+        Self(Arc::new(AtomicUsize::new(0)))
+    }
+
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A completion and a reclaim race for one request: one of them gets it.
+#[test]
+fn completion_against_reclaim() {
+    loom::model(|| {
+        let table = opened();
+        let ends = Ends::new();
+        let claim = table.claim().unwrap();
+        let id = claim.command_id();
+        assert_eq!(table.publish(claim, 0, 42), Ok(Published::InFlight));
+        let completer = {
+            let (table, ends) = (table.clone(), ends.clone());
+            thread::spawn(move || {
+                if let Ok(taken) = table.take(id) {
+                    assert_eq!(taken.payload(), 42);
+                    ends.add();
+                    table.release(taken);
+                }
+            })
+        };
+        table
+            .reclaim(&proof(), |taken| {
+                assert_eq!(taken.payload(), 42);
+                ends.add();
+            })
+            .unwrap();
+        completer.join().unwrap();
+        assert_eq!(ends.get(), 1);
+        assert_eq!(table.used(), 0);
+    });
+}
+
+/// The same completion seen by two processors.
+#[test]
+fn duplicate_completions() {
+    loom::model(|| {
+        let table = opened();
+        let ends = Ends::new();
+        let claim = table.claim().unwrap();
+        let id = claim.command_id();
+        assert_eq!(table.publish(claim, 0, 42), Ok(Published::InFlight));
+        let other = {
+            let (table, ends) = (table.clone(), ends.clone());
+            thread::spawn(move || {
+                if let Ok(taken) = table.take(id) {
+                    ends.add();
+                    table.release(taken);
+                }
+            })
+        };
+        if let Ok(taken) = table.take(id) {
+            ends.add();
+            table.release(taken);
+        }
+        other.join().unwrap();
+        assert_eq!(ends.get(), 1);
+    });
+}
+
+/// A submission races with a reclaim: the request is never stranded and never ended twice.
+#[test]
+fn submission_against_reclaim() {
+    loom::model(|| {
+        let table = opened();
+        let ends = Ends::new();
+        let submitter = {
+            let (table, ends) = (table.clone(), ends.clone());
+            thread::spawn(move || {
+                let Ok(claim) = table.claim() else {
+                    // Refused at once: the caller answers busy.
+                    ends.add();
+                    return;
+                };
+                match table.publish(claim, 0, 42) {
+                    Ok(Published::InFlight) => {}
+                    Ok(Published::Reclaimed) => {}
+                    Err(Withdrawn) => ends.add(),
+                }
+            })
+        };
+        table.reclaim(&proof(), |_| ends.add()).unwrap();
+        submitter.join().unwrap();
+        assert_eq!(ends.get(), 1, "the request was stranded or ended twice");
+        assert_eq!(table.used(), 0);
+    });
+}
+
+/// A submission that straddles a whole reset: claimed before it, published after the table was opened again.
+#[test]
+fn submission_across_a_restart() {
+    loom::model(|| {
+        let table = opened();
+        let ends = Ends::new();
+        let submitter = {
+            let (table, ends) = (table.clone(), ends.clone());
+            thread::spawn(move || match table.claim() {
+                Ok(claim) => {
+                    let id = claim.command_id();
+                    match table.publish(claim, 0, 42) {
+                        Ok(Published::InFlight) => {
+                            // Submitted into whichever life: its completion ends it unless the reclaim has.
+                            if let Ok(taken) = table.take(id) {
+                                ends.add();
+                                table.release(taken);
+                            }
+                        }
+                        Ok(Published::Reclaimed) => {}
+                        Err(Withdrawn) => ends.add(),
+                    }
+                }
+                Err(_) => ends.add(),
+            })
+        };
+        table.reclaim(&proof(), |_| ends.add()).unwrap();
+        let _ = table.start(1, Epoch::NONE, 3);
+        submitter.join().unwrap();
+        assert_eq!(ends.get(), 1);
+        assert_eq!(table.used(), 0);
+    });
+}
+
+/// Two processors claim at once and never get the same slot, also while one is given back.
+#[test]
+fn claims_are_exclusive() {
+    loom::model(|| {
+        let table = opened();
+        let first = table.claim().unwrap();
+        let first_id = first.command_id();
+        let other = {
+            let table = table.clone();
+            thread::spawn(move || {
+                let claim = table.claim().unwrap();
+                let id = claim.command_id();
+                assert_eq!(table.publish(claim, 0, usize::from(id)), Ok(Published::InFlight));
+                id
+            })
+        };
+        table.cancel(first);
+        let again = table.claim().map(|claim| {
+            let id = claim.command_id();
+            assert_eq!(table.publish(claim, 0, usize::from(id)), Ok(Published::InFlight));
+            id
+        });
+        let other_id = other.join().unwrap();
+        for id in again.into_iter().chain([other_id]) {
+            let taken = table.take(id).unwrap();
+            assert_eq!(taken.payload(), usize::from(id), "two requests in one slot");
+            assert_ne!(id, first_id);
+            table.release(taken);
+        }
+        assert_eq!(table.used(), 0);
+    });
+}
