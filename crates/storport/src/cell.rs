@@ -53,6 +53,48 @@ impl<T: Copy> SetOnce<T> {
     }
 }
 
+/// A plain value that begins as zeroes and so is none at first: an `Option` for zeroed memory.
+#[derive(FromZeros)]
+#[repr(C)]
+pub struct Late<T> {
+    present: u8,
+    value: MaybeUninit<T>,
+}
+
+impl<T> Late<T> {
+    const NO_DROP_GLUE: () = assert!(!core::mem::needs_drop::<T>(), "nobody would run its drop glue");
+
+    /// The value, if there is one.
+    pub const fn get(&self) -> Option<&T> {
+        if self.present == 0 {
+            return None;
+        }
+        // SAFETY: `present` is set only after the value was written.
+        Some(unsafe { self.value.assume_init_ref() })
+    }
+
+    /// The value, if there is one.
+    pub const fn get_mut(&mut self) -> Option<&mut T> {
+        if self.present == 0 {
+            return None;
+        }
+        // SAFETY: `present` is set only after the value was written.
+        Some(unsafe { self.value.assume_init_mut() })
+    }
+
+    /// Puts a value in, in place of what was there.
+    pub const fn put(&mut self, value: T) -> &mut T {
+        const { Self::NO_DROP_GLUE }
+        self.present = 1;
+        self.value.write(value)
+    }
+
+    /// None again.
+    pub const fn clear(&mut self) {
+        self.present = 0;
+    }
+}
+
 /// State that one caller at a time uses, at any IRQL, without raising it: whoever comes second is told so and
 /// leaves a note, and whoever comes first looks for notes before it leaves.
 ///
@@ -81,6 +123,12 @@ impl<T> Exclusive<T> {
     /// Leaves a note for the present holder: there is work for it.
     pub fn note(&self) {
         self.noted.store(1, Ordering::SeqCst);
+    }
+
+    /// Whether there is a note.
+    #[must_use]
+    pub fn has_note(&self) -> bool {
+        self.noted.load(Ordering::SeqCst) != 0
     }
 
     /// Takes the note, if there is one.
@@ -128,6 +176,16 @@ mod tests {
         assert!(cell.set(5));
         assert!(!cell.set(6));
         assert_eq!(cell.get(), Some(5));
+    }
+
+    #[test]
+    fn a_late_value_is_none_until_it_is_put() {
+        let mut cell: Late<u32> = Late::new_zeroed();
+        assert_eq!(cell.get(), None);
+        assert_eq!(*cell.put(3), 3);
+        assert_eq!(cell.get_mut(), Some(&mut 3));
+        cell.clear();
+        assert_eq!(cell.get(), None);
     }
 
     #[test]

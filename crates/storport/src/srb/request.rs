@@ -374,10 +374,10 @@ pub struct DataBuffer<'srb> {
 }
 
 impl DataBuffer<'_> {
-    /// Copies `source` to the beginning of the buffer, cut to its length. Returns the number of bytes.
-    pub fn write(&mut self, source: &[u8]) -> usize {
+    /// Copies `source` to the buffer from `offset` on, cut to its length. Returns the number of bytes.
+    pub fn write(&mut self, offset: usize, source: &[u8]) -> usize {
         let mut count = 0_usize;
-        for (offset, byte) in (0..self.length).zip(source) {
+        for (offset, byte) in (offset..self.length).zip(source) {
             // SAFETY: `offset` lies within the buffer.
             let place = unsafe { self.base.add(offset) };
             // SAFETY: as above.
