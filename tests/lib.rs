@@ -1,1 +1,43 @@
 //! End-to-end tests of the packaged `ferronvme.sys`: what every test file here shares.
+//!
+//! | test | what it proves |
+//! | --- | --- |
+//! | `driver` | the packaged driver on QEMU's controller, through the lab's library |
+//! | `commands` | the `portlab` command line: demo, reports, and every mistake a user may make |
+
+pub mod command;
+pub mod rig;
+
+use std::path::{Path, PathBuf};
+
+use portlab::package::Package;
+
+/// Root of the repository.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map_or_else(|| PathBuf::from(".."), Path::to_owned)
+}
+
+/// The package under test: `target/package`.
+#[must_use]
+pub fn package_directory() -> PathBuf {
+    repository().join("target/package")
+}
+
+/// The package under test, whole and not older than its sources.
+///
+/// # Panics
+/// If there is none: the message names the command that makes it.
+#[must_use]
+pub fn package() -> Package {
+    let opened = Package::open(&package_directory()).and_then(|package| {
+        package.require_fresh(&repository())?;
+        Ok(package)
+    });
+    match opened {
+        Ok(package) => package,
+        Err(error) => panic!("{error}"),
+    }
+}

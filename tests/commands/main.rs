@@ -1,0 +1,4 @@
+//! The command line: what it does, and what it says to every mistake a user may make.
+
+mod demo;
+mod mistakes;

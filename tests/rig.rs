@@ -1,0 +1,187 @@
+//! The packaged driver on a device of its own.
+
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use portlab::{
+    device::{
+        Device,
+        qemu::QemuDevice,
+        spec::{DeviceSpec, NvmeSpec},
+    },
+    model::{Address, Direction, Lab, LabOptions, Outcome, Request, Statistics},
+    package::parameters,
+    workload::{
+        lab_disk::LabDisk,
+        progress::Silent,
+        startup::{self, Startup},
+        transfer::{self, Incident, Options, Phase, Source, Traffic, TrafficError},
+    },
+};
+
+/// Virtual processors of every rig.
+const PROCESSORS: u32 = 2;
+
+/// A device with the packaged driver loaded.
+pub struct Rig {
+    /// The device.
+    pub device: Arc<QemuDevice>,
+    /// The lab.
+    pub lab: Lab,
+}
+
+/// Reads the options of `qemu:nvme`.
+///
+/// # Panics
+/// If they are wrong.
+#[must_use]
+pub fn spec(options: &str) -> NvmeSpec {
+    let text = format!("qemu:nvme,ram=256M,{options}");
+    let DeviceSpec::QemuNvme(spec) = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+    spec
+}
+
+impl Rig {
+    /// Switches a device on, lets `before` do something to it as firmware would, and loads the driver.
+    ///
+    /// # Panics
+    /// If there is no package, or nothing can be brought up.
+    #[must_use]
+    pub fn load(options: &str, before: impl FnOnce(&QemuDevice)) -> Self {
+        let package = crate::package();
+        let device = QemuDevice::open(&spec(options)).unwrap_or_else(|error| panic!("{error}"));
+        before(&device);
+        let device = Arc::new(device);
+        let mut options = LabOptions::new(package.driver, Arc::clone(&device) as Arc<dyn Device>);
+        options.processors = PROCESSORS;
+        options.registry = parameters::read(&package.inf).unwrap_or_else(|error| panic!("{error}"));
+        let lab = Lab::load(options).unwrap_or_else(|error| panic!("{error}"));
+        Self { device, lab }
+    }
+
+    /// As [`Self::load`], and starts the adapter.
+    ///
+    /// # Panics
+    /// If the adapter does not start.
+    #[must_use]
+    pub fn start(options: &str) -> Self {
+        let rig = Self::load(options, |_| {});
+        rig.lab
+            .start()
+            .unwrap_or_else(|error| panic!("{error}: {:#?}", rig.lab.debug_log()));
+        rig
+    }
+
+    /// The lab as a disk.
+    #[must_use]
+    pub fn disk(&self) -> LabDisk<'_> {
+        LabDisk::new(&self.lab, PROCESSORS)
+    }
+
+    /// Sends the start-up commands and insists on right answers.
+    ///
+    /// # Panics
+    /// If an answer is wrong.
+    #[must_use]
+    pub fn startup(&self) -> Startup {
+        let startup = startup::run(&self.disk(), &Silent);
+        let wrong: Vec<_> = startup.failures().collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        startup
+    }
+
+    /// Verified traffic on the first disk.
+    ///
+    /// # Errors
+    /// As [`transfer::run`].
+    ///
+    /// # Panics
+    /// If there is no disk, or no data.
+    pub fn traffic(
+        &self,
+        startup: &Startup,
+        source: &Source,
+        incidents: Vec<(Phase, u32, Incident<'_>)>,
+    ) -> Result<Traffic, TrafficError> {
+        let unit = startup.disks().next().expect("a disk");
+        transfer::run(
+            &self.disk(),
+            unit,
+            source,
+            &Options {
+                incidents,
+                ..Options::quiet(11)
+            },
+            &Silent,
+        )
+    }
+
+    /// One command without data.
+    #[must_use]
+    pub fn command(&self, cdb: Vec<u8>) -> Outcome {
+        self.lab.execute(Request {
+            processor: 0,
+            address: Address::default(),
+            cdb,
+            direction: Direction::None,
+            buffer: None,
+            timeout: Duration::from_secs(10),
+        })
+    }
+
+    /// Waits until the counters satisfy `condition`.
+    ///
+    /// # Panics
+    /// If they do not within ten seconds.
+    pub fn await_statistics(&self, what: &str, condition: impl Fn(&Statistics) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let statistics = self.lab.statistics();
+            if condition(&statistics) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{what} did not happen: {statistics:#?}"
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Removes the adapter and insists that nothing leaked and no rule was broken.
+    ///
+    /// # Panics
+    /// If something did.
+    pub fn finish(self) {
+        let removal = self.lab.remove();
+        assert!(removal.clean, "{removal:#?}");
+        self.insist_on_rules();
+    }
+
+    /// Insists that no rule was broken so far.
+    ///
+    /// # Panics
+    /// If one was.
+    pub fn insist_on_rules(&self) {
+        assert!(
+            self.lab.bug_check().is_none(),
+            "{:#?}\n{:#?}",
+            self.lab.bug_check(),
+            self.lab.debug_log()
+        );
+        let violations = self.lab.violations();
+        assert!(violations.is_empty(), "{violations:#?}");
+    }
+}
+
+/// `length` bytes of the repository's own files.
+///
+/// # Panics
+/// If they cannot be read.
+#[must_use]
+pub fn source(length: u64) -> Source {
+    Source::take(&crate::repository().join("crates"), length).unwrap_or_else(|error| panic!("{error}"))
+}
