@@ -4,3 +4,4 @@ mod builder;
 mod load;
 mod mutation;
 mod run;
+mod symbols;

@@ -103,7 +103,8 @@ pub(crate) fn forget_patches(code: Range<u64>) {
 
 /// Lets sites be patched (the default), or not. What is patched stays patched.
 ///
-/// Tools that translate code themselves (valgrind) do not see it change: switch patching off under them.
+/// Under valgrind nothing is patched anyway: it runs translations of the code and would not see the change.
+/// (It needs `--px-default=allregs-at-mem-access` for register traps to see the right registers.)
 pub fn set_patching(enabled: bool) {
     ENABLED.store(enabled, Ordering::Relaxed);
 }

@@ -149,9 +149,32 @@ fn membarrier(command: libc::c_int) -> bool {
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
 }
 
-/// Asks for the barrier; false if the kernel has none (before 4.16).
+/// Asks for the barrier; false if the kernel has none (before 4.16), or if barriers do not help because valgrind
+/// runs translations of the code.
 pub(super) fn register_barrier() -> bool {
-    membarrier(MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE)
+    !runs_on_valgrind() && membarrier(MEMBARRIER_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE)
+}
+
+/// Valgrind's client request `RUNNING_ON_VALGRIND` (valgrind.h): instructions that do nothing on a processor.
+fn runs_on_valgrind() -> bool {
+    const RUNNING_ON_VALGRIND: u64 = 0x1001;
+    let request = [RUNNING_ON_VALGRIND, 0, 0, 0, 0, 0];
+    let mut depth = 0_u64;
+    // SAFETY: rdi is rotated by 128 bits in all, rbx exchanged with itself; valgrind reads the request and sets rdx.
+    unsafe {
+        std::arch::asm!(
+            "rol rdi, 3",
+            "rol rdi, 13",
+            "rol rdi, 61",
+            "rol rdi, 51",
+            "xchg rbx, rbx",
+            in("rax") request.as_ptr(),
+            inout("rdx") depth,
+            in("rdi") 0_u64,
+            options(nostack)
+        );
+    }
+    depth != 0
 }
 
 /// Every thread of the process runs a serialising instruction before it goes on.
