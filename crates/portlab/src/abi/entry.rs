@@ -7,7 +7,8 @@ use super::GuestAddress;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Routine(GuestAddress);
 
-type Fn6 = unsafe extern "win64" fn(u64, u64, u64, u64, u64, u64) -> u64;
+type Fn12 =
+    unsafe extern "win64" fn(u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64) -> u64;
 
 impl Routine {
     /// The routine at `address`; `None` for NULL.
@@ -22,7 +23,7 @@ impl Routine {
         self.0
     }
 
-    /// Calls it with up to six arguments (the rest are ignored) and returns RAX. Of a BOOLEAN only the lowest
+    /// Calls it with up to twelve arguments (the rest are ignored) and returns RAX. Of a BOOLEAN only the lowest
     /// byte counts, of a ULONG the lowest four.
     ///
     /// The Microsoft x64 convention lets the caller clean up, so spare arguments do no harm.
@@ -31,7 +32,7 @@ impl Routine {
         let argument = |index: usize| arguments.get(index).copied().unwrap_or(0);
         let pointer: *const () = std::ptr::with_exposed_provenance(usize::try_from(self.0).unwrap_or(0));
         // SAFETY: the driver registered this address as a routine of the Microsoft x64 convention.
-        let entry = unsafe { std::mem::transmute::<*const (), Fn6>(pointer) };
+        let entry = unsafe { std::mem::transmute::<*const (), Fn12>(pointer) };
         // SAFETY: the model passes what the routine's documentation promises; beyond that the driver is
         // believed as the kernel believes it.
         unsafe {
@@ -42,6 +43,12 @@ impl Routine {
                 argument(3),
                 argument(4),
                 argument(5),
+                argument(6),
+                argument(7),
+                argument(8),
+                argument(9),
+                argument(10),
+                argument(11),
             )
         }
     }

@@ -58,7 +58,11 @@ impl Machine {
     }
 
     fn judge_return(&self, activity: Activity, irql: Irql, held: usize) {
-        let left = Context::with(|context| context.held.borrow_mut().split_off(held.min(context.held.borrow().len())));
+        let left = Context::with(|context| {
+            let mut locks = context.held.borrow_mut();
+            let from = held.min(locks.len());
+            locks.split_off(from)
+        });
         let mut base = Context::irql();
         for lock in left.iter().rev() {
             let name = lock.lock.name();

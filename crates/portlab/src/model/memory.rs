@@ -11,6 +11,9 @@ use crate::{
     memory::{Block, Damage, DmaArena, DmaOptions, DmaRequest, PoolArena, PoolOptions, Request},
 };
 
+/// Bytes of freed memory that each arena holds back.
+const QUARANTINE: usize = 8 << 20;
+
 /// Which call allocated something, and so which call frees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -52,8 +55,8 @@ pub(super) struct Memory {
 impl Memory {
     pub(super) fn new(region: &DmaRegion, seed: u64) -> io::Result<Self> {
         Ok(Self {
-            pool: PoolArena::new(&PoolOptions { seed, ..PoolOptions::default() })?,
-            dma: DmaArena::new(region, &DmaOptions { seed, ..DmaOptions::default() })?,
+            pool: PoolArena::new(&PoolOptions { seed, quarantine: QUARANTINE, ..PoolOptions::default() })?,
+            dma: DmaArena::new(region, &DmaOptions { seed, quarantine: QUARANTINE, ..DmaOptions::default() })?,
             owned: Mutex::default(),
         })
     }
@@ -66,6 +69,18 @@ impl Memory {
     /// Device-visible memory that Storport itself hands out.
     pub(super) fn port_dma(&self, request: &DmaRequest) -> Option<Block> {
         self.dma.allocate(request).ok()
+    }
+
+    /// Lets go of everything that is held back, so that it is looked at: an object larger than the quarantine
+    /// pushes everything else out of it.
+    fn flush_quarantines(&self) {
+        let request = Request::new(QUARANTINE + 1, "quarantine flush");
+        if let Ok(block) = self.pool.allocate(&request) {
+            let _ = self.pool.free(block.address);
+        }
+        if let Ok(block) = self.dma.allocate(&DmaRequest::scattered(request)) {
+            let _ = self.dma.free(block.address);
+        }
     }
 
     /// What the driver never freed; it is forgotten.
@@ -157,6 +172,7 @@ impl Machine {
     pub(super) fn judge_memory(&self, thorough: bool) {
         let (pool, dma) = (&self.memory.pool, &self.memory.dma);
         let damages = if thorough {
+            self.memory.flush_quarantines();
             [pool.check(), dma.check()]
         } else {
             [pool.take_damages(), dma.take_damages()]

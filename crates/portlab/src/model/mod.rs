@@ -61,3 +61,6 @@ pub use options::{AdapterParameters, LabOptions, Limits, RegistryValue, SrbForm}
 pub use request::{
     Address, Direction, Done, Leak, Outcome, RemovalReport, Request, ResetOutcome, SrbFunction, Statistics,
 };
+
+#[cfg(test)]
+mod tests;

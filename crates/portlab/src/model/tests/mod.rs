@@ -1,0 +1,7 @@
+//! Each rule is shown to bite: fake miniports, each wrong in one way, and the right one that breaks none.
+
+mod bench;
+mod life;
+mod locks;
+mod requests;
+mod work;
