@@ -17,7 +17,7 @@ use nvme_core::{
 use storport::{
     Context,
     cell::Entered,
-    context::{AtMostDispatch, Exclusion, Irql, StartIo, Unshared},
+    context::{AtMostDispatch, Exclusion, Irql, PassiveInitialize, Running, StartIo, Unshared},
     register::Registers,
     srb::SrbStatus,
 };
@@ -25,7 +25,7 @@ use zerocopy::FromZeros;
 
 use crate::{
     FerroNvme,
-    adapter::{Adapter, State},
+    adapter::{Adapter, StartIoState, State},
     admin::{self, AdminQueue, Completed},
     events, io,
     memory::{ADMIN_ENTRIES, IO_ENTRIES, IO_QUEUES, Memory},
@@ -442,13 +442,25 @@ pub(crate) fn run<'dev, I: Irql, X: Exclusion>(
         progress = path.look(cx, adapter, &hardware, Who::Poller);
     }
     path.conclude(cx, adapter, &hardware, progress);
+    if progress == Progress::Waiting {
+        path.busy = false;
+    }
+    drop(path);
+    serve_refused(cx, adapter);
     match progress {
         Progress::Done(outcome) => Ok(outcome),
         Progress::Failed(failure) => Err(failure),
-        Progress::Waiting => {
-            path.busy = false;
-            Err(Failure::ClockStopped)
-        }
+        Progress::Waiting => Err(Failure::ClockStopped),
+    }
+}
+
+/// After leaving the control path: the DPC looks for whoever was refused meanwhile.
+fn serve_refused<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+) {
+    if adapter.control.has_note() {
+        cx.issue_dpc(CONTROL_DPC);
     }
 }
 
@@ -467,11 +479,13 @@ pub(crate) fn recover<'dev>(cx: &StartIo<'dev, FerroNvme>, adapter: &'dev Adapte
     let progress = path.advance(cx, adapter, &hardware, First::Begin(request, RECOVERY_BUDGET));
     path.conclude(cx, adapter, &hardware, progress);
     arm(cx, adapter, &path);
+    drop(path);
+    serve_refused(cx, adapter);
     true
 }
 
 /// Sets the timer for the time at which the machine wants to be stepped.
-fn arm<'dev, I: Irql, X: Exclusion>(
+fn arm<'dev, I: Irql, X: Running>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
     path: &Path,
@@ -487,7 +501,7 @@ fn arm<'dev, I: Irql, X: Exclusion>(
 }
 
 /// A look by DPC, timer or work item, and another for each note that was left meanwhile.
-fn visit<'dev, I: Irql, X: Exclusion>(
+fn visit<'dev, I: Irql, X: Running>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
     who: Who,
@@ -498,12 +512,10 @@ fn visit<'dev, I: Irql, X: Exclusion>(
     let Some(hardware) = hardware(adapter, SrbStatus::BusReset) else {
         return;
     };
-    adapter.control.note();
     for _ in 0..MAX_VISITS {
-        let Some(mut path) = adapter.control.try_enter() else {
+        let Some(mut path) = adapter.control.enter_or_note() else {
             return;
         };
-        adapter.control.take_note();
         let mut progress = path.look(cx, adapter, &hardware, who);
         path.conclude(cx, adapter, &hardware, progress);
         if path.is_idle()
@@ -525,7 +537,7 @@ fn visit<'dev, I: Irql, X: Exclusion>(
 }
 
 /// DPC and timer: what has come, and what is due.
-pub(crate) fn pump<'dev, I: Irql, X: Exclusion>(
+pub(crate) fn pump<'dev, I: Irql, X: Running>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
 ) {
@@ -562,27 +574,43 @@ pub(crate) fn abort<'dev>(cx: &StartIo<'dev, FerroNvme>, adapter: &'dev Adapter<
             break;
         }
     }
+    drop(path);
+    serve_refused(cx, adapter);
 }
 
 /// Hands the namespaces of the control path to StartIo, if they changed. Under the StartIo lock.
 pub(crate) fn publish_units<'dev>(cx: &mut StartIo<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) -> bool {
-    if adapter.units_outdated.swap(0, Ordering::AcqRel) == 0 {
+    let changed = replace_units(cx.start_io_state(), adapter);
+    serve_refused(cx, adapter);
+    changed
+}
+
+/// As [`publish_units`], before the adapter is started.
+pub(crate) fn publish_first_units<'dev>(
+    cx: &mut PassiveInitialize<'dev, FerroNvme>,
+    adapter: &'dev Adapter<'dev>,
+) {
+    replace_units(cx.start_io_state(), adapter);
+    serve_refused(cx, adapter);
+}
+
+fn replace_units(state: &mut StartIoState, adapter: &Adapter<'_>) -> bool {
+    if adapter.units_outdated.load(Ordering::Acquire) == 0 {
         return false;
     }
+    // Whoever is in the control path now publishes after it: DPC, timer and work item do.
     let Some(path) = adapter.control.try_enter() else {
-        // Whoever is in it finds the note and looks again.
-        adapter.units_outdated.store(1, Ordering::Release);
-        adapter.control.note();
         return false;
     };
-    cx.start_io_state()
+    adapter.units_outdated.store(0, Ordering::Release);
+    state
         .units
         .replace(path.namespaces.online().map(|(_, namespace)| *namespace))
 }
 
 /// As [`publish_units`], taking the StartIo lock; then lets the port driver go on after a recovery.
 pub(crate) fn settle<'dev, I: AtMostDispatch>(
-    cx: &Context<'dev, FerroNvme, I, Unshared>,
+    cx: &mut Context<'dev, FerroNvme, I, Unshared>,
     adapter: &'dev Adapter<'dev>,
 ) -> bool {
     adapter.units_outdated.load(Ordering::Acquire) != 0

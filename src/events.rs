@@ -10,7 +10,7 @@ use nvme_core::{
 };
 use storport::{
     Context,
-    context::{AtMostDispatch, Exclusion, Irql, StateChange, WorkItem},
+    context::{AtMostDispatch, Exclusion, Irql, Running, StateChange, WorkItem},
     srb::Address,
     work_item::{Work, Worker},
 };
@@ -85,7 +85,7 @@ pub(crate) fn wake<'dev, I: Irql, X: Exclusion>(
 }
 
 /// Queues the work item if it is wanted.
-pub(crate) fn queue<'dev, I: AtMostDispatch, X: Exclusion>(
+pub(crate) fn queue<'dev, I: AtMostDispatch, X: Running>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
 ) {
@@ -137,7 +137,7 @@ fn next_request(events: u32) -> Option<(Request, u32)> {
 impl Work<FerroNvme> for EventWork {
     fn run<'dev>(
         self,
-        cx: &WorkItem<'dev, FerroNvme>,
+        cx: &mut WorkItem<'dev, FerroNvme>,
         adapter: &'dev Adapter<'dev>,
         _worker: Worker<'dev, FerroNvme, Self>,
     ) {

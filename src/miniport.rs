@@ -125,7 +125,7 @@ impl Miniport for FerroNvme {
     }
 
     fn passive_initialize<'dev>(
-        cx: &PassiveInitialize<'dev, Self>,
+        cx: &mut PassiveInitialize<'dev, Self>,
         adapter: &'dev Adapter<'dev>,
     ) -> Result<(), InitializeError> {
         adapter
@@ -156,7 +156,7 @@ impl Miniport for FerroNvme {
             write_cache_enabled: info.write_cache_enabled,
             max_transfer_bytes: MAX_TRANSFER.min(info.max_transfer_bytes),
         });
-        control::settle(cx, adapter);
+        control::publish_first_units(cx, adapter);
         Ok(())
     }
 
@@ -247,7 +247,7 @@ impl Miniport for FerroNvme {
     }
 
     fn unit_control<'dev>(
-        _cx: &UnitControl<'dev, Self>,
+        _cx: &mut UnitControl<'dev, Self>,
         _adapter: &'dev Adapter<'dev>,
         _unit: Address,
         _event: UnitEvent,

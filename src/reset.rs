@@ -86,7 +86,7 @@ pub(crate) fn resume<'dev, I: storport::context::AtMostDispatch, X: Exclusion>(
 }
 
 /// A reset that the miniport itself finds necessary.
-pub(crate) fn request<'dev>(cx: &WorkItem<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) {
+pub(crate) fn request<'dev>(cx: &mut WorkItem<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) {
     let _ = cx.with_start_io_lock(|cx| bus(cx, adapter));
 }
 

@@ -2,6 +2,7 @@
 
 use core::{
     cell::UnsafeCell,
+    marker::PhantomData,
     mem::MaybeUninit,
     ops::{Deref, DerefMut},
     sync::atomic::{AtomicU8, Ordering},
@@ -96,10 +97,41 @@ impl<T> Late<T> {
 }
 
 /// State that one caller at a time uses, at any IRQL, without raising it: whoever comes second is told so and
-/// leaves a note, and whoever comes first looks for notes before it leaves.
+/// leaves a note, and whoever came first looks for notes after it has left.
 ///
 /// This is not a spin lock: it never waits, so that it may be tried where the documentation leaves open which
-/// locks are held.
+/// locks are held. No work is lost if everybody keeps to this:
+///
+/// ```
+/// # use storport::{cell::Exclusive, zerocopy::FromZeros};
+/// # let cell: Exclusive<u32> = Exclusive::new_zeroed();
+/// loop {
+///     let Some(mut state) = cell.enter_or_note() else {
+///         break; // Whoever is inside finds the note when it has left, and looks again.
+///     };
+///     *state += 1; // All the work there is.
+///     drop(state);
+///     if !cell.has_note() {
+///         break;
+///     }
+/// }
+/// ```
+///
+/// The guard shares the value with other threads only if the value allows it:
+///
+/// ```compile_fail,E0277
+/// # use storport::{cell::Exclusive, zerocopy::FromZeros};
+/// fn shared<T: Sync>(_: &T) {}
+/// let cell: Exclusive<core::cell::Cell<u32>> = Exclusive::new_zeroed();
+/// shared(&cell.try_enter());
+/// ```
+///
+/// ```
+/// # use storport::{cell::Exclusive, zerocopy::FromZeros};
+/// fn shared<T: Sync>(_: &T) {}
+/// let cell: Exclusive<u32> = Exclusive::new_zeroed();
+/// shared(&cell.try_enter());
+/// ```
 #[derive(FromZeros)]
 #[repr(C)]
 pub struct Exclusive<T> {
@@ -112,34 +144,40 @@ pub struct Exclusive<T> {
 unsafe impl<T: Send> Sync for Exclusive<T> {}
 
 impl<T> Exclusive<T> {
-    /// The value, unless somebody has it.
+    /// The value, unless somebody has it. Who is refused leaves no note: this is for callers that try again.
     pub fn try_enter(&self) -> Option<Entered<'_, T>> {
-        self.held
-            .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
-            .then_some(Entered { cell: self })
+        // A swap and not a compare-and-swap: also the refused one writes, and the holder's swap at its end follows
+        // it in the order of `held`, so that it sees what the refused one wrote before, its note included.
+        // And the guard is made only once it is ours: dropping one lets the next in.
+        (self.held.swap(1, Ordering::AcqRel) == 0).then(|| Entered {
+            cell: self,
+            value: PhantomData,
+        })
     }
 
-    /// Leaves a note for the present holder: there is work for it.
-    pub fn note(&self) {
-        self.noted.store(1, Ordering::SeqCst);
+    /// The value; or a note for its present holder that there is work.
+    ///
+    /// The note is left before entering is tried, so that a holder that leaves meanwhile either finds it or lets this
+    /// caller in. Whoever enters takes the note, and does what it stands for.
+    pub fn enter_or_note(&self) -> Option<Entered<'_, T>> {
+        self.noted.store(1, Ordering::Release);
+        let entered = self.try_enter()?;
+        self.noted.swap(0, Ordering::AcqRel);
+        Some(entered)
     }
 
-    /// Whether there is a note.
+    /// Whether somebody was refused and left a note: looked at after leaving.
     #[must_use]
     pub fn has_note(&self) -> bool {
-        self.noted.load(Ordering::SeqCst) != 0
-    }
-
-    /// Takes the note, if there is one.
-    pub fn take_note(&self) -> bool {
-        self.noted.swap(0, Ordering::SeqCst) != 0
+        self.noted.load(Ordering::Acquire) != 0
     }
 }
 
 /// The right to use the value of an [`Exclusive`].
 pub struct Entered<'a, T> {
     cell: &'a Exclusive<T>,
+    // A guard is a mutable borrow of the value: it is `Send` and `Sync` when that is.
+    value: PhantomData<&'a mut T>,
 }
 
 impl<T> Deref for Entered<'_, T> {
@@ -160,8 +198,8 @@ impl<T> DerefMut for Entered<'_, T> {
 
 impl<T> Drop for Entered<'_, T> {
     fn drop(&mut self) {
-        // Sequentially consistent against `note`: whoever was refused left its note before, so it is found.
-        self.cell.held.store(0, Ordering::SeqCst);
+        // A swap, so that it synchronises with whoever was refused before: see `try_enter`.
+        self.cell.held.swap(0, Ordering::AcqRel);
     }
 }
 
@@ -191,13 +229,41 @@ mod tests {
     #[test]
     fn a_second_entrant_is_refused_and_its_note_is_found() {
         let cell: Exclusive<u32> = Exclusive::new_zeroed();
-        let mut first = cell.try_enter().unwrap();
+        let mut first = cell.enter_or_note().unwrap();
+        assert!(!cell.has_note(), "who enters takes its own note");
         *first = 7;
         assert!(cell.try_enter().is_none());
-        cell.note();
+        assert!(cell.try_enter().is_none(), "a refusal lets nobody in");
+        assert!(!cell.has_note());
+        assert!(cell.enter_or_note().is_none());
         drop(first);
-        assert!(cell.take_note());
-        assert!(!cell.take_note());
-        assert_eq!(*cell.try_enter().unwrap(), 7);
+        assert!(cell.has_note());
+        assert_eq!(*cell.enter_or_note().unwrap(), 7);
+        assert!(!cell.has_note());
+    }
+
+    #[test]
+    fn no_work_is_lost() {
+        use core::sync::atomic::AtomicU64;
+        const TIMES: u64 = 20_000;
+        let cell: Exclusive<u64> = Exclusive::new_zeroed();
+        let left = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..TIMES {
+                        left.fetch_add(1, Ordering::Relaxed);
+                        while let Some(mut done) = cell.enter_or_note() {
+                            *done += left.swap(0, Ordering::Relaxed);
+                            drop(done);
+                            if !cell.has_note() {
+                                break;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(*cell.try_enter().unwrap(), 2 * TIMES);
     }
 }

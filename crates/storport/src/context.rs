@@ -2,9 +2,9 @@
 //!
 //! | callback | IRQL | exclusion |
 //! | --- | --- | --- |
-//! | [`FindAdapter`](crate::find_adapter::FindAdapter) | [`Passive`] | none |
-//! | [`Initialize`] | [`Device`] | [`Unshared`] |
-//! | [`PassiveInitialize`] | [`Passive`] | none |
+//! | [`FindAdapter`](crate::find_adapter::FindAdapter) | [`Passive`] | [`Starting`] |
+//! | [`Initialize`] | [`Device`] | [`Starting`] |
+//! | [`PassiveInitialize`] | [`Passive`] | [`Starting`] |
 //! | [`StartIo`] | [`Dispatch`] | [`StartIoLock`] |
 //! | [`MessageInterrupt`], [`LineInterrupt`] | [`Device`] | none that guards state here |
 //! | [`Dpc`] | [`Dispatch`] | its own DPC object |
@@ -43,44 +43,59 @@ mod sealed {
 }
 
 /// An IRQL that surely holds.
-pub trait Irql: sealed::Sealed {}
+pub trait Irql: sealed::Sealed {
+    /// It is at most `DISPATCH_LEVEL`.
+    const AT_MOST_DISPATCH: bool;
+}
 /// At most `DISPATCH_LEVEL`.
 pub trait AtMostDispatch: Irql {}
 
 macro_rules! irql {
-    ($($(#[$meta:meta])* $name:ident: $($bound:ident)*;)+) => {
+    ($($(#[$meta:meta])* $name:ident: $at_most_dispatch:literal $(=> $bound:ident)?;)+) => {
         $(
             $(#[$meta])*
             pub struct $name;
             impl sealed::Sealed for $name {}
-            impl Irql for $name {}
-            $(impl $bound for $name {})*
+            impl Irql for $name {
+                const AT_MOST_DISPATCH: bool = $at_most_dispatch;
+            }
+            $(impl $bound for $name {})?
         )+
     };
 }
 
 irql! {
     /// `PASSIVE_LEVEL`.
-    Passive: AtMostDispatch;
+    Passive: true => AtMostDispatch;
     /// `DISPATCH_LEVEL`.
-    Dispatch: AtMostDispatch;
+    Dispatch: true => AtMostDispatch;
     /// `PASSIVE_LEVEL` up to `DISPATCH_LEVEL`.
-    UpToDispatch: AtMostDispatch;
+    UpToDispatch: true => AtMostDispatch;
     /// The device's IRQL, or anything below it.
-    Device: ;
+    Device: false;
 }
 
 /// An exclusion that surely holds.
 pub trait Exclusion: sealed::Sealed {}
+/// That of a callback of an adapter that may be started: from here timers are started and work is queued. An adapter that
+/// is being started may fail, and no removal SRB follows that would wait for what it left running.
+pub trait Running: Exclusion {}
 
 /// Nothing is excluded.
 pub struct Unshared;
 /// The StartIo lock of this adapter is held.
 pub struct StartIoLock;
+/// The adapter is being started: the framework lets no request, timer, work item or DPC routine run until
+/// `HwStorPassiveInitialize` has ended. Interrupt routines may run.
+pub struct Starting;
 impl sealed::Sealed for Unshared {}
 impl sealed::Sealed for StartIoLock {}
+impl sealed::Sealed for Starting {}
 impl Exclusion for Unshared {}
 impl Exclusion for StartIoLock {}
+impl Exclusion for Starting {}
+impl Running for Unshared {}
+impl Running for StartIoLock {}
 
 /// What a callback may do: at IRQL `I`, under exclusion `X`, on one adapter.
 pub struct Context<'dev, M: Miniport, I: Irql, X: Exclusion> {
@@ -90,9 +105,9 @@ pub struct Context<'dev, M: Miniport, I: Irql, X: Exclusion> {
 }
 
 /// `HwStorInitialize`.
-pub type Initialize<'dev, M> = Context<'dev, M, Device, Unshared>;
+pub type Initialize<'dev, M> = Context<'dev, M, Device, Starting>;
 /// `HwStorPassiveInitialize`.
-pub type PassiveInitialize<'dev, M> = Context<'dev, M, Passive, Unshared>;
+pub type PassiveInitialize<'dev, M> = Context<'dev, M, Passive, Starting>;
 /// `HwStorStartIo`.
 pub type StartIo<'dev, M> = Context<'dev, M, Dispatch, StartIoLock>;
 /// A message-signalled interrupt routine.
@@ -128,29 +143,39 @@ impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
         self.extension.raw()
     }
 
+    /// Drops a rundown reference that belonged to a slot, not to the callback that is running.
+    pub(crate) fn release_reference(&self) {
+        // SAFETY: the callback that this context belongs to keeps the extension alive: it has a reference of its own, or
+        // the port driver does not remove the adapter while it runs.
+        unsafe { Extension::<M>::release_reference(self.raw()) };
+    }
+
     /// The adapter.
     #[must_use]
     pub fn adapter(&self) -> &'dev M::Adapter<'dev> {
-        &self.extension.adapter
+        self.extension.adapter()
     }
 
-    /// Time since an arbitrary origin (`StorPortQueryPerformanceCounter`; any IRQL). Never goes back.
+    /// Time since an arbitrary origin (`StorPortQueryPerformanceCounter`; any IRQL). Never goes back: should the counter
+    /// not be readable, or go back, the time stands still.
     #[must_use]
     pub fn now(&self) -> Duration {
+        let counted = self.count().unwrap_or(0);
+        let before = self.extension.header.latest.fetch_max(counted, Ordering::Relaxed);
+        Duration::from_micros(before.max(counted))
+    }
+
+    /// Microseconds by the performance counter.
+    fn count(&self) -> Option<u64> {
         // SAFETY: the extension is live.
         let (status, frequency, counter) = unsafe { ffi::query_performance_counter(self.raw()) };
-        let (Ok(frequency), Ok(counter)) = (u64::try_from(frequency), u64::try_from(counter)) else {
-            return Duration::ZERO;
-        };
         if status != crate::status::SUCCESS {
-            return Duration::ZERO;
+            return None;
         }
-        let (Some(seconds), Some(rest)) = (counter.checked_div(frequency), counter.checked_rem(frequency))
-        else {
-            return Duration::ZERO;
-        };
-        let microseconds = rest.saturating_mul(1_000_000).checked_div(frequency).unwrap_or(0);
-        Duration::from_micros(seconds.saturating_mul(1_000_000).saturating_add(microseconds))
+        let (frequency, counter) = (u64::try_from(frequency).ok()?, u64::try_from(counter).ok()?);
+        let (seconds, rest) = (counter.checked_div(frequency)?, counter.checked_rem(frequency)?);
+        let microseconds = rest.saturating_mul(1_000_000).checked_div(frequency)?;
+        Some(seconds.saturating_mul(1_000_000).saturating_add(microseconds))
     }
 
     /// Busy-waits (`StorPortStallExecution`; any IRQL). Cut to 999 us: a call stays below 1 ms.
@@ -161,26 +186,20 @@ impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
     }
 
     /// Issues DPC `index` (`StorPortIssueDpc`; any IRQL): its routine runs once after this, or is queued already and
-    /// has not begun, which is as good: a DPC carries no arguments here. False if there is no such DPC yet.
+    /// has not begun, which is as good: a DPC carries no arguments here. Before the adapter is started the issue is kept
+    /// until `HwStorPassiveInitialize` has ended. False if there is no such DPC, or the adapter is being removed.
     #[expect(
         clippy::must_use_candidate,
         reason = "a DPC that does not exist yet has nothing to do"
     )]
     pub fn issue_dpc(&self, index: usize) -> bool {
-        let Some(slot) = self.extension.table.dpcs().get(index) else {
-            return false;
-        };
-        if self.extension.header.dpcs_ready.load(Ordering::Acquire) == 0 {
+        let header = &self.extension.header;
+        if index >= self.extension.table.dpcs().len() || header.rundown.is_closed() {
             return false;
         }
-        // SAFETY: the DPC object lies in the live extension and was initialised.
-        let _ = unsafe {
-            ffi::issue_dpc(
-                self.raw(),
-                slot.dpc.get(),
-                ptr::without_provenance_mut::<c_void>(index),
-            )
-        };
+        if header.started.pass_or_note() {
+            self.extension.issue_dpc(index);
+        }
         true
     }
 
@@ -273,7 +292,11 @@ impl<M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'_, M, I, X> {
 
 impl<'dev, M: Miniport, I: AtMostDispatch> Context<'dev, M, I, Unshared> {
     /// Acquires the StartIo lock (`StorPortAcquireSpinLock`), runs `f` at `DISPATCH_LEVEL` under it, releases it.
-    pub fn with_start_io_lock<R>(&self, f: impl FnOnce(&mut StartIo<'dev, M>) -> R) -> R {
+    ///
+    /// The context is borrowed meanwhile, so that nothing in `f` can think of the lower IRQL, or take the lock again. The
+    /// callbacks that have this context ([`Dpc`], [`UnitControl`], [`WorkItem`]) run without a lock; that a work item may
+    /// take this one is not written on the page of the call, which lists no work items.
+    pub fn with_start_io_lock<R>(&mut self, f: impl FnOnce(&mut StartIo<'dev, M>) -> R) -> R {
         let mut handle = STOR_LOCK_HANDLE {
             Lock: _STOR_SPINLOCK::StartIoLock,
             ..Default::default()
@@ -293,6 +316,18 @@ impl<'dev, M: Miniport, I: AtMostDispatch> Context<'dev, M, I, Unshared> {
         // SAFETY: acquired above with this handle.
         unsafe { ffi::release_spin_lock(self.raw(), &raw mut handle) };
         result
+    }
+}
+
+impl<'dev, M: Miniport, I: AtMostDispatch> Context<'dev, M, I, Starting> {
+    /// The state that the StartIo lock guards, for its first contents.
+    ///
+    /// The lock is not taken, nor may it be in these callbacks: nothing that reaches the state runs before
+    /// `HwStorPassiveInitialize` has ended.
+    pub fn start_io_state(&mut self) -> &mut M::StartIoState<'dev> {
+        // SAFETY: the callbacks that start an adapter follow one another, and until the gate `started` opens every other
+        // way to the state is shut. The context is borrowed for as long as the state.
+        unsafe { &mut *self.extension.start_io.get() }
     }
 }
 
@@ -351,7 +386,7 @@ impl<'dev, M: Miniport> Dpc<'dev, M> {
 
     /// The state of this DPC object.
     pub fn state(&mut self) -> &mut M::DpcState<'dev> {
-        // SAFETY: a DPC's routine is serialised for its DPC object, and the context is borrowed for as long.
+        // SAFETY: the trampoline runs one routine of a DPC slot at a time, and the context is borrowed for as long.
         unsafe { &mut *self.slot.state.get() }
     }
 }
@@ -361,5 +396,11 @@ impl<'dev, M: Miniport> Deref for Dpc<'dev, M> {
 
     fn deref(&self) -> &Self::Target {
         &self.context
+    }
+}
+
+impl<M: Miniport> DerefMut for Dpc<'_, M> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.context
     }
 }

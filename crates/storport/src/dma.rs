@@ -4,7 +4,9 @@ use core::{marker::PhantomData, ptr::NonNull};
 
 /// A range of DMA memory, with its address on the bus.
 ///
-/// The device writes it at any time, so it is never borrowed: every access is a volatile copy. Accesses outside the
+/// The device writes it at any time, so it is never borrowed: every access is a volatile copy, one machine access for
+/// each word or byte, as kernel code does it. Two processors that access the same word at once get an old or a new word,
+/// never a torn one; who may write which part is the miniport's protocol with the device. Accesses outside the
 /// range read as zero and write nothing; [`Dma::slice`] narrows a range with a check.
 #[derive(Clone, Copy)]
 pub struct Dma<'dev> {
@@ -16,7 +18,7 @@ pub struct Dma<'dev> {
 
 // SAFETY: only volatile copies are made; who may touch which part is the miniport's protocol with the device.
 unsafe impl Send for Dma<'_> {}
-// SAFETY: as above; a torn value is untrusted data like any other that the device writes.
+// SAFETY: as above; what is read is untrusted data, whoever wrote it.
 unsafe impl Sync for Dma<'_> {}
 
 impl Dma<'_> {

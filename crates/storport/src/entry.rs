@@ -4,11 +4,10 @@ use core::{ffi::c_void, ptr, ptr::NonNull, sync::atomic::Ordering};
 
 use wdk_sys::{
     _INTERFACE_TYPE, _SCSI_ADAPTER_CONTROL_STATUS, _SCSI_ADAPTER_CONTROL_TYPE, _SCSI_UNIT_CONTROL_STATUS,
-    _SCSI_UNIT_CONTROL_TYPE, _STOR_SPINLOCK, BOOLEAN, HW_INITIALIZATION_DATA, MESSAGE_INTERRUPT_INFORMATION,
-    NTSTATUS, PCHAR, PPORT_CONFIGURATION_INFORMATION, PSCSI_REQUEST_BLOCK, PSTOR_DPC, PVOID,
-    SCSI_ADAPTER_CONTROL_STATUS, SCSI_ADAPTER_CONTROL_TYPE, SCSI_SUPPORTED_CONTROL_TYPE_LIST,
-    SCSI_UNIT_CONTROL_STATUS, SCSI_UNIT_CONTROL_TYPE, STOR_ADDR_BTL8, STOR_LOCK_HANDLE, ULONG,
-    storage::StorPortInitialize,
+    _SCSI_UNIT_CONTROL_TYPE, BOOLEAN, HW_INITIALIZATION_DATA, MESSAGE_INTERRUPT_INFORMATION, NTSTATUS, PCHAR,
+    PPORT_CONFIGURATION_INFORMATION, PSCSI_REQUEST_BLOCK, PSTOR_DPC, PVOID, SCSI_ADAPTER_CONTROL_STATUS,
+    SCSI_ADAPTER_CONTROL_TYPE, SCSI_SUPPORTED_CONTROL_TYPE_LIST, SCSI_UNIT_CONTROL_STATUS,
+    SCSI_UNIT_CONTROL_TYPE, STOR_ADDR_BTL8, ULONG, storage::StorPortInitialize,
 };
 
 use crate::{
@@ -18,8 +17,7 @@ use crate::{
     find_adapter::FindAdapter,
     miniport::{Claim, FindError, Miniport, ResetOutcome, UnitEvent},
     srb::{
-        Address, Completion, PnpAction, Preparing, Srb, SrbStatus, complete_held, complete_malformed,
-        srb_extension_size,
+        Address, Completion, PnpAction, Preparing, Srb, SrbStatus, complete_malformed, srb_extension_size,
     },
 };
 
@@ -108,69 +106,6 @@ pub unsafe fn register<M: Miniport>(driver_object: *mut c_void, registry_path: *
     status.cast_signed()
 }
 
-impl<M: Miniport> Extension<'_, M> {
-    /// Drops a rundown reference; the last one completes the held removal SRB.
-    pub(crate) fn release_reference(&self) {
-        if let Some(srb) = self.header.rundown.release() {
-            // SAFETY: the rundown gives the SRB that it held to exactly one caller.
-            unsafe { complete_held(self.raw(), srb) };
-        }
-    }
-
-    /// Closes every slot; frees what may be freed now.
-    ///
-    /// # Safety
-    /// IRQL is at most DISPATCH, and the StartIo lock is held or no callback of this adapter can run.
-    unsafe fn close_slots(&self) {
-        for slot in self.table.timers() {
-            // SAFETY: the caller's promise.
-            if unsafe { slot.close_for_removal(self.raw()) } {
-                self.release_reference();
-            }
-        }
-        for slot in self.table.work_items() {
-            // SAFETY: the caller's promise.
-            if unsafe { slot.close_for_removal(self.raw()) } {
-                self.release_reference();
-            }
-        }
-    }
-
-    /// Passes each message's and each DPC's lock once: routines that began before have ended after.
-    ///
-    /// # Safety
-    /// The StartIo lock is held, and no DPC or message lock.
-    unsafe fn barrier(&self) {
-        if self.header.dpcs_ready.load(Ordering::Acquire) != 0 {
-            for slot in self.table.dpcs() {
-                let mut handle = STOR_LOCK_HANDLE {
-                    Lock: _STOR_SPINLOCK::DpcLock,
-                    ..Default::default()
-                };
-                // SAFETY: under the StartIo lock a DPC lock may be taken; the handle stays in this frame.
-                unsafe {
-                    ffi::acquire_spin_lock(
-                        self.raw(),
-                        _STOR_SPINLOCK::DpcLock,
-                        slot.dpc.get().cast(),
-                        &raw mut handle,
-                    );
-                };
-                // SAFETY: acquired just before.
-                unsafe { ffi::release_spin_lock(self.raw(), &raw mut handle) };
-            }
-        }
-        for message in 0..self.header.messages.load(Ordering::Acquire) {
-            // SAFETY: the lock is released just after.
-            let (status, old_irql) = unsafe { ffi::acquire_msi_spin_lock(self.raw(), message) };
-            if status == crate::status::SUCCESS {
-                // SAFETY: acquired just before.
-                unsafe { ffi::release_msi_spin_lock(self.raw(), message, old_irql) };
-            }
-        }
-    }
-}
-
 /// `HwStorFindAdapter`.
 unsafe extern "C" fn find_adapter<M: Miniport>(
     extension: PVOID,
@@ -187,41 +122,31 @@ unsafe extern "C" fn find_adapter<M: Miniport>(
     if unsafe { (*configuration.as_ptr()).DumpMode } != 0 {
         return SP_RETURN_NOT_FOUND;
     }
+    if extension.is_null() || !extension.cast::<Extension<'_, M>>().is_aligned() {
+        return SP_RETURN_BAD_CONFIG;
+    }
     // SAFETY: the extension is zeroed before the first call, and zeroes are valid; later it is what we left.
-    let found_before = unsafe { Extension::<M>::from_raw(extension) };
-    if found_before.header.life.swap(LIVE, Ordering::AcqRel) != FRESH {
-        // SAFETY: PASSIVE_LEVEL, and the port driver runs no other callback of an adapter that it finds again.
-        unsafe { found_before.close_slots() };
-        if found_before.header.rundown.close(ptr::null_mut()).is_none()
-            && !found_before.header.rundown.is_idle()
-        {
-            // A work item is still queued or running: it must not find its slot cleared.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    if live.header.life.swap(LIVE, Ordering::AcqRel) != FRESH {
+        // SAFETY: PASSIVE_LEVEL, and the port driver starts nothing else on an adapter that it finds again.
+        if !unsafe { live.revive() } {
             return SP_RETURN_ERROR;
         }
-        let uncached = found_before.uncached();
-        // SAFETY: nothing is outstanding, zeroes are valid, and no reference is used after this.
-        unsafe { extension.cast::<Extension<'_, M>>().write_bytes(0, 1) };
-        // SAFETY: as at the first call.
-        let again = unsafe { Extension::<M>::from_raw(extension) };
-        again.header.life.store(LIVE, Ordering::Release);
-        if let Some(uncached) = uncached {
-            // SAFETY: HwStorFindAdapter runs alone.
-            unsafe { again.header.uncached.get().write(uncached) };
-        }
     }
-    // SAFETY: prepared above.
-    let extension = unsafe { Extension::<M>::from_raw(extension) };
     // SAFETY: HwStorFindAdapter is running with this configuration.
-    let mut cx = unsafe { FindAdapter::new(extension, configuration) };
-    match M::find_adapter(&mut cx, &extension.adapter) {
+    let mut cx = unsafe { FindAdapter::new(live, configuration) };
+    let error = match M::find_adapter(&mut cx, live.adapter()) {
         Ok(limits) => {
             cx.apply(&limits);
-            SP_RETURN_FOUND
+            return SP_RETURN_FOUND;
         }
         Err(FindError::NotFound) => SP_RETURN_NOT_FOUND,
         Err(FindError::Error) => SP_RETURN_ERROR,
         Err(FindError::BadConfig) => SP_RETURN_BAD_CONFIG,
-    }
+    };
+    // SAFETY: PASSIVE_LEVEL. No removal SRB follows.
+    let _ = unsafe { live.run_down() };
+    error
 }
 
 /// `HwStorInitialize`.
@@ -231,15 +156,19 @@ unsafe extern "C" fn initialize<M: Miniport>(extension: PVOID) -> BOOLEAN {
     live.header
         .messages
         .store(count_messages(extension), Ordering::Release);
-    if live.header.dpcs_ready.load(Ordering::Acquire) == 0 {
-        // SAFETY: HwStorInitialize is running. Without this call nothing at PASSIVE_LEVEL would run.
-        if !unsafe { ffi::enable_passive_initialization(extension, Some(passive_initialize::<M>)) } {
-            return ffi::boolean(false);
-        }
-    }
+    // Without passive initialisation nothing at PASSIVE_LEVEL would run.
+    let prepared = live.header.started.is_open()
+        // SAFETY: HwStorInitialize is running.
+        || unsafe { ffi::enable_passive_initialization(extension, Some(passive_initialize::<M>)) };
     // SAFETY: HwStorInitialize runs at DIRQL or below.
     let cx = unsafe { Context::new(live) };
-    ffi::boolean(M::initialize(&cx, &live.adapter).is_ok())
+    let initialized = prepared && M::initialize(&cx, live.adapter()).is_ok();
+    if !initialized {
+        // Nothing runs yet. What exists cannot be freed at this IRQL: HwStorFindAdapter does it if it comes again; if it
+        // does not, the port driver's objects are leaked.
+        live.header.rundown.close_without_srb();
+    }
+    ffi::boolean(initialized)
 }
 
 /// Counts the messages that the platform granted (`StorPortGetMSIInfo` until it refuses).
@@ -259,16 +188,29 @@ fn count_messages(extension: PVOID) -> u32 {
 unsafe extern "C" fn passive_initialize<M: Miniport>(extension: PVOID) -> BOOLEAN {
     // SAFETY: HwStorInitialize has succeeded.
     let live = unsafe { Extension::<M>::from_raw(extension) };
-    if live.header.dpcs_ready.load(Ordering::Acquire) == 0 {
+    if live.header.started.is_open() {
+        // Asked for once, when the adapter was not started.
+        return ffi::boolean(true);
+    }
+    if live.header.dpcs_ready.swap(1, Ordering::AcqRel) == 0 {
         for slot in live.table.dpcs() {
             // SAFETY: the DPC object lies in the extension and was never queued.
             unsafe { ffi::initialize_dpc(extension, slot.dpc.get(), Some(dpc::<M>)) };
         }
-        live.header.dpcs_ready.store(1, Ordering::Release);
     }
-    // SAFETY: HwStorPassiveInitialize runs at PASSIVE_LEVEL without a lock.
-    let cx = unsafe { Context::new(live) };
-    ffi::boolean(M::passive_initialize(&cx, &live.adapter).is_ok())
+    // SAFETY: HwStorPassiveInitialize runs at PASSIVE_LEVEL without a lock, and `started` is shut.
+    let mut cx = unsafe { Context::new(live) };
+    let started = M::passive_initialize(&mut cx, live.adapter()).is_ok();
+    if !started {
+        // SAFETY: PASSIVE_LEVEL. No removal SRB follows.
+        let _ = unsafe { live.run_down() };
+    } else if live.header.started.open() {
+        // Which DPCs were issued meanwhile is not kept: a run too many does no harm.
+        for index in 0..live.table.dpcs().len() {
+            live.issue_dpc(index);
+        }
+    }
+    ffi::boolean(started)
 }
 
 /// `HwStorBuildIo`.
@@ -292,22 +234,20 @@ unsafe extern "C" fn start_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_
         unsafe { complete_malformed(extension, srb.cast()) };
         return ffi::boolean(true);
     };
-    if live.header.rundown.is_closed() {
-        let _ = request.complete(&cx, Completion::Status(SrbStatus::NoDevice));
-    } else if request.pnp_of_adapter() == Some(PnpAction::Remove) {
-        M::remove(&mut cx, &live.adapter);
-        let held = request.pointer();
+    if request.pnp_of_adapter() == Some(PnpAction::Remove)
+        && live.header.rundown.close(request.pointer().cast())
+    {
         let _ = request.parked();
-        // SAFETY: the StartIo lock is held, and no other.
-        unsafe { live.barrier() };
-        // SAFETY: DISPATCH_LEVEL under the StartIo lock.
-        unsafe { live.close_slots() };
-        if let Some(srb) = live.header.rundown.close(held.cast()) {
-            // SAFETY: the rundown gives the SRB to exactly one caller.
-            unsafe { complete_held(extension, srb) };
-        }
+        // SAFETY: DISPATCH_LEVEL under the StartIo lock; closing the rundown gave us a reference.
+        unsafe { live.remove(&mut cx) };
+        // SAFETY: our reference; nothing of the extension is used after this.
+        unsafe { Extension::<M>::release_reference(extension) };
+    } else if live.header.rundown.is_closed() {
+        let _ = request.complete(&cx, Completion::Status(SrbStatus::NoDevice));
+    } else if live.header.started.is_open() {
+        let _ = M::start_io(&mut cx, live.adapter(), request);
     } else {
-        let _ = M::start_io(&mut cx, &live.adapter, request);
+        let _ = request.complete(&cx, Completion::Status(SrbStatus::Busy));
     }
     ffi::boolean(true)
 }
@@ -316,21 +256,30 @@ unsafe extern "C" fn start_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_
 unsafe extern "C" fn line_interrupt<M: Miniport>(extension: PVOID) -> BOOLEAN {
     // SAFETY: the adapter was found.
     let live = unsafe { Extension::<M>::from_raw(extension) };
+    // Until the device is masked its level has to be taken back, or the routine would never end.
+    if live.header.deaf.load(Ordering::Acquire) != 0 {
+        return ffi::boolean(false);
+    }
     // SAFETY: DIRQL under the interrupt lock.
     let cx = unsafe { Context::new(live) };
-    ffi::boolean(M::line_interrupt(&cx, &live.adapter) == Claim::Claimed)
+    ffi::boolean(M::line_interrupt(&cx, live.adapter()) == Claim::Claimed)
 }
 
 /// `HwMSInterruptRoutine`.
 pub(crate) unsafe extern "C" fn message_interrupt<M: Miniport>(extension: PVOID, message: ULONG) -> BOOLEAN {
     // SAFETY: the adapter was found.
     let live = unsafe { Extension::<M>::from_raw(extension) };
+    if live.header.rundown.is_closed() {
+        return ffi::boolean(true);
+    }
     // SAFETY: DIRQL under the message's lock.
     let cx = unsafe { Context::new(live) };
-    ffi::boolean(M::message_interrupt(&cx, &live.adapter, message) == Claim::Claimed)
+    ffi::boolean(M::message_interrupt(&cx, live.adapter(), message) == Claim::Claimed)
 }
 
 /// `HwStorDpcRoutine`: the first argument is the DPC's index.
+///
+/// Holds a rundown reference while it runs: no lock that removal could pass is held around it.
 unsafe extern "C" fn dpc<M: Miniport>(_dpc: PSTOR_DPC, extension: PVOID, index: PVOID, _argument: PVOID) {
     // SAFETY: the adapter was started.
     let live = unsafe { Extension::<M>::from_raw(extension) };
@@ -338,12 +287,20 @@ unsafe extern "C" fn dpc<M: Miniport>(_dpc: PSTOR_DPC, extension: PVOID, index: 
     let Some(slot) = live.table.dpcs().get(index) else {
         return;
     };
-    if live.header.rundown.is_closed() {
+    if !live.header.rundown.acquire() {
         return;
     }
-    // SAFETY: a DPC runs at DISPATCH_LEVEL; it takes no lock by itself.
-    let context: Context<'_, M, Dispatch, Unshared> = unsafe { Context::new(live) };
-    M::dpc(&mut Dpc { context, slot, index }, &live.adapter);
+    // A DPC that was queued before the adapter was found again waits like any other until it is started.
+    if live.header.started.pass_or_note() && slot.serial.begin() {
+        // SAFETY: a DPC runs at DISPATCH_LEVEL; it takes no lock by itself.
+        let context: Context<'_, M, Dispatch, Unshared> = unsafe { Context::new(live) };
+        M::dpc(&mut Dpc { context, slot, index }, live.adapter());
+        if slot.serial.end() {
+            live.issue_dpc(index);
+        }
+    }
+    // SAFETY: our reference; nothing of the extension is used after this.
+    unsafe { Extension::<M>::release_reference(extension) };
 }
 
 /// `HwStorStateChange`: the notification is processed; another may follow.
@@ -363,12 +320,15 @@ pub(crate) unsafe extern "C" fn state_change<M: Miniport>(
 unsafe extern "C" fn reset_bus<M: Miniport>(extension: PVOID, path: ULONG) -> BOOLEAN {
     // SAFETY: the adapter was started.
     let live = unsafe { Extension::<M>::from_raw(extension) };
+    if !live.header.started.is_open() {
+        return ffi::boolean(false);
+    }
     // SAFETY: HwStorResetBus runs at DISPATCH_LEVEL under the StartIo lock.
     let mut cx = unsafe { Context::new(live) };
     let Ok(path) = u8::try_from(path) else {
         return ffi::boolean(false);
     };
-    ffi::boolean(M::reset_bus(&mut cx, &live.adapter, path) == ResetOutcome::Done)
+    ffi::boolean(M::reset_bus(&mut cx, live.adapter(), path) == ResetOutcome::Done)
 }
 
 /// Marks the supported types in a `SCSI_SUPPORTED_CONTROL_TYPE_LIST`.
@@ -421,10 +381,10 @@ unsafe extern "C" fn adapter_control<M: Miniport>(
     let cx = unsafe { Context::new(live) };
     match kind {
         Kind::ScsiStopAdapter => {
-            M::stop(&cx, &live.adapter);
+            M::stop(&cx, live.adapter());
             done(true)
         }
-        Kind::ScsiRestartAdapter => done(M::restart(&cx, &live.adapter).is_ok()),
+        Kind::ScsiRestartAdapter => done(M::restart(&cx, live.adapter()).is_ok()),
         _ => done(false),
     }
 }
@@ -466,13 +426,18 @@ unsafe extern "C" fn unit_control<M: Miniport>(
     let address = unsafe { address.read_unaligned() };
     // SAFETY: the adapter was found.
     let live = unsafe { Extension::<M>::from_raw(extension) };
+    if !live.header.started.is_open() || !live.header.rundown.acquire() {
+        return done(false);
+    }
     // SAFETY: HwStorUnitControl runs at most at DISPATCH_LEVEL without a lock.
-    let cx: Context<'_, M, UpToDispatch, Unshared> = unsafe { Context::new(live) };
+    let mut cx: Context<'_, M, UpToDispatch, Unshared> = unsafe { Context::new(live) };
     let unit = Address {
         path: address.Path,
         target: address.Target,
         lun: address.Lun,
     };
-    M::unit_control(&cx, &live.adapter, unit, event);
+    M::unit_control(&mut cx, live.adapter(), unit, event);
+    // SAFETY: our reference; nothing of the extension is used after this.
+    unsafe { Extension::<M>::release_reference(extension) };
     done(true)
 }

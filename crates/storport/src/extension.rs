@@ -1,10 +1,21 @@
 //! The device extension: the framework's tables before the miniport's adapter.
 
-use core::{cell::UnsafeCell, ffi::c_void, ptr::NonNull, sync::atomic::AtomicU32};
+use core::{
+    cell::UnsafeCell,
+    ffi::c_void,
+    ptr::NonNull,
+    sync::atomic::{AtomicU32, AtomicU64},
+};
 
 use wdk_sys::{STOR_ADDR_BTL8, STOR_DPC};
 
-use crate::{miniport::Miniport, rundown::Rundown, timer::TimerSlot, work_item::WorkSlot};
+use crate::{
+    miniport::Miniport,
+    rundown::Rundown,
+    serial::{Gate, Serial},
+    timer::TimerSlot,
+    work_item::WorkSlot,
+};
 
 /// How many work items, timers and DPCs a miniport uses at most: an argument of [`Miniport::Slots`].
 pub struct Slots<const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize>;
@@ -64,31 +75,46 @@ unsafe impl<S, const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize> 
 #[repr(C)]
 pub struct DpcSlot<S> {
     pub(crate) dpc: UnsafeCell<STOR_DPC>,
+    /// One run of the routine at a time.
+    pub(crate) serial: Serial,
     pub(crate) state: UnsafeCell<S>,
 }
 
 /// What the framework itself keeps.
+///
+/// `dpcs_ready`, `state_change`, `state_change_used` and `latest` outlast a repeated `HwStorFindAdapter`: the port driver may
+/// still have the DPC objects and the address, and the clock does not go back.
 #[repr(C)]
 pub(crate) struct Header {
     /// [`FRESH`], [`LIVE`].
     pub(crate) life: AtomicU32,
-    /// `HwPassiveInitialize` has initialised the DPC objects.
+    /// The DPC objects are initialised.
     pub(crate) dpcs_ready: AtomicU32,
     pub(crate) rundown: Rundown,
+    /// Open once `HwStorPassiveInitialize` has ended well. Until then nothing runs that holds, or takes, the StartIo lock:
+    /// no request, no timer, no work item, no DPC routine.
+    pub(crate) started: Gate,
+    /// The miniport has masked the device for removal: line interrupts are not ours any more.
+    pub(crate) deaf: AtomicU32,
     pub(crate) uncached: UnsafeCell<Uncached>,
     /// The address of the one outstanding state-change notification, and whether it is in use.
     pub(crate) state_change: UnsafeCell<STOR_ADDR_BTL8>,
     pub(crate) state_change_used: AtomicU32,
     /// Messages that the platform granted.
     pub(crate) messages: AtomicU32,
+    /// The latest time that was told, in microseconds.
+    pub(crate) latest: AtomicU64,
 }
+
+const STOR_FEATURE_VIRTUAL_MINIPORT: u32 = 0x1;
+const STOR_FEATURE_ADAPTER_CONTROL_PRE_FINDADAPTER: u32 = 0x100;
 
 /// Never found before.
 pub(crate) const FRESH: u32 = 0;
 /// Found: the tables are in use.
 pub(crate) const LIVE: u32 = 0x4C49_5645;
 
-/// The uncached extension: obtained once in the adapter's life, also over repeated `HwFindAdapter`.
+/// The uncached extension that `HwStorFindAdapter` obtained last.
 #[derive(Clone, Copy)]
 pub(crate) struct Uncached {
     pub(crate) base: *mut u8,
@@ -105,7 +131,8 @@ pub(crate) struct Extension<'dev, M: Miniport> {
     pub(crate) header: Header,
     pub(crate) table: <M::Slots as SlotCounts>::Table<M::DpcState<'dev>>,
     pub(crate) start_io: UnsafeCell<M::StartIoState<'dev>>,
-    pub(crate) adapter: M::Adapter<'dev>,
+    /// In a cell only because a repeated `HwStorFindAdapter` zeroes it.
+    adapter: UnsafeCell<M::Adapter<'dev>>,
 }
 
 impl<'dev, M: Miniport> Extension<'dev, M> {
@@ -135,6 +162,14 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
             align_of::<M::SrbExtension>() <= 64,
             "SRB extensions are aligned by the framework up to 64 bytes"
         );
+        assert!(
+            M::FEATURES & STOR_FEATURE_VIRTUAL_MINIPORT == 0,
+            "this framework is for physical miniports"
+        );
+        assert!(
+            M::FEATURES & STOR_FEATURE_ADAPTER_CONTROL_PRE_FINDADAPTER == 0,
+            "no callback runs before HwStorFindAdapter"
+        );
     };
 
     /// The extension behind the port driver's pointer.
@@ -145,6 +180,27 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
     pub(crate) unsafe fn from_raw(extension: *mut c_void) -> &'dev Self {
         // SAFETY: the caller's promise.
         unsafe { &*extension.cast::<Self>() }
+    }
+
+    /// The miniport's adapter.
+    pub(crate) fn adapter(&self) -> &M::Adapter<'dev> {
+        // SAFETY: it is written only by `clear`, whose caller promises that nobody uses it.
+        unsafe { &*self.adapter.get() }
+    }
+
+    /// Puts everything that is the miniport's back to zeroes.
+    ///
+    /// # Safety
+    /// Nobody uses the adapter, the StartIo state or a DPC's state, nor has a reference to one.
+    pub(crate) unsafe fn clear(&self) {
+        for slot in self.table.dpcs() {
+            // SAFETY: the caller's promise; zeroes are valid (`FromZeros`).
+            unsafe { slot.state.get().write_bytes(0, 1) };
+        }
+        // SAFETY: as above.
+        unsafe { self.start_io.get().write_bytes(0, 1) };
+        // SAFETY: as above.
+        unsafe { self.adapter.get().write_bytes(0, 1) };
     }
 
     /// The pointer that the DDI wants.

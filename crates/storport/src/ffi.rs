@@ -147,40 +147,6 @@ pub(crate) unsafe fn get_msi_info(extension: PVOID, message: u32, information: *
     }
 }
 
-/// `StorPortAcquireMSISpinLock`. Any IRQL. Returns (status, old IRQL).
-///
-/// # Safety
-/// `extension` is live; the caller releases the lock with what was returned.
-pub(crate) unsafe fn acquire_msi_spin_lock(extension: PVOID, message: u32) -> (u32, u32) {
-    let mut old_irql = 0_u32;
-    // SAFETY: the arguments are the documented ones.
-    let status = unsafe {
-        StorPortExtendedFunction(
-            Function::ExtFunctionAcquireMSISpinLock,
-            extension,
-            message,
-            &raw mut old_irql,
-        )
-    };
-    (status, old_irql)
-}
-
-/// `StorPortReleaseMSISpinLock`.
-///
-/// # Safety
-/// The caller holds the lock of `message`; `old_irql` came from acquiring it.
-pub(crate) unsafe fn release_msi_spin_lock(extension: PVOID, message: u32, old_irql: u32) -> u32 {
-    // SAFETY: the arguments are the documented ones.
-    unsafe {
-        StorPortExtendedFunction(
-            Function::ExtFunctionReleaseMSISpinLock,
-            extension,
-            message,
-            old_irql,
-        )
-    }
-}
-
 /// `StorPortEnablePassiveInitialization`: in `HwStorInitialize` only.
 ///
 /// # Safety

@@ -3,7 +3,7 @@
 use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
 
 use wdk_sys::{
-    _BUS_DATA_TYPE, _INTERRUPT_SYNCHRONIZATION_MODE, _STOR_SYNCHRONIZATION_MODEL, ACCESS_RANGE,
+    _BUS_DATA_TYPE, _DMA_WIDTH, _INTERRUPT_SYNCHRONIZATION_MODE, _STOR_SYNCHRONIZATION_MODEL, ACCESS_RANGE,
     PORT_CONFIGURATION_INFORMATION,
     storage::{
         StorPortGetBusData, StorPortGetDeviceBase, StorPortGetPhysicalAddress, StorPortGetUncachedExtension,
@@ -12,12 +12,13 @@ use wdk_sys::{
 };
 
 use crate::{
-    context::{Context, Passive, Unshared},
+    context::{Context, Passive, Starting},
     dma::Dma,
     extension::{Extension, Uncached},
     ffi,
     miniport::Miniport,
     register::Registers,
+    srb::srb_extension_size,
 };
 
 /// What the miniport tells of itself: fields of `PORT_CONFIGURATION_INFORMATION`.
@@ -41,15 +42,16 @@ pub struct Limits {
     pub max_io_per_unit: u32,
 }
 
-/// The context of `HwStorFindAdapter`: PASSIVE_LEVEL, nothing else of this adapter runs.
+/// The context of `HwStorFindAdapter`: PASSIVE_LEVEL, nothing else of this adapter runs. Timers and workers can be made
+/// here; they are started and queued once the adapter is started.
 pub struct FindAdapter<'call, 'dev, M: Miniport> {
-    context: Context<'dev, M, Passive, Unshared>,
+    context: Context<'dev, M, Passive, Starting>,
     configuration: NonNull<PORT_CONFIGURATION_INFORMATION>,
     call: PhantomData<&'call mut ()>,
 }
 
 impl<'dev, M: Miniport> Deref for FindAdapter<'_, 'dev, M> {
-    type Target = Context<'dev, M, Passive, Unshared>;
+    type Target = Context<'dev, M, Passive, Starting>;
 
     fn deref(&self) -> &Self::Target {
         &self.context
@@ -156,8 +158,8 @@ impl<'dev, M: Miniport> FindAdapter<'_, 'dev, M> {
     }
 
     /// The uncached extension: at least `length` bytes of DMA memory, page-aligned on the bus, zeroed
-    /// (`StorPortGetUncachedExtension`, then `StorPortGetPhysicalAddress`). Obtained once in the adapter's life; found
-    /// again, a shorter or equal wish gets the same memory.
+    /// (`StorPortGetUncachedExtension`, then `StorPortGetPhysicalAddress`). If the adapter is found again, the port driver
+    /// may answer with the memory of before; then a longer wish than that gets none.
     ///
     /// The configuration that decides how DMA is done is set before, as the page demands: bus master, 64-bit
     /// addresses, scatter/gather, and `largest` as the upper bound of what [`Limits`] will say.
@@ -166,10 +168,7 @@ impl<'dev, M: Miniport> FindAdapter<'_, 'dev, M> {
         const PAGE_BYTES: usize = 4096;
         self.apply(largest);
         let asked = length.checked_add(PAGE_BYTES)?;
-        let uncached = match self.context.extension().uncached() {
-            Some(uncached) => uncached,
-            None => self.obtain_uncached(asked)?,
-        };
+        let uncached = self.obtain_uncached(asked)?;
         // SAFETY: obtained with this length and contiguous on the bus, as checked; it lasts until the adapter is removed.
         let whole = unsafe {
             Dma::new(
@@ -185,12 +184,17 @@ impl<'dev, M: Miniport> FindAdapter<'_, 'dev, M> {
         Some(memory)
     }
 
-    fn obtain_uncached(&mut self, length: usize) -> Option<Uncached> {
-        let bytes = u32::try_from(length).ok()?;
+    fn obtain_uncached(&mut self, wanted: usize) -> Option<Uncached> {
+        let bytes = u32::try_from(wanted).ok()?;
         // SAFETY: HwStorFindAdapter is running, and SrbExtensionSize was set at registration.
         let base =
             unsafe { StorPortGetUncachedExtension(self.context.raw(), self.configuration.as_ptr(), bytes) };
         let base = NonNull::new(base.cast::<u8>())?;
+        // Memory that was obtained before is not made longer by asking again.
+        let length = match self.context.extension().uncached() {
+            Some(before) if before.base == base.as_ptr() => before.length,
+            _ => wanted,
+        };
         let mut contiguous = 0_u32;
         // SAFETY: the uncached extension is translated without an SRB.
         let bus_address = unsafe {
@@ -221,7 +225,13 @@ impl<'dev, M: Miniport> FindAdapter<'_, 'dev, M> {
         const SCSI_DMA64_MINIPORT_FULL64BIT_SUPPORTED: u8 = 2;
         const STOR_MAP_NON_READ_WRITE_BUFFERS: u8 = 2;
         let yes = ffi::boolean(true);
+        let srb_extension_size = srb_extension_size::<M>();
         let configuration = self.configuration_mut();
+        configuration.SrbExtensionSize = u32::try_from(srb_extension_size).unwrap_or(u32::MAX);
+        // A PCI bus master: width and 32-bit addresses as the page of StorPortGetUncachedExtension wants them filled in;
+        // the members for a DMA controller's channel are left as they are.
+        configuration.DmaWidth = _DMA_WIDTH::Width32Bits;
+        configuration.Dma32BitAddresses = yes;
         configuration.Master = yes;
         configuration.ScatterGather = yes;
         configuration.NeedPhysicalAddresses = yes;

@@ -6,7 +6,7 @@
 //! the lifetime `'dev`, so that it can be kept in the adapter and nowhere else.
 //!
 //! The port driver's half is compiled for Windows only; the parts that decide something ([`slot`], [`rundown`],
-//! [`cell`], [`status`], [`srb::extended`]) build and are tested everywhere.
+//! [`serial`], [`cell`], [`status`], [`srb::extended`]) build and are tested everywhere.
 #![no_std]
 #![expect(unsafe_code, reason = "this crate is the boundary to the port driver")]
 #![cfg_attr(
@@ -21,8 +21,12 @@
     )
 )]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod cell;
 pub mod rundown;
+pub mod serial;
 pub mod slot;
 pub mod srb;
 pub mod status;
@@ -41,6 +45,8 @@ mod extension;
 mod ffi;
 #[cfg(windows)]
 pub mod find_adapter;
+#[cfg(windows)]
+mod lifecycle;
 #[cfg(windows)]
 pub mod miniport;
 #[cfg(windows)]

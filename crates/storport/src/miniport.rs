@@ -73,7 +73,7 @@ pub trait Miniport: Sized + 'static {
     /// How many work items, timers and DPCs are used at most: [`Slots`].
     type Slots: SlotCounts;
 
-    /// `STOR_FEATURE_*` bits.
+    /// `STOR_FEATURE_*` bits. A virtual miniport, and adapter control before `HwStorFindAdapter`, do not compile.
     const FEATURES: u32;
 
     /// `HwStorFindAdapter`. PASSIVE_LEVEL.
@@ -94,12 +94,12 @@ pub trait Miniport: Sized + 'static {
         adapter: &'dev Self::Adapter<'dev>,
     ) -> Result<(), InitializeError>;
 
-    /// `HwStorPassiveInitialize`. PASSIVE_LEVEL. The DPC objects are ready.
+    /// `HwStorPassiveInitialize`. PASSIVE_LEVEL. DPCs that are issued run when this has ended well.
     ///
     /// # Errors
     /// If the adapter cannot be started.
     fn passive_initialize<'dev>(
-        cx: &PassiveInitialize<'dev, Self>,
+        cx: &mut PassiveInitialize<'dev, Self>,
         adapter: &'dev Self::Adapter<'dev>,
     ) -> Result<(), InitializeError>;
 
@@ -123,7 +123,7 @@ pub trait Miniport: Sized + 'static {
     /// `HwStorInterrupt`, for line interrupts. DIRQL, under the interrupt lock.
     fn line_interrupt<'dev>(cx: &LineInterrupt<'dev, Self>, adapter: &'dev Self::Adapter<'dev>) -> Claim;
 
-    /// A DPC routine. DISPATCH_LEVEL, serialised for each DPC.
+    /// A DPC routine. DISPATCH_LEVEL, one at a time for each DPC. Runs may be more than issues.
     fn dpc<'dev>(cx: &mut Dpc<'dev, Self>, adapter: &'dev Self::Adapter<'dev>);
 
     /// A timer. DISPATCH_LEVEL, under the StartIo lock.
@@ -150,13 +150,13 @@ pub trait Miniport: Sized + 'static {
 
     /// `HwStorUnitControl`. PASSIVE_LEVEL or DISPATCH_LEVEL.
     fn unit_control<'dev>(
-        cx: &UnitControl<'dev, Self>,
+        cx: &mut UnitControl<'dev, Self>,
         adapter: &'dev Self::Adapter<'dev>,
         unit: Address,
         event: UnitEvent,
     );
 
-    /// The adapter's PNP remove SRB has come: mask the device. The framework then runs down its slots and
-    /// completes the SRB.
+    /// The adapter's PNP remove SRB has come: mask the device, and complete what it has. Timers, work items and DPCs can
+    /// no longer be started. The framework then runs down its slots and completes the SRB.
     fn remove<'dev>(cx: &mut StartIo<'dev, Self>, adapter: &'dev Self::Adapter<'dev>);
 }

@@ -5,16 +5,19 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use zerocopy::FromZeros;
 
 const CLOSED: u32 = 1 << 31;
+const HELD: u32 = 1 << 30;
+const COUNT: u32 = HELD - 1;
 
 /// Counts the references that keep an adapter alive, and holds the removal SRB until the last is gone.
 ///
-/// All zeroes is open with no reference.
+/// All zeroes is open with no reference. Every field is an atomic, so that the memory may be gone as soon as the
+/// reference is: [`Rundown::release`] touches nothing after its decrement, unless it took the last reference and an SRB
+/// is held, which keeps the memory until that SRB is completed.
 #[derive(Debug, FromZeros)]
 #[repr(C)]
 pub struct Rundown {
-    word: AtomicU32,
-    _reserved: u32,
     held: AtomicPtr<u8>,
+    word: AtomicU32,
 }
 
 impl Rundown {
@@ -22,18 +25,19 @@ impl Rundown {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            word: AtomicU32::new(0),
-            _reserved: 0,
             held: AtomicPtr::new(core::ptr::null_mut()),
+            word: AtomicU32::new(0),
         }
     }
 
+    fn update(&self, next: impl FnMut(u32) -> Option<u32>) -> Result<u32, u32> {
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, next)
+    }
+
     /// Takes a reference; false once removal has begun.
+    #[must_use]
     pub fn acquire(&self) -> bool {
-        self.word
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-                (word & CLOSED == 0).then_some(word.saturating_add(1))
-            })
+        self.update(|word| (word & CLOSED == 0 && word & COUNT != COUNT).then(|| word.wrapping_add(1)))
             .is_ok()
     }
 
@@ -41,21 +45,46 @@ impl Rundown {
     #[must_use]
     pub fn release(&self) -> Option<*mut u8> {
         let before = self
-            .word
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-                (word & !CLOSED != 0).then(|| word.wrapping_sub(1))
-            })
+            .update(|word| (word & COUNT != 0).then(|| word.wrapping_sub(1)))
             .ok()?;
-        (before == CLOSED | 1).then(|| self.take_held()).flatten()
+        // Without HELD nobody keeps the memory: not even a look at `held` is allowed.
+        if before != CLOSED | HELD | 1 {
+            return None;
+        }
+        let held = self.held.swap(core::ptr::null_mut(), Ordering::AcqRel);
+        (!held.is_null()).then_some(held)
     }
 
-    /// Removal begins: no more references. Holds `srb` until the last one is gone; gives it back at once if none
-    /// is outstanding.
+    /// Removal begins: no more references, and `srb` is held until the last one is gone. The caller has one itself, for
+    /// as long as it tears down; its [`Rundown::release`] gives the SRB back at once if no other is outstanding.
+    ///
+    /// False, and no reference, if an SRB is held already.
     #[must_use]
-    pub fn close(&self, srb: *mut u8) -> Option<*mut u8> {
+    pub fn close(&self, srb: *mut u8) -> bool {
+        let closed = self.update(|word| {
+            (word & HELD == 0 && word & COUNT != COUNT).then(|| (word | CLOSED | HELD).wrapping_add(1))
+        });
+        if closed.is_err() {
+            return false;
+        }
+        // The caller's own reference keeps every other from being the last; its release publishes this.
         self.held.store(srb, Ordering::Release);
-        let before = self.word.fetch_or(CLOSED, Ordering::AcqRel);
-        (before & !CLOSED == 0).then(|| self.take_held()).flatten()
+        true
+    }
+
+    /// No more references, without an SRB to hold: the start has failed, or the adapter is found again. An SRB that is
+    /// held stays held.
+    pub fn close_without_srb(&self) {
+        self.word.fetch_or(CLOSED, Ordering::AcqRel);
+    }
+
+    /// Open again. False, and no change, unless it is closed, no reference is outstanding and no SRB is held.
+    #[must_use]
+    pub fn reopen(&self) -> bool {
+        self.held.load(Ordering::Acquire).is_null()
+            && self
+                .update(|word| (word & CLOSED != 0 && word & COUNT == 0).then_some(0))
+                .is_ok()
     }
 
     /// Removal has begun.
@@ -67,12 +96,7 @@ impl Rundown {
     /// No reference is outstanding.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.word.load(Ordering::Acquire) & !CLOSED == 0
-    }
-
-    fn take_held(&self) -> Option<*mut u8> {
-        let held = self.held.swap(core::ptr::null_mut(), Ordering::AcqRel);
-        (!held.is_null()).then_some(held)
+        self.word.load(Ordering::Acquire) & COUNT == 0
     }
 }
 
@@ -87,11 +111,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_idle_adapter_gives_the_srb_back_at_once() {
+    fn an_idle_adapter_gives_the_srb_back_when_the_teardown_ends() {
         let rundown = Rundown::new();
         let mut srb = 1u8;
-        assert_eq!(rundown.close(&raw mut srb), Some(&raw mut srb));
+        assert!(rundown.close(&raw mut srb));
         assert!(!rundown.acquire());
+        assert_eq!(rundown.release(), Some(&raw mut srb));
+        assert_eq!(rundown.release(), None);
     }
 
     #[test]
@@ -100,7 +126,8 @@ mod tests {
         let mut srb = 1u8;
         assert!(rundown.acquire());
         assert!(rundown.acquire());
-        assert_eq!(rundown.close(&raw mut srb), None);
+        assert!(rundown.close(&raw mut srb));
+        assert_eq!(rundown.release(), None);
         assert_eq!(rundown.release(), None);
         assert_eq!(rundown.release(), Some(&raw mut srb));
         assert_eq!(rundown.release(), None);
@@ -112,5 +139,42 @@ mod tests {
         assert!(rundown.acquire());
         assert_eq!(rundown.release(), None);
         assert!(!rundown.is_closed());
+    }
+
+    #[test]
+    fn what_closes_without_an_srb_lets_a_held_one_be() {
+        let rundown = Rundown::new();
+        let mut srb = 1u8;
+        let mut other = 2u8;
+        assert!(rundown.close(&raw mut srb));
+        rundown.close_without_srb();
+        assert!(!rundown.close(&raw mut other));
+        assert!(!rundown.reopen());
+        assert_eq!(rundown.release(), Some(&raw mut srb));
+        assert!(rundown.reopen());
+    }
+
+    #[test]
+    fn the_last_reference_of_a_failed_start_gives_nothing() {
+        let rundown = Rundown::new();
+        assert!(rundown.acquire());
+        rundown.close_without_srb();
+        assert!(!rundown.is_idle());
+        assert!(!rundown.reopen());
+        assert_eq!(rundown.release(), None);
+        assert!(rundown.is_idle());
+        assert!(rundown.reopen());
+        assert!(rundown.acquire());
+    }
+
+    #[test]
+    fn a_removal_srb_after_a_failed_start_is_held_like_any_other() {
+        let rundown = Rundown::new();
+        let mut srb = 1u8;
+        assert!(rundown.acquire());
+        rundown.close_without_srb();
+        assert!(rundown.close(&raw mut srb));
+        assert_eq!(rundown.release(), None);
+        assert_eq!(rundown.release(), Some(&raw mut srb));
     }
 }

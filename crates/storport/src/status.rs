@@ -93,9 +93,7 @@ documented_errors! {
 documented_errors! {
     /// Why `StorPortInitializeTimer` gave no timer.
     InitializeTimerError {
-        /// Not implemented by this version of Windows.
-        NotImplemented = NOT_IMPLEMENTED,
-        /// Too many timers (before Windows 8).
+        /// More timers than are supported.
         TooMany = UNSUCCESSFUL,
         /// Called above `DISPATCH_LEVEL`.
         InvalidIrql = INVALID_IRQL,
@@ -109,14 +107,26 @@ documented_errors! {
 documented_errors! {
     /// Why `StorPortRequestTimer` refused.
     RequestTimerError {
-        /// An earlier request is still active.
+        /// An earlier request is active: its routine has not been called.
         Busy = BUSY,
-        /// The timer is gone, or the device is being removed.
-        InvalidDeviceState = INVALID_DEVICE_STATE,
-        /// Not implemented by this version of Windows.
-        NotImplemented = NOT_IMPLEMENTED,
-        /// A pointer is NULL.
+        /// A pointer is NULL, or the timer is invalid.
         InvalidParameter = INVALID_PARAMETER,
+        /// No memory to put the request off until the IRQL is low enough.
+        InsufficientResources = INSUFFICIENT_RESOURCES,
+    }
+}
+
+documented_errors! {
+    /// Why `StorPortFreeTimer` did not free.
+    FreeTimerError {
+        /// The timer is already free.
+        AlreadyFree = UNSUCCESSFUL,
+        /// Called above `DISPATCH_LEVEL`.
+        InvalidIrql = INVALID_IRQL,
+        /// The device extension or the timer is NULL.
+        InvalidParameter = INVALID_PARAMETER,
+        /// No memory to free the timer with.
+        InsufficientResources = INSUFFICIENT_RESOURCES,
     }
 }
 
@@ -171,6 +181,48 @@ mod tests {
                 Err(FreeWorkerError::AlreadyFree),
                 Err(FreeWorkerError::InvalidIrql),
                 Err(FreeWorkerError::InvalidParameter)
+            ]
+        );
+    }
+
+    #[test]
+    fn every_documented_code_of_the_timer_calls_is_distinct() {
+        assert_eq!(
+            [
+                UNSUCCESSFUL,
+                INVALID_IRQL,
+                INVALID_PARAMETER,
+                INSUFFICIENT_RESOURCES
+            ]
+            .map(InitializeTimerError::check),
+            [
+                Err(InitializeTimerError::TooMany),
+                Err(InitializeTimerError::InvalidIrql),
+                Err(InitializeTimerError::InvalidParameter),
+                Err(InitializeTimerError::InsufficientResources)
+            ]
+        );
+        assert_eq!(
+            [BUSY, INVALID_PARAMETER, INSUFFICIENT_RESOURCES].map(RequestTimerError::check),
+            [
+                Err(RequestTimerError::Busy),
+                Err(RequestTimerError::InvalidParameter),
+                Err(RequestTimerError::InsufficientResources)
+            ]
+        );
+        assert_eq!(
+            [
+                UNSUCCESSFUL,
+                INVALID_IRQL,
+                INVALID_PARAMETER,
+                INSUFFICIENT_RESOURCES
+            ]
+            .map(FreeTimerError::check),
+            [
+                Err(FreeTimerError::AlreadyFree),
+                Err(FreeTimerError::InvalidIrql),
+                Err(FreeTimerError::InvalidParameter),
+                Err(FreeTimerError::InsufficientResources)
             ]
         );
     }

@@ -1,4 +1,9 @@
 //! Timers: `StorPortInitializeTimer`, `StorPortRequestTimer`, `StorPortFreeTimer`.
+//!
+//! A timer is a framework-owned slot in the device extension; a [`TimerHandle`] is an index with a generation and has
+//! no drop glue. Each accepted request leads to exactly one run of the routine: a request is never cancelled, because
+//! whether a cancelled timer's routine may still be on its way is not documented. Removal waits for the routine of
+//! a timer that is set, which is why a delay is at most [`MAX_DELAY`].
 
 use core::{
     ffi::c_void,
@@ -11,18 +16,21 @@ use core::{
 use wdk_sys::PVOID;
 
 use crate::{
-    context::{AtMostDispatch, Context, Exclusion, Irql, Timer},
+    context::{AtMostDispatch, Context, Exclusion, Irql, Running, Timer},
     extension::{Extension, SlotTable},
     ffi,
     miniport::Miniport,
     slot::{Generation, Refused, Release, Slot},
-    status::{InitializeTimerError, RequestTimerError, SUCCESS},
+    status::{FreeTimerError, InitializeTimerError, RequestTimerError},
 };
+
+/// Longest delay of a timer: removal of the adapter waits for a timer that is set.
+pub const MAX_DELAY: Duration = Duration::from_secs(10);
 
 /// A timer slot. All zeroes is vacant.
 #[repr(C)]
 pub struct TimerSlot {
-    state: Slot,
+    pub(crate) state: Slot,
     timer: AtomicPtr<c_void>,
 }
 
@@ -50,46 +58,42 @@ pub enum CreateTimerError {
 pub enum TimerError {
     /// The timer was closed, or the adapter is being removed.
     Gone,
+    /// `HwStorPassiveInitialize` has not ended yet.
+    NotStarted,
     /// An earlier request is still active.
     Busy,
+    /// The delay is longer than [`MAX_DELAY`].
+    TooLong,
     /// `StorPortRequestTimer` said so.
     Request(RequestTimerError),
 }
 
 impl TimerSlot {
+    /// Frees the DDI's timer if the caller is the one who shall; true if the slot's rundown reference is to be dropped.
+    ///
     /// # Safety
-    /// IRQL is at most DISPATCH and `extension` is the live extension that holds the slot.
-    unsafe fn release(&self, extension: PVOID, release: Release) -> bool {
+    /// IRQL is at most DISPATCH, and `extension` is the live extension that holds the slot.
+    pub(crate) unsafe fn release(&self, extension: PVOID, release: Release) -> bool {
         if release == Release::Keep {
             return false;
         }
         let timer = self.timer.load(Ordering::Acquire);
         // SAFETY: the slot elected this caller to free, so nobody else uses the timer.
-        if unsafe { ffi::free_timer(extension, timer) } == SUCCESS {
-            self.state.freed();
-            return true;
+        match FreeTimerError::check(unsafe { ffi::free_timer(extension, timer) }) {
+            Ok(()) | Err(FreeTimerError::AlreadyFree) => self.state.freed(),
+            // Nobody comes later to try again: the port driver's object is leaked, and removal goes on.
+            Err(_) => self.state.retire(),
         }
-        self.state.free_refused();
-        false
+        true
     }
 
-    /// Cancels and closes the timer because the adapter goes; true if it is vacant afterwards and was not before.
-    ///
-    /// # Safety
-    /// As [`Self::release`], and the StartIo lock is held, so that the timer's routine does not run meanwhile.
-    pub(crate) unsafe fn close_for_removal(&self, extension: PVOID) -> bool {
-        let mut release = self.state.close_any();
-        if self.state.is_queued() {
-            let timer = self.timer.load(Ordering::Acquire);
-            // SAFETY: the timer exists as long as its slot is queued; 0 cancels.
-            let _ = unsafe { ffi::request_timer(extension, timer, None, ptr::null_mut(), 0, 0) };
-            // A routine that waits for the lock finds nothing queued and returns.
-            if self.state.retract() {
-                release = self.state.retracted();
-            }
+    /// As [`Self::release`], at an IRQL at which a timer may not be freed: it is leaked.
+    fn give_up(&self, release: Release) -> bool {
+        if release == Release::Keep {
+            return false;
         }
-        // SAFETY: the caller's promise.
-        unsafe { self.release(extension, release) }
+        self.state.retire();
+        true
     }
 }
 
@@ -106,7 +110,7 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
         let mut slots = (0_u32..).zip(extension.table.timers());
         let free = slots.find_map(|(index, slot)| Some((index, slot, slot.state.allocate()?)));
         let Some((index, slot, generation)) = free else {
-            extension.release_reference();
+            self.release_reference();
             return Err(CreateTimerError::NoSlot);
         };
         let mut timer = ptr::null_mut();
@@ -114,11 +118,16 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
         let status = unsafe { ffi::initialize_timer(self.raw(), &mut timer) };
         if let Err(error) = InitializeTimerError::check(status) {
             slot.state.abandon();
-            extension.release_reference();
+            self.release_reference();
             return Err(CreateTimerError::Initialize(error));
         }
         slot.timer.store(timer, Ordering::Release);
-        slot.state.created();
+        let release = slot.state.created();
+        // SAFETY: IRQL is at most DISPATCH; the extension is live.
+        if unsafe { slot.release(self.raw(), release) } {
+            self.release_reference();
+            return Err(CreateTimerError::Removing);
+        }
         Ok(TimerHandle {
             index,
             generation,
@@ -127,13 +136,22 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
     }
 }
 
-impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
+impl<'dev, M: Miniport, I: Irql, X: Running> Context<'dev, M, I, X> {
     /// Starts a timer (`StorPortRequestTimer`; any IRQL): [`Miniport::timer`] runs once after `delay`.
     ///
     /// # Errors
-    /// If an earlier request is active, the timer is closed, or the port driver refuses.
+    /// If an earlier request is active, the delay is longer than [`MAX_DELAY`], the timer is closed, the adapter is not
+    /// started yet, or the port driver refuses.
     pub fn start_timer(&self, timer: TimerHandle<'dev>, delay: Duration) -> Result<(), TimerError> {
         let extension = self.extension();
+        if !extension.header.started.is_open() {
+            return Err(TimerError::NotStarted);
+        }
+        if delay > MAX_DELAY {
+            return Err(TimerError::TooLong);
+        }
+        // 0 would cancel.
+        let microseconds = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX).max(1);
         let slot = extension.table.timers().get(timer.index as usize);
         let Some(slot) = slot.filter(|_| !extension.header.rundown.is_closed()) else {
             return Err(TimerError::Gone);
@@ -144,10 +162,12 @@ impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
                 Refused::Busy => TimerError::Busy,
                 Refused::Gone => TimerError::Gone,
             })?;
-        slot.state.publish();
-        // 0 would cancel.
-        let microseconds = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX).max(1);
-        // SAFETY: the timer belongs to this live slot, which is the context and lives until the routine ran.
+        if !slot.state.publish() {
+            self.end_request(slot, slot.state.retracted());
+            return Err(TimerError::Gone);
+        }
+        // SAFETY: the timer is not freed before this call is declared over; the slot is the context and lives until the
+        // routine ran.
         let status = unsafe {
             ffi::request_timer(
                 self.raw(),
@@ -158,17 +178,31 @@ impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
                 0,
             )
         };
-        let Err(error) = RequestTimerError::check(status) else {
-            return Ok(());
-        };
-        if slot.state.retract() {
-            // A closing slot is left to the removal path: freeing is not legal at every IRQL.
-            if slot.state.retracted() == Release::Free {
-                slot.state.free_refused();
-            }
+        let refused = RequestTimerError::check(status);
+        // If the routine ran in spite of a refusal, the request was as good as taken.
+        if let Err(error) = refused
+            && slot.state.retract()
+        {
+            self.end_request(slot, slot.state.retracted());
             return Err(TimerError::Request(error));
         }
+        self.end_request(slot, slot.state.called());
         Ok(())
+    }
+
+    /// Does what the end of a DDI call leaves to this caller.
+    fn end_request(&self, slot: &TimerSlot, release: Release) {
+        let drop_reference = if I::AT_MOST_DISPATCH {
+            // SAFETY: IRQL is at most DISPATCH; the extension is live.
+            unsafe { slot.release(self.raw(), release) }
+        } else {
+            // Removal passes every interrupt lock before it closes the slots, so that no starter at the device's IRQL
+            // comes here unless the port driver runs another callback there beside the removal SRB.
+            slot.give_up(release)
+        };
+        if drop_reference {
+            self.release_reference();
+        }
     }
 }
 
@@ -196,6 +230,7 @@ unsafe extern "C" fn run<M: Miniport>(extension: PVOID, context: PVOID) {
     let release = slot.state.end_run();
     // SAFETY: DISPATCH_LEVEL; if this caller is to free, its rundown reference still keeps the extension alive.
     if unsafe { slot.release(extension, release) } {
-        live.release_reference();
+        // SAFETY: the slot's reference, and nothing of the extension is used after this.
+        unsafe { Extension::<M>::release_reference(extension) };
     }
 }

@@ -17,7 +17,7 @@ use wdk_sys::PVOID;
 
 use crate::{
     brand::Brand,
-    context::{AtMostDispatch, Context, Exclusion, WorkItem},
+    context::{AtMostDispatch, Context, Exclusion, Running, WorkItem},
     extension::{Extension, SlotTable},
     ffi,
     miniport::Miniport,
@@ -36,7 +36,7 @@ pub trait Work<M: Miniport>: Sized + Send + 'static {
     /// `HwStorWorkItem`. PASSIVE_LEVEL, no lock held. The worker may be queued again from here, or closed.
     fn run<'dev>(
         self,
-        cx: &WorkItem<'dev, M>,
+        cx: &mut WorkItem<'dev, M>,
         adapter: &'dev M::Adapter<'dev>,
         worker: Worker<'dev, M, Self>,
     );
@@ -73,6 +73,8 @@ pub enum CreateWorkerError {
 pub enum QueueError {
     /// The worker was closed, or the adapter is being removed.
     Gone,
+    /// `HwStorPassiveInitialize` has not ended yet.
+    NotStarted,
     /// The worker is queued already.
     Busy,
     /// `StorPortQueueWorkItem` said so.
@@ -91,7 +93,7 @@ pub struct Refusal<W> {
 /// A work-item slot. All zeroes is vacant.
 #[repr(C)]
 pub struct WorkSlot {
-    state: Slot,
+    pub(crate) state: Slot,
     worker: AtomicPtr<c_void>,
     payload: UnsafeCell<MaybeUninit<[u64; MAX_PAYLOAD / 8]>>,
 }
@@ -100,36 +102,22 @@ pub struct WorkSlot {
 unsafe impl Sync for WorkSlot {}
 
 impl WorkSlot {
-    /// Frees the DDI's worker if the caller is the one who shall; true if the slot is vacant now.
+    /// Frees the DDI's worker if the caller is the one who shall; true if the slot's rundown reference is to be dropped.
     ///
     /// # Safety
-    /// IRQL is at most DISPATCH and `extension` is the live extension that holds the slot.
-    unsafe fn release(&self, extension: PVOID, release: Release) -> bool {
+    /// IRQL is at most DISPATCH, and `extension` is the live extension that holds the slot.
+    pub(crate) unsafe fn release(&self, extension: PVOID, release: Release) -> bool {
         if release == Release::Keep {
             return false;
         }
         let worker = self.worker.load(Ordering::Acquire);
         // SAFETY: the slot elected this caller to free, so nobody else uses the worker.
         match FreeWorkerError::check(unsafe { ffi::free_worker(extension, worker) }) {
-            Ok(()) | Err(FreeWorkerError::AlreadyFree) => {
-                self.state.freed();
-                true
-            }
-            Err(_) => {
-                self.state.free_refused();
-                false
-            }
+            Ok(()) | Err(FreeWorkerError::AlreadyFree) => self.state.freed(),
+            // Nobody comes later to try again: the port driver's object is leaked, and removal goes on.
+            Err(_) => self.state.retire(),
         }
-    }
-
-    /// Closes the slot because the adapter goes; true if it is vacant afterwards and was not before.
-    ///
-    /// # Safety
-    /// As [`Self::release`].
-    pub(crate) unsafe fn close_for_removal(&self, extension: PVOID) -> bool {
-        let release = self.state.close_any();
-        // SAFETY: the caller's promise.
-        unsafe { self.release(extension, release) }
+        true
     }
 }
 
@@ -156,7 +144,7 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
         let mut slots = (0_u32..).zip(extension.table.work_items());
         let free = slots.find_map(|(index, slot)| Some((index, slot, slot.state.allocate()?)));
         let Some((index, slot, generation)) = free else {
-            extension.release_reference();
+            self.release_reference();
             return Err(CreateWorkerError::NoSlot);
         };
         let mut worker = ptr::null_mut();
@@ -164,75 +152,20 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
         let status = unsafe { ffi::initialize_worker(self.raw(), &mut worker) };
         if let Err(error) = InitializeWorkerError::check(status) {
             slot.state.abandon();
-            extension.release_reference();
+            self.release_reference();
             return Err(CreateWorkerError::Initialize(error));
         }
         slot.worker.store(worker, Ordering::Release);
-        slot.state.created();
+        let release = slot.state.created();
+        // SAFETY: IRQL is at most DISPATCH; the extension is live.
+        if unsafe { slot.release(self.raw(), release) } {
+            self.release_reference();
+            return Err(CreateWorkerError::Removing);
+        }
         Ok(Worker {
             index,
             generation,
             kind: PhantomData,
-        })
-    }
-
-    /// Queues `payload` for `worker` (`StorPortQueueWorkItem`).
-    ///
-    /// # Errors
-    /// Whoever is refused gets the payload back, with the reason.
-    pub fn queue<W: Work<M>>(&self, worker: Worker<'dev, M, W>, payload: W) -> Result<(), Refusal<W>> {
-        let extension = self.extension();
-        let slot = extension.table.work_items().get(worker.index as usize);
-        let Some(slot) = slot.filter(|_| !extension.header.rundown.is_closed()) else {
-            return Err(Refusal {
-                payload,
-                reason: QueueError::Gone,
-            });
-        };
-        match slot.state.begin_publish(worker.generation) {
-            Ok(()) => {}
-            Err(Refused::Busy) => {
-                return Err(Refusal {
-                    payload,
-                    reason: QueueError::Busy,
-                });
-            }
-            Err(Refused::Gone) => {
-                return Err(Refusal {
-                    payload,
-                    reason: QueueError::Gone,
-                });
-            }
-        }
-        // SAFETY: publishing makes this caller the owner of the cell, which is large and aligned enough for W.
-        unsafe { slot.payload.get().cast::<W>().write(payload) };
-        slot.state.publish();
-        // SAFETY: the worker belongs to this live slot, which is the context and lives until the callback ran.
-        let status = unsafe {
-            ffi::queue_work_item(
-                self.raw(),
-                Some(run::<M, W>),
-                slot.worker.load(Ordering::Acquire),
-                ptr::from_ref(slot).cast_mut().cast(),
-            )
-        };
-        let Err(error) = QueueWorkItemError::check(status) else {
-            return Ok(());
-        };
-        if !slot.state.retract() {
-            // The callback ran in spite of the refusal: the payload was delivered.
-            return Ok(());
-        }
-        // SAFETY: retracting made this caller the owner of the cell; what was written above is in it.
-        let payload = unsafe { slot.payload.get().cast::<W>().read() };
-        let release = slot.state.retracted();
-        // SAFETY: IRQL is at most DISPATCH; the extension is live.
-        if unsafe { slot.release(self.raw(), release) } {
-            extension.release_reference();
-        }
-        Err(Refusal {
-            payload,
-            reason: QueueError::Queue(error),
         })
     }
 
@@ -243,8 +176,74 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
             let release = slot.state.close(worker.generation);
             // SAFETY: IRQL is at most DISPATCH; the extension is live.
             if unsafe { slot.release(self.raw(), release) } {
-                extension.release_reference();
+                self.release_reference();
             }
+        }
+    }
+}
+
+impl<'dev, M: Miniport, I: AtMostDispatch, X: Running> Context<'dev, M, I, X> {
+    /// Queues `payload` for `worker` (`StorPortQueueWorkItem`).
+    ///
+    /// # Errors
+    /// Whoever is refused gets the payload back, with the reason.
+    pub fn queue<W: Work<M>>(&self, worker: Worker<'dev, M, W>, payload: W) -> Result<(), Refusal<W>> {
+        let extension = self.extension();
+        if !extension.header.started.is_open() {
+            return Err(Refusal {
+                payload,
+                reason: QueueError::NotStarted,
+            });
+        }
+        let slot = extension.table.work_items().get(worker.index as usize);
+        let Some(slot) = slot.filter(|_| !extension.header.rundown.is_closed()) else {
+            return Err(Refusal {
+                payload,
+                reason: QueueError::Gone,
+            });
+        };
+        if let Err(refused) = slot.state.begin_publish(worker.generation) {
+            let reason = match refused {
+                Refused::Busy => QueueError::Busy,
+                Refused::Gone => QueueError::Gone,
+            };
+            return Err(Refusal { payload, reason });
+        }
+        // SAFETY: publishing makes this caller the owner of the cell, which is large and aligned enough for W.
+        unsafe { slot.payload.get().cast::<W>().write(payload) };
+        let reason = if slot.state.publish() {
+            // SAFETY: the worker is not freed before this call is declared over; the slot is the context and lives until
+            // the callback ran.
+            let status = unsafe {
+                ffi::queue_work_item(
+                    self.raw(),
+                    Some(run::<M, W>),
+                    slot.worker.load(Ordering::Acquire),
+                    ptr::from_ref(slot).cast_mut().cast(),
+                )
+            };
+            match QueueWorkItemError::check(status) {
+                // If the callback ran in spite of a refusal, the payload was delivered.
+                Err(error) if slot.state.retract() => QueueError::Queue(error),
+                _ => {
+                    self.end_queueing(slot, slot.state.called());
+                    return Ok(());
+                }
+            }
+        } else {
+            QueueError::Gone
+        };
+        // SAFETY: retracting, or not publishing, made this caller the owner of the cell; what was written above is in it.
+        let payload = unsafe { slot.payload.get().cast::<W>().read() };
+        self.end_queueing(slot, slot.state.retracted());
+        Err(Refusal { payload, reason })
+    }
+
+    /// Does what the end of a DDI call leaves to this caller.
+    fn end_queueing(&self, slot: &WorkSlot, release: Release) {
+        // SAFETY: IRQL is at most DISPATCH; the extension is live.
+        if unsafe { slot.release(self.raw(), release) } {
+            self.release_reference();
         }
     }
 }
@@ -264,30 +263,32 @@ unsafe extern "C" fn run<M: Miniport, W: Work<M>>(extension: PVOID, context: PVO
     slot.state.payload_taken();
     // SAFETY: the slot keeps the extension alive until `end_run`.
     let live = unsafe { Extension::<M>::from_raw(extension) };
-    if !live.header.rundown.is_closed() {
-        let generation = slot.state.generation();
-        let index = live
-            .table
-            .work_items()
-            .iter()
-            .position(|other| ptr::eq(other, slot));
-        if let Some(index) = index.and_then(|index| u32::try_from(index).ok()) {
-            // SAFETY: HwStorWorkItem runs at PASSIVE_LEVEL without a lock.
-            let cx = unsafe { Context::new(live) };
-            payload.run(
-                &cx,
-                cx.adapter(),
-                Worker {
-                    index,
-                    generation,
-                    kind: PhantomData,
-                },
-            );
-        }
-    }
+    deliver(live, slot, payload);
     let release = slot.state.end_run();
     // SAFETY: PASSIVE_LEVEL; if this caller is to free, its rundown reference still keeps the extension alive.
     if unsafe { slot.release(extension, release) } {
-        live.release_reference();
+        // SAFETY: the slot's reference, and nothing of the extension is used after this.
+        unsafe { Extension::<M>::release_reference(extension) };
     }
+}
+
+/// Runs the payload, or drops it if the adapter is being removed. Either way it is gone before the run ends.
+fn deliver<'dev, M: Miniport, W: Work<M>>(live: &'dev Extension<'dev, M>, slot: &WorkSlot, payload: W) {
+    if live.header.rundown.is_closed() {
+        return;
+    }
+    let mut slots = (0_u32..).zip(live.table.work_items());
+    let Some((index, _)) = slots.find(|(_, other)| ptr::eq(*other, slot)) else {
+        return;
+    };
+    let worker = Worker {
+        index,
+        // The run keeps the slot from being freed.
+        generation: slot.state.generation(),
+        kind: PhantomData,
+    };
+    // SAFETY: HwStorWorkItem runs at PASSIVE_LEVEL without a lock.
+    let mut cx = unsafe { Context::new(live) };
+    let adapter = cx.adapter();
+    payload.run(&mut cx, adapter, worker);
 }

@@ -122,12 +122,30 @@ pub enum SrbStatus {
     NoHba = 0x11,
     /// More or fewer bytes than asked for.
     DataOverrun = 0x12,
-    /// Failed inside the miniport.
+    /// Failed inside the miniport. The status that goes with it is `STATUS_INTERNAL_ERROR`.
     InternalError = 0x30,
     /// No such logical unit.
     InvalidLun = 0x20,
     /// No such target.
     InvalidTargetId = 0x21,
+}
+
+/// Whether a CDB belongs to the families of READ and WRITE, whose buffers the port driver does not map
+/// (`STOR_MAP_NON_READ_WRITE_BUFFERS`): READ, WRITE, WRITE AND VERIFY, COMPARE AND WRITE and ORWRITE, and everything of
+/// variable length (READ (32), WRITE (32), ...). An empty CDB counts as one: its buffer is not touched either.
+#[cfg_attr(not(any(windows, test)), expect(dead_code, reason = "SRBs exist on Windows"))]
+pub(super) fn is_read_or_write(cdb: &[u8]) -> bool {
+    match cdb.first() {
+        Some(opcode) => matches!(
+            opcode,
+            0x08 | 0x28 | 0xA8 | 0x88 // READ (6), (10), (12), (16)
+                | 0x0A | 0x2A | 0xAA | 0x8A // WRITE (6), (10), (12), (16)
+                | 0x2E | 0xAE | 0x8E // WRITE AND VERIFY (10), (12), (16)
+                | 0x89 | 0x8B // COMPARE AND WRITE, ORWRITE (16)
+                | 0x7F // variable length
+        ),
+        None => true,
+    }
 }
 
 /// `SRB_STATUS_AUTOSENSE_VALID`, a flag beside the status.
@@ -142,5 +160,20 @@ mod tests {
     fn reset_device_is_0x13() {
         assert_eq!(Function::from(0x13), Function::ResetDevice);
         assert_eq!(Function::from(0x16), Function::Other(0x16));
+    }
+
+    #[test]
+    fn buffers_of_reads_and_writes_are_left_alone() {
+        let families = [
+            0x08, 0x28, 0xA8, 0x88, 0x0A, 0x2A, 0xAA, 0x8A, 0x2E, 0xAE, 0x8E, 0x89, 0x8B, 0x7F,
+        ];
+        for opcode in 0..=u8::MAX {
+            assert_eq!(
+                is_read_or_write(&[opcode]),
+                families.contains(&opcode),
+                "{opcode:#x}"
+            );
+        }
+        assert!(is_read_or_write(&[]), "nothing says that this buffer is mapped");
     }
 }

@@ -8,7 +8,7 @@ use wdk_sys::{
 };
 
 use super::{
-    function::{AUTOSENSE_VALID, Function, PnpAction, SrbStatus},
+    function::{AUTOSENSE_VALID, Function, PnpAction, SrbStatus, is_read_or_write},
     view::{Address, Cdb, Direction, View},
 };
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
 
 /// `SRB_PNP_FLAGS_ADAPTER_REQUEST`.
 const SRB_PNP_FLAGS_ADAPTER_REQUEST: u32 = 1;
+
+/// What goes with `SRB_STATUS_INTERNAL_ERROR`.
+const STATUS_INTERNAL_ERROR: u32 = 0xC000_00E5;
 
 /// Framework's proof that a request was dealt with: completed, or parked in flight.
 #[must_use]
@@ -35,7 +38,8 @@ pub enum Completion<'a> {
         transferred: u32,
     },
     /// A SCSI status other than GOOD, with sense data if there is any: `SRB_STATUS_ERROR`, and
-    /// `SRB_STATUS_AUTOSENSE_VALID` if the sense data was stored.
+    /// `SRB_STATUS_AUTOSENSE_VALID` if the sense data was stored: there was room, and the request did not set
+    /// `SRB_FLAGS_DISABLE_AUTOSENSE`.
     Scsi {
         /// SCSI status.
         status: u8,
@@ -133,10 +137,10 @@ impl<'dev, M: Miniport> Srb<'dev, M> {
         extension_of::<M>(self.view)
     }
 
-    /// The data buffer of a request that the port driver maps: everything but READ and WRITE
-    /// (`STOR_MAP_NON_READ_WRITE_BUFFERS`).
+    /// The data buffer of a request that the port driver maps: everything but the families of READ and WRITE
+    /// (`STOR_MAP_NON_READ_WRITE_BUFFERS`), and no SCSI request without a readable CDB.
     pub fn data_buffer(&mut self) -> Option<DataBuffer<'_>> {
-        if self.view.cdb().is_some_and(|cdb| is_read_or_write(cdb.bytes())) {
+        if self.view.function() == Function::ExecuteScsi && is_read_or_write(self.view.cdb()?.bytes()) {
             return None;
         }
         let base = NonNull::new(self.view.data_buffer())?;
@@ -179,6 +183,9 @@ fn finish(view: View, extension: *mut c_void, completion: Completion<'_>) {
         // BUSY leaves DataTransferLength alone: the request comes again.
         Completion::Status(SrbStatus::Busy) => view.set_srb_status(SrbStatus::Busy as u8),
         Completion::Status(status) => {
+            if status == SrbStatus::InternalError {
+                view.set_internal_status(STATUS_INTERNAL_ERROR);
+            }
             view.set_data_transfer_length(0);
             view.set_srb_status(status as u8);
         }
@@ -424,12 +431,4 @@ pub(crate) const fn srb_extension_size<M: Miniport>() -> usize {
     size_of::<M::SrbExtension>()
         .saturating_add(align_of::<M::SrbExtension>())
         .saturating_sub(1)
-}
-
-/// READ and WRITE of 6, 10, 12, 16 bytes: their buffers are not mapped.
-fn is_read_or_write(cdb: &[u8]) -> bool {
-    matches!(
-        cdb.first(),
-        Some(0x08 | 0x0A | 0x28 | 0x2A | 0xA8 | 0xAA | 0x88 | 0x8A)
-    )
 }

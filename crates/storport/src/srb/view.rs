@@ -15,6 +15,7 @@ use super::{
 const SRB_FUNCTION_STORAGE_REQUEST_BLOCK: u8 = 0x28;
 const SRB_SIGNATURE: u32 = 0x5352_4258;
 const STOR_ADDRESS_TYPE_BTL8: u16 = 1;
+const SRB_FLAGS_DISABLE_AUTOSENSE: u32 = 0x20;
 const SRB_FLAGS_DATA_IN: u32 = 0x40;
 const SRB_FLAGS_DATA_OUT: u32 = 0x80;
 
@@ -81,10 +82,10 @@ macro_rules! field {
 
 /// Writes one field through a pointer that the view's invariant makes valid.
 macro_rules! set_field {
-    ($pointer:expr, $field:ident, $value:expr) => {{
+    ($pointer:expr, $($field:ident).+, $value:expr) => {{
         let value = $value;
         // SAFETY: the view's invariant: the SRB is valid and ours.
-        unsafe { (*$pointer.as_ptr()).$field = value };
+        unsafe { (*$pointer.as_ptr()).$($field).+ = value };
     }};
 }
 
@@ -299,8 +300,19 @@ impl View {
         Some((NonNull::new(buffer.cast())?, usize::from(length)))
     }
 
-    /// Copies sense data, cut to the buffer. True if any was stored.
+    /// Puts an NTSTATUS where `SRB_STATUS_INTERNAL_ERROR` has it looked for: `InternalStatus` or `SystemStatus`.
+    pub(crate) fn set_internal_status(self, status: u32) {
+        match self {
+            Self::Classic(srb) => set_field!(srb, __bindgen_anon_1.InternalStatus, status),
+            Self::Extended(srb) => set_field!(srb, SystemStatus, status),
+        }
+    }
+
+    /// Copies sense data, cut to the buffer. True if any was stored; none is if the request does not want it.
     pub(crate) fn set_sense(self, sense: &[u8]) -> bool {
+        if self.flags() & SRB_FLAGS_DISABLE_AUTOSENSE != 0 {
+            return false;
+        }
         let Some((buffer, capacity)) = self.sense_buffer() else {
             return false;
         };

@@ -1,0 +1,177 @@
+//! The adapter's ends: removal, a start that failed, a repeated `HwStorFindAdapter`.
+//!
+//! Removal, under the StartIo lock:
+//!
+//! 1. the rundown is closed, with the SRB held and one reference of its own: nothing new begins;
+//! 2. the miniport masks the device and completes what it has; then its interrupts are not listened to any more;
+//! 3. the interrupt lock is passed once: interrupt routines that began before have ended after;
+//! 4. every slot is shut: what is idle is freed, what is queued or running frees itself at the end of its run;
+//! 5. the reference is dropped. Whoever drops the last one completes the SRB.
+//!
+//! A DPC routine has a reference while it runs. Where nothing can be held (a start that failed) the slots are shut and
+//! what is outstanding is waited for, for a bounded time.
+
+use core::{ffi::c_void, ptr, sync::atomic::Ordering, time::Duration};
+
+use wdk_sys::{_STOR_SPINLOCK, PVOID, STOR_LOCK_HANDLE, storage::StorPortStallExecution};
+
+use crate::{
+    context::StartIo,
+    extension::{Extension, SlotTable},
+    ffi,
+    miniport::Miniport,
+    srb::complete_held,
+    timer::MAX_DELAY,
+};
+
+/// How long a failed start waits: for the longest timer, and for work items to end.
+const PATIENCE: Duration = MAX_DELAY.saturating_add(Duration::from_secs(5));
+/// One look at what is outstanding; a stall stays below 1 ms.
+const LOOK: Duration = Duration::from_micros(999);
+
+/// Looks at what is outstanding before a failed start gives up waiting.
+const LOOKS: u128 = match PATIENCE.as_micros().checked_div(LOOK.as_micros()) {
+    Some(looks) => looks,
+    None => 0,
+};
+
+impl<'dev, M: Miniport> Extension<'dev, M> {
+    /// Drops a rundown reference; the last one completes the held removal SRB.
+    ///
+    /// # Safety
+    /// `extension` is live, the caller owns the reference, and uses nothing of the extension afterwards unless something
+    /// else keeps it.
+    pub(crate) unsafe fn release_reference(extension: PVOID) {
+        let this = extension.cast::<Self>();
+        // SAFETY: the reference that is dropped keeps the extension until the drop.
+        let rundown = unsafe { &raw const (*this).header.rundown };
+        // SAFETY: as above; the rundown consists of atomics, and promises to touch nothing after its last decrement.
+        let held = unsafe { (*rundown).release() };
+        if let Some(srb) = held {
+            // SAFETY: the rundown gives the SRB that it held to exactly one caller.
+            unsafe { complete_held(extension, srb) };
+        }
+    }
+
+    /// Issues DPC `index` now, if there is one.
+    pub(crate) fn issue_dpc(&self, index: usize) {
+        if self.header.dpcs_ready.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        if let Some(slot) = self.table.dpcs().get(index) {
+            let argument = ptr::without_provenance_mut::<c_void>(index);
+            // SAFETY: the DPC object lies in the live extension and was initialised.
+            let _ = unsafe { ffi::issue_dpc(self.raw(), slot.dpc.get(), argument) };
+        }
+    }
+
+    /// Tears the adapter down for its removal SRB, up to dropping the caller's reference.
+    ///
+    /// # Safety
+    /// The caller closed the rundown and has its reference. IRQL is DISPATCH, the StartIo lock is held and no other.
+    pub(crate) unsafe fn remove(&'dev self, cx: &mut StartIo<'dev, M>) {
+        if self.header.started.is_open() {
+            M::remove(cx, self.adapter());
+            self.header.deaf.store(1, Ordering::Release);
+            // SAFETY: the caller's promise.
+            unsafe { self.pass_interrupt_lock() };
+        }
+        // SAFETY: IRQL is DISPATCH.
+        unsafe { self.shut_slots() };
+    }
+
+    /// Takes and releases the interrupt lock: interrupt routines that began before have ended after.
+    ///
+    /// With a lock for each message this call takes all of them, in the right order (page of
+    /// `StorPortAcquireMSISpinLock`); under the StartIo lock it may be taken (page of `StorPortAcquireSpinLock`).
+    ///
+    /// # Safety
+    /// The StartIo lock is held, and no interrupt lock.
+    unsafe fn pass_interrupt_lock(&self) {
+        let mut handle = STOR_LOCK_HANDLE {
+            Lock: _STOR_SPINLOCK::InterruptLock,
+            ..Default::default()
+        };
+        // SAFETY: the caller's promise; the handle stays in this frame.
+        unsafe {
+            ffi::acquire_spin_lock(
+                self.raw(),
+                _STOR_SPINLOCK::InterruptLock,
+                ptr::null_mut(),
+                &raw mut handle,
+            );
+        };
+        // SAFETY: acquired just before.
+        unsafe { ffi::release_spin_lock(self.raw(), &raw mut handle) };
+    }
+
+    /// Shuts every slot; frees what may be freed now.
+    ///
+    /// # Safety
+    /// IRQL is at most DISPATCH, the rundown is closed, and something besides the slots keeps the extension.
+    unsafe fn shut_slots(&self) {
+        for slot in self.table.timers() {
+            let release = slot.state.shut();
+            // SAFETY: the caller's promise.
+            if unsafe { slot.release(self.raw(), release) } {
+                // SAFETY: the slot's reference; the caller promises another keeper.
+                unsafe { Self::release_reference(self.raw()) };
+            }
+        }
+        for slot in self.table.work_items() {
+            let release = slot.state.shut();
+            // SAFETY: the caller's promise.
+            if unsafe { slot.release(self.raw(), release) } {
+                // SAFETY: the slot's reference; the caller promises another keeper.
+                unsafe { Self::release_reference(self.raw()) };
+            }
+        }
+    }
+
+    /// Ends an adapter for which no removal SRB comes: nothing new begins, what is idle is freed, what is outstanding is
+    /// waited for. False if it is still outstanding after that.
+    ///
+    /// # Safety
+    /// IRQL is PASSIVE, in a callback that starts the adapter.
+    pub(crate) unsafe fn run_down(&self) -> bool {
+        self.header.rundown.close_without_srb();
+        // SAFETY: PASSIVE_LEVEL; the callback keeps the extension.
+        unsafe { self.shut_slots() };
+        for _ in 0..LOOKS {
+            if self.header.rundown.is_idle() {
+                break;
+            }
+            // SAFETY: an export without pointers.
+            unsafe { StorPortStallExecution(u32::try_from(LOOK.as_micros()).unwrap_or(0)) };
+        }
+        self.header.rundown.is_idle()
+    }
+
+    /// Makes an adapter that was found before like new, for a repeated `HwStorFindAdapter`. False, and the adapter stays
+    /// closed, if something of it is still outstanding.
+    ///
+    /// What the port driver may still have is left in place: the DPC objects, which may be queued (their routine finds
+    /// the adapter closed, then not started), and the address of a state-change notification.
+    ///
+    /// # Safety
+    /// `HwStorFindAdapter` is running, and the port driver runs no other callback of this adapter but what was started
+    /// here: work items, timers, DPC routines.
+    pub(crate) unsafe fn revive(&self) -> bool {
+        // SAFETY: HwStorFindAdapter runs at PASSIVE_LEVEL.
+        if !unsafe { self.run_down() } {
+            return false;
+        }
+        self.header.started.shut();
+        self.header.deaf.store(0, Ordering::Release);
+        for slot in self.table.timers() {
+            slot.state.reopen();
+        }
+        for slot in self.table.work_items() {
+            slot.state.reopen();
+        }
+        // SAFETY: no reference is outstanding and none can be taken, so that no work item, timer or DPC routine runs; the
+        // caller promises that nothing else does.
+        unsafe { self.clear() };
+        self.header.rundown.reopen()
+    }
+}
