@@ -480,6 +480,98 @@ mod tests {
         assert_eq!(slot.end_run(), Release::Free);
     }
 
+    /// Three callers, the port driver's thread and removal at once, against a DDI object that knows whether it exists.
+    #[test]
+    fn however_they_interleave_the_object_outlives_its_use_and_is_freed_once() {
+        use core::sync::atomic::{AtomicBool, AtomicU32};
+
+        struct Object {
+            exists: AtomicBool,
+            frees: AtomicU32,
+            queued: AtomicU32,
+            taken: AtomicU32,
+            runs: AtomicU32,
+        }
+        impl Object {
+            fn free(&self, slot: &Slot, release: Release) {
+                if release == Release::Free {
+                    assert!(self.exists.swap(false, Ordering::SeqCst), "freed once");
+                    self.frees.fetch_add(1, Ordering::SeqCst);
+                    slot.freed();
+                }
+            }
+
+            /// The DDI: refuses now and then, as it does while the device is being removed.
+            fn call(&self, refuse: bool) -> bool {
+                assert!(self.exists.load(Ordering::SeqCst), "called while it exists");
+                if !refuse {
+                    self.queued.fetch_add(1, Ordering::SeqCst);
+                }
+                core::hint::spin_loop();
+                assert!(
+                    self.exists.load(Ordering::SeqCst),
+                    "exists until the call is over"
+                );
+                !refuse
+            }
+        }
+
+        for round in 0..2_000_u32 {
+            let (slot, generation) = live();
+            let object = Object {
+                exists: AtomicBool::new(true),
+                frees: AtomicU32::new(0),
+                queued: AtomicU32::new(0),
+                taken: AtomicU32::new(0),
+                runs: AtomicU32::new(0),
+            };
+            let callers = AtomicU32::new(3);
+            std::thread::scope(|scope| {
+                for caller in 0..3 {
+                    let (slot, object, callers) = (&slot, &object, &callers);
+                    scope.spawn(move || {
+                        for attempt in 0..8 {
+                            if slot.begin_publish(generation).is_err() {
+                                continue;
+                            }
+                            if !slot.publish() {
+                                object.free(slot, slot.retracted());
+                            } else if object.call((attempt + caller + round) % 5 == 0) {
+                                object.taken.fetch_add(1, Ordering::SeqCst);
+                                object.free(slot, slot.called());
+                            } else {
+                                assert!(slot.retract(), "nobody runs what was refused");
+                                object.free(slot, slot.retracted());
+                            }
+                        }
+                        callers.fetch_sub(1, Ordering::SeqCst);
+                    });
+                }
+                scope.spawn(|| {
+                    loop {
+                        let last = callers.load(Ordering::SeqCst) == 0;
+                        let pending = object.queued.swap(0, Ordering::SeqCst);
+                        for _ in 0..pending {
+                            assert!(slot.begin_run(), "each accepted call has its run");
+                            slot.payload_taken();
+                            assert!(object.exists.load(Ordering::SeqCst));
+                            object.runs.fetch_add(1, Ordering::SeqCst);
+                            object.free(&slot, slot.end_run());
+                        }
+                        if last && pending == 0 {
+                            break;
+                        }
+                    }
+                });
+                scope.spawn(|| object.free(&slot, slot.shut()));
+            });
+            assert_eq!(object.frees.into_inner(), 1);
+            assert_eq!(object.taken.into_inner(), object.runs.into_inner());
+            assert!(slot.is_vacant());
+            assert_eq!(slot.allocate(), None);
+        }
+    }
+
     #[test]
     fn a_stray_callback_runs_nothing() {
         let (slot, _) = live();
