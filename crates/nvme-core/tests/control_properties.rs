@@ -242,3 +242,33 @@ fn a_clock_that_stands_still_is_noticed() {
     }
     panic!("the machine goes on for ever");
 }
+
+/// A clock that goes back again and again keeps the deadline away; the polls are counted all the same.
+#[test]
+fn a_clock_that_goes_back_is_noticed() {
+    let mut control = configured();
+    let mut namespaces = NamespaceTable::new();
+    let mut tables = Tables {
+        queue_pairs: &[],
+        namespaces: &mut namespaces,
+    };
+    let begin = Event::Begin {
+        request: Request::Stop,
+        budget: Micros::from_secs(1),
+    };
+    let mut action = control.step(begin, Instant(7), &mut tables);
+    for _ in 0..3_300_000 {
+        let (event, now) = match action {
+            Action::Read(_) => (Event::Value(1), Instant(7)),
+            Action::Write(..) => (Event::Performed, Instant(7)),
+            Action::Wait { until } => (Event::Tick, until),
+            Action::Failed(failure) => {
+                assert_eq!(failure, Failure::ClockStopped);
+                return;
+            }
+            other => panic!("{other:?}"),
+        };
+        action = control.step(event, now, &mut tables);
+    }
+    panic!("the machine goes on for ever");
+}

@@ -190,3 +190,50 @@ fn claims_are_exclusive() {
         assert_eq!(table.used(), 0);
     });
 }
+
+/// A completion that arrives while its request is being published (a controller may invent identifiers) finds all of
+/// the request or nothing.
+#[test]
+fn a_taken_request_is_whole() {
+    loom::model(|| {
+        let table = opened();
+        let taker = {
+            let table = table.clone();
+            thread::spawn(move || {
+                if let Ok(taken) = table.take(0) {
+                    assert_eq!((taken.key(), taken.payload()), (7, 42));
+                    table.release(taken);
+                }
+            })
+        };
+        let claim = table.claim().unwrap();
+        assert_eq!(claim.command_id(), 0);
+        assert_eq!(table.publish(claim, 7, 42), Ok(Published::InFlight));
+        taker.join().unwrap();
+    });
+}
+
+/// A slot's next use begins only after its last one was read.
+#[test]
+fn a_reused_slot_does_not_change_under_its_taker() {
+    loom::model(|| {
+        let table = Arc::new(CommandTable::<1>::new());
+        table.start(1, Epoch::NONE, 2).unwrap();
+        let claim = table.claim().unwrap();
+        let id = claim.command_id();
+        assert_eq!(table.publish(claim, 1, 41), Ok(Published::InFlight));
+        let next = {
+            let table = table.clone();
+            thread::spawn(move || {
+                if let Ok(claim) = table.claim() {
+                    assert_ne!(claim.command_id(), id);
+                    assert_eq!(table.publish(claim, 2, 42), Ok(Published::InFlight));
+                }
+            })
+        };
+        let taken = table.take(id).unwrap();
+        assert_eq!((taken.key(), taken.payload()), (1, 41));
+        table.release(taken);
+        next.join().unwrap();
+    });
+}

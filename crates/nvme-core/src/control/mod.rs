@@ -20,6 +20,7 @@ mod machine;
 mod queues;
 mod scan;
 mod start;
+mod step;
 mod stop;
 
 pub use config::{ConfigError, ControlConfig, QueuePair};

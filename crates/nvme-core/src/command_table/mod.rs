@@ -12,6 +12,10 @@
 //!   publisher. (Publisher: publish, fence, look at the gate. Reclaim: close the gate, fence, look at the slots.)
 //! * *None given back early*: reclaiming takes a [`DmaStopped`] that covers this queue and life.
 
+mod token;
+
+pub use token::{Claim, ClaimError, NotCovered, Published, Rejected, StartError, Taken, Withdrawn};
+
 use crate::dma_stopped::{DmaStopped, Epoch};
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
@@ -52,111 +56,6 @@ pub struct CommandTable<const N: usize> {
     /// A set bit is a claimed slot.
     map: [AtomicU64; WORDS],
     slots: [Slot; N],
-}
-
-/// Why no slot was claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimError {
-    /// The table is closed: before [`CommandTable::start`], or since a reset began.
-    Closed,
-    /// All slots are in use: push back (`SRB_STATUS_BUSY`).
-    Full,
-}
-
-/// The table was closed while the request was being published: the payload is the caller's again, nothing was
-/// issued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Withdrawn;
-
-/// What became of a published request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Published {
-    /// It is in flight: ring the doorbell.
-    InFlight,
-    /// A reclaim has taken it already: the payload is not the caller's any more, and no doorbell is needed.
-    Reclaimed,
-}
-
-/// Why a completion names no request in flight. None of them hands out a payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rejected {
-    /// The identifier's slot does not exist.
-    UnknownSlot,
-    /// The slot is in another generation: a late or repeated completion of an earlier request.
-    StaleGeneration,
-    /// The slot has no request published in that generation: never issued.
-    NotInFlight,
-    /// Somebody has just taken that very request: a duplicate, or a reclaim.
-    AlreadyTaken,
-}
-
-/// Why a table was not opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartError {
-    /// The table is open.
-    Open,
-    /// Requests are in flight: reclaim them first.
-    InFlight,
-}
-
-/// The proof does not cover this table's queue and life; nothing was reclaimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotCovered;
-
-/// A claimed slot. To be published or cancelled; dropped, the slot stays unused until the table's memory is zeroed.
-#[derive(Debug)]
-#[must_use]
-pub struct Claim {
-    index: u16,
-    command_id: u16,
-    generation: u32,
-    gate: u32,
-}
-
-impl Claim {
-    /// The slot's index, below the table's limit.
-    #[must_use]
-    pub const fn index(&self) -> u16 {
-        self.index
-    }
-
-    /// The command identifier to put into the submission entry.
-    #[must_use]
-    pub const fn command_id(&self) -> u16 {
-        self.command_id
-    }
-}
-
-/// A request taken out of flight, exactly once. To be given to [`CommandTable::release`] when whatever belongs to the
-/// slot's index has been taken from its place; until then the slot is not claimed again.
-#[derive(Debug)]
-#[must_use]
-pub struct Taken {
-    index: u16,
-    generation: u32,
-    key: u32,
-    payload: usize,
-}
-
-impl Taken {
-    /// The slot's index.
-    #[must_use]
-    pub const fn index(&self) -> u16 {
-        self.index
-    }
-
-    /// What was published as the key, for example the namespace.
-    #[must_use]
-    pub const fn key(&self) -> u32 {
-        self.key
-    }
-
-    /// What was published as the payload.
-    #[must_use]
-    pub const fn payload(&self) -> usize {
-        self.payload
-    }
 }
 
 impl<const N: usize> CommandTable<N> {
@@ -393,7 +292,8 @@ impl<const N: usize> CommandTable<N> {
         let next = generation.wrapping_add(1);
         let next = if next >= Self::GENERATIONS { 0 } else { next };
         if let Some(slot) = self.slots.get(usize::from(index)) {
-            slot.state.store((next << 2) | FREE, Ordering::Release);
+            // The map's release below orders it for the next claimer, and with it the payload that was read.
+            slot.state.store((next << 2) | FREE, Ordering::Relaxed);
         }
         if let Some(word) = self.map.get(usize::from(index >> 6)) {
             word.fetch_and(!1_u64.wrapping_shl(u32::from(index & 63)), Ordering::Release);
