@@ -19,7 +19,7 @@ pub trait CompletionMemory {
     fn read(&self, index: u16, dword: u8) -> u32;
 }
 
-/// A ring of fewer than two entries cannot hold one (Base 2.0, 3.3.1.3: full is size - 1).
+/// A ring of fewer than two entries cannot hold one (Base 2.0, section 3.3.1: full is size - 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingTooSmall;
 
@@ -145,7 +145,7 @@ pub struct CompletionRing {
 }
 
 impl CompletionRing {
-    /// An empty ring of `entries` entries over memory that was zeroed (Base 2.0, 3.3.3.2.1, phase tag).
+    /// An empty ring of `entries` entries over memory that was zeroed (Base 2.0, section 3.3.3.2, phase tag).
     ///
     /// # Errors
     /// Fewer than two entries.

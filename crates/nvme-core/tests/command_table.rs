@@ -66,7 +66,7 @@ fn each_wrong_completion_is_told_apart() {
     assert_eq!(table.take(u16::MAX).unwrap_err(), Rejected::UnknownSlot);
 }
 
-/// `FFFFh` is not to be used as an identifier (Base 2.0, Figure 86), and generations come round in full.
+/// `FFFFh` is not to be used as an identifier (Base 2.0, section 3.3.3.1), and generations come round in full.
 #[test]
 fn identifiers_use_all_generations_but_the_last() {
     let table: CommandTable<MAX_SLOTS> = opened(u16::MAX);

@@ -59,7 +59,7 @@ fn brings_a_controller_up_in_two_parts() {
     assert!(bench.reclaimed.is_empty(), "nothing of ours was outstanding");
 }
 
-/// Base 2.0, Figure 46: firmware may leave the controller enabled; EN must not be set while RDY is.
+/// Base 2.0, section 3.1.3.5: firmware may leave the controller enabled; EN must not be set while RDY is.
 #[test]
 fn takes_over_a_controller_left_enabled() {
     for (ready, fatal) in [(true, false), (false, true), (true, true)] {
@@ -492,7 +492,7 @@ fn more_namespaces_than_places_are_counted_not_shown() {
     assert_eq!((changes.added, changes.ignored), (u64::MAX, 6));
 }
 
-/// Identifiers above NN are not namespaces (Base 2.0, 3.2.1.3).
+/// Identifiers above NN are not namespaces (Base 2.0, section 3.2.1).
 #[test]
 fn a_list_past_nn_is_not_believed() {
     let mut bench = Bench::new();

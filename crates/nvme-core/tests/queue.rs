@@ -91,7 +91,7 @@ fn a_ring_has_at_least_two_entries() {
     }
 }
 
-/// Base 2.0, 3.3.1.3: a ring is full with one entry fewer than it has.
+/// Base 2.0, section 3.3.1: a ring is full with one entry fewer than it has.
 #[test]
 fn a_ring_is_full_one_short_of_its_size() {
     let device = Device::new(4);
@@ -116,7 +116,7 @@ fn a_head_outside_the_ring_is_refused() {
     assert_eq!(SubmissionRing::new(4).unwrap().free(&head), 3);
 }
 
-/// Base 2.0, 3.3.3.2.1: the phase tag decides, so it is read first, and nothing else if it is old.
+/// Base 2.0, section 3.3.3.2: the phase tag decides, so it is read first, and nothing else if it is old.
 #[test]
 fn the_phase_is_read_before_anything_else() {
     let mut device = Device::new(2);

@@ -4,7 +4,7 @@ use crate::command::{DataPointer, NamespaceId, SubmissionEntry, admin_opcode};
 use crate::features::{AsyncEventConfiguration, FeatureId, NumberOfQueues};
 use crate::log::LogPageId;
 
-/// CNS values of Identify (Base 2.0, Figure 273).
+/// CNS values of Identify (Base 2.0, section 5.17.1).
 mod cns {
     pub(super) const NAMESPACE: u32 = 0x00;
     pub(super) const CONTROLLER: u32 = 0x01;
@@ -167,7 +167,7 @@ pub const fn abort(submission_queue: u16, command_id: u16) -> SubmissionEntry {
 mod tests {
     use super::*;
 
-    /// Base 2.0, Figures 154 to 163: QSIZE 31:16, QID 15:0; IV or CQID 31:16, IEN bit 1, PC bit 0.
+    /// Base 2.0, sections 5.4 and 5.5: QSIZE 31:16, QID 15:0; IV or CQID 31:16, IEN bit 1, PC bit 0.
     #[test]
     fn queue_creation_places_every_field() {
         let queue = QueueLayout {
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!((sq[0], sq[10], sq[11]), (1, 0x00FF_0003, 0x0003_0001));
     }
 
-    /// Base 2.0, Figures 197 and 198: NUMDL 31:16, RAE bit 15, LID 7:0, NUMDU in dword 11.
+    /// Base 2.0, section 5.16: NUMDL 31:16, RAE bit 15, LID 7:0, NUMDU in dword 11.
     #[test]
     fn log_page_length_is_zero_based() {
         let short = get_log_page(
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(identify_namespace_descriptors(NamespaceId(5), data).dword10, 3);
     }
 
-    /// Base 2.0, Figure 144: CID 31:16, SQID 15:0.
+    /// Base 2.0, section 5.1: CID 31:16, SQID 15:0.
     #[test]
     fn abort_names_queue_and_command() {
         assert_eq!(abort(2, 0x1234).dword10, 0x1234_0002);

@@ -13,7 +13,7 @@ impl NamespaceId {
     /// `FFFF_FFFFh`: all namespaces.
     pub const ALL: Self = Self(u32::MAX);
 
-    /// Whether it can name one namespace: 1h to `FFFF_FFFEh` (Base 2.0, 3.2.1.3: 1h to NN, bounded so).
+    /// Whether it can name one namespace: 1h to `FFFF_FFFEh` (Base 2.0, section 3.2.1: at most NN).
     #[must_use]
     pub const fn is_single(self) -> bool {
         self.0 != 0 && self.0 != u32::MAX
@@ -43,7 +43,7 @@ impl DataPointer {
     }
 }
 
-/// Admin command opcodes (Base 2.0, Figure 138). Open: pass-through may carry any.
+/// Admin command opcodes (Base 2.0, chapter 5). Open: pass-through may carry any.
 pub mod admin_opcode {
     /// Delete I/O Submission Queue.
     pub const DELETE_SUBMISSION_QUEUE: u8 = 0x00;
@@ -67,7 +67,7 @@ pub mod admin_opcode {
     pub const ASYNC_EVENT_REQUEST: u8 = 0x0C;
 }
 
-/// NVM command set opcodes (NVM Command Set 1.0, Figure 20; Base 1.4, Figure 348).
+/// NVM command set opcodes (NVM Command Set 1.0, section 3.2).
 pub mod io_opcode {
     /// Flush.
     pub const FLUSH: u8 = 0x00;
@@ -85,7 +85,7 @@ pub mod io_opcode {
     pub const VERIFY: u8 = 0x0C;
 }
 
-/// A command (Base 2.0, Figures 86 to 88). The command identifier is set when a slot has been taken.
+/// A command (Base 2.0, section 3.3.3.1). The command identifier is set when a slot has been taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SubmissionEntry {
     /// Command dword 0: opcode 7:0, fused 9:8, PSDT 15:14, command identifier 31:16.
@@ -255,7 +255,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Base 2.0, Figure 87: an entry survives the way through queue memory, identifier included.
+        /// Base 2.0, section 3.3.3.1: an entry survives the way through queue memory, identifier included.
         #[test]
         fn dwords_round_trip(dwords in any::<[u32; 16]>(), id in any::<u16>()) {
             let mut entry = SubmissionEntry::from_dwords(&dwords);

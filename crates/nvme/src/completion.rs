@@ -76,9 +76,9 @@ const fn high_half(dword: u32) -> u16 {
 mod tests {
     use super::*;
 
-    /// Base 2.0, Figures 89 to 91.
+    /// Base 2.0, section 3.3.3.2.
     #[test]
-    fn fields_are_where_the_figures_have_them() {
+    fn fields_are_where_the_specification_has_them() {
         let completion = Completion::from_dwords([7, 8, 0x0003_0011, 0x0103_1234]);
         assert_eq!(completion.result, 7);
         assert_eq!(completion.submission_queue_id(), 3);

@@ -4,7 +4,7 @@ use bitfield_struct::bitfield;
 
 use crate::log::LogPageId;
 
-/// Dword 0 of the completion (Base 2.0, Figure 147).
+/// Dword 0 of the completion (Base 2.0, section 5.2.1).
 #[bitfield(u32)]
 #[derive(PartialEq, Eq)]
 pub struct AsyncEventResult {
@@ -23,7 +23,7 @@ pub struct AsyncEventResult {
     __: u8,
 }
 
-/// What happened (Base 2.0, Figures 148 to 152). Open: unassigned values keep their numbers.
+/// What happened (Base 2.0, section 5.2.1). Open: unassigned values keep their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsyncEvent {
     /// Type 0: an error that cannot be charged to a command; the error log has it.
@@ -49,7 +49,7 @@ pub enum AsyncEvent {
     },
 }
 
-/// Information of an error event (Base 2.0, Figure 149).
+/// Information of an error event (Base 2.0, section 5.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorEvent {
     /// A doorbell of a queue that does not exist was written.
@@ -109,7 +109,7 @@ impl AsyncEventResult {
 mod tests {
     use super::*;
 
-    /// Base 2.0, Figure 147: log page 23:16, information 15:8, type 2:0.
+    /// Base 2.0, section 5.2.1: log page 23:16, information 15:8, type 2:0.
     #[test]
     fn namespace_change_decodes() {
         let result = AsyncEventResult::from_bits(0x0004_0002);

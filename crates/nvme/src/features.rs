@@ -2,7 +2,7 @@
 
 use bitfield_struct::bitfield;
 
-/// FID, feature identifier (Base 2.0, Figure 317). Open.
+/// FID, feature identifier (Base 2.0, section 5.27). Open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeatureId(pub u8);
 
@@ -30,7 +30,7 @@ impl FeatureId {
 }
 
 /// Number of queues: requested (dword 11) or allocated (dword 0 of the completion); both 0's based
-/// (Base 2.0, Figures 325 and 326).
+/// (Base 2.0, section 5.27.1.5).
 #[bitfield(u32)]
 #[derive(PartialEq, Eq)]
 pub struct NumberOfQueues {
@@ -64,7 +64,7 @@ impl NumberOfQueues {
     }
 }
 
-/// Asynchronous event configuration, dword 11 (Base 2.0, Figure 328).
+/// Asynchronous event configuration, dword 11 (Base 2.0, section 5.27.1.8).
 #[bitfield(u32)]
 #[derive(PartialEq, Eq)]
 pub struct AsyncEventConfiguration {

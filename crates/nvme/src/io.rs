@@ -24,7 +24,7 @@ impl BlockRange {
     }
 }
 
-/// FUA, bit 30 of dword 12 (NVM Command Set 1.0, Figure 66).
+/// FUA, bit 30 of dword 12 (NVM Command Set 1.0, section 3.2.6).
 const FORCE_UNIT_ACCESS: u32 = 1 << 30;
 /// DEAC, bit 25 of dword 12 of Write Zeroes.
 const DEALLOCATE: u32 = 1 << 25;
@@ -130,7 +130,7 @@ pub const fn deallocate(namespace: NamespaceId, ranges_zero_based: u8, data: Dat
     entry
 }
 
-/// One range of Dataset Management (NVM Command Set 1.0, Figure 45).
+/// One range of Dataset Management (NVM Command Set 1.0, section 3.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeallocateRange {
     /// First logical block.
@@ -159,7 +159,7 @@ impl DeallocateRange {
 mod tests {
     use super::*;
 
-    /// NVM Command Set 1.0, Figures 64 to 66: SLBA in dwords 10 and 11, NLB 15:0 and FUA bit 30 of dword 12.
+    /// NVM Command Set 1.0, section 3.2.6: SLBA in dwords 10 and 11, NLB 15:0 and FUA bit 30 of dword 12.
     #[test]
     fn write_places_every_field() {
         let range = BlockRange::new(0x1_2345_6789, 8).unwrap();

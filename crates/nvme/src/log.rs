@@ -47,7 +47,7 @@ struct SmartLayout {
     reserved_192: [u8; 320],
 }
 
-/// A view over the SMART / health log (Base 2.0, Figure 207). Every field is what the device claims.
+/// A view over the SMART / health log (Base 2.0, section 5.16.1.3). Every field is what the device claims.
 #[derive(Clone, Copy)]
 pub struct SmartLog<'a> {
     layout: &'a SmartLayout,
@@ -141,7 +141,7 @@ struct ErrorLayout {
     reserved_30: [u8; 34],
 }
 
-/// A view over one entry of the error information log (Base 2.0, Figure 206).
+/// A view over one entry of the error information log (Base 2.0, section 5.16.1.2).
 #[derive(Clone, Copy)]
 pub struct ErrorLogEntry<'a> {
     layout: &'a ErrorLayout,
@@ -202,9 +202,9 @@ mod tests {
 
     use super::*;
 
-    /// Base 2.0, Figures 206 and 207.
+    /// Base 2.0, sections 5.16.1.2 and 5.16.1.3.
     #[test]
-    fn fields_are_at_the_figures_offsets() {
+    fn fields_are_at_the_specified_offsets() {
         let offsets = [
             (offset_of!(SmartLayout, composite_temperature), 1),
             (offset_of!(SmartLayout, data_units_read), 32),

@@ -3,7 +3,7 @@
 use bitfield_struct::bitfield;
 use zerocopy::FromZeros;
 
-/// A property of the controller that lives at a fixed offset of BAR 0 (Base 2.0, Figure 35).
+/// A property of the controller that lives at a fixed offset of BAR 0 (Base 2.0, section 3.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Register {
     /// CAP, controller capabilities, 64 bits.
@@ -59,7 +59,7 @@ impl Register {
     }
 }
 
-/// CAP (Base 2.0, Figure 36). Every field is what the device claims, unchecked.
+/// CAP (Base 2.0, section 3.1.3.1). Every field is what the device claims, unchecked.
 #[bitfield(u64)]
 #[derive(PartialEq, Eq, FromZeros)]
 pub struct Capabilities {
@@ -133,7 +133,7 @@ impl Capabilities {
         4096_u32.wrapping_shl(self.mpsmin() as u32)
     }
 
-    /// Whether CRTO is present and its "with media" value holds (Base 2.0, 3.1.3.20).
+    /// Whether CRTO is present and its "with media" value holds (Base 2.0, section 3.1.3.21).
     #[must_use]
     pub const fn has_ready_timeouts(self) -> bool {
         self.crms() & 1 != 0
@@ -186,7 +186,7 @@ impl Version {
     pub const V1_3: Self = Self::new().with_major(1).with_minor(3);
 }
 
-/// CC (Base 2.0, Figure 46).
+/// CC (Base 2.0, section 3.1.3.5).
 #[bitfield(u32)]
 #[derive(PartialEq, Eq)]
 pub struct Configuration {
@@ -251,7 +251,7 @@ impl ShutdownNotification {
     }
 }
 
-/// CSTS (Base 2.0, Figure 47).
+/// CSTS (Base 2.0, section 3.1.3.6).
 #[bitfield(u32)]
 #[derive(PartialEq, Eq)]
 pub struct ControllerStatus {
@@ -315,7 +315,7 @@ impl ShutdownStatus {
     }
 }
 
-/// AQA (Base 2.0, Figure 50). Both sizes are 0's based.
+/// AQA (Base 2.0, section 3.1.3.8). Both sizes are 0's based.
 #[bitfield(u32)]
 #[derive(PartialEq, Eq)]
 pub struct AdminQueueAttributes {
@@ -331,7 +331,7 @@ pub struct AdminQueueAttributes {
     __: u8,
 }
 
-/// CRTO (Base 2.0, Figure 58), in units of 500 ms.
+/// CRTO (Base 2.0, section 3.1.3.21), in units of 500 ms.
 #[bitfield(u32)]
 #[derive(PartialEq, Eq)]
 pub struct ReadyTimeouts {
@@ -389,9 +389,9 @@ mod tests {
         );
     }
 
-    /// Base 2.0, Figure 46.
+    /// Base 2.0, section 3.1.3.5.
     #[test]
-    fn configuration_bits_are_where_the_figure_has_them() {
+    fn configuration_bits_are_where_the_specification_has_them() {
         let cc = Configuration::new()
             .with_en(true)
             .with_iosqes(6)

@@ -2,7 +2,7 @@
 
 use bitfield_struct::bitfield;
 
-/// Bits 31:16 of completion dword 3 (Base 2.0, Figure 91).
+/// Bits 31:16 of completion dword 3 (Base 2.0, section 3.3.3.2).
 #[bitfield(u16)]
 #[derive(PartialEq, Eq)]
 pub struct Status {
@@ -41,7 +41,7 @@ impl Status {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StatusCode(pub u16);
 
-/// Status code types (Base 2.0, Figure 93).
+/// Status code types (Base 2.0, section 3.3.3.2.1).
 impl StatusCode {
     /// SCT 0h.
     pub const TYPE_GENERIC: u8 = 0;
@@ -76,7 +76,7 @@ macro_rules! status_codes {
     };
 }
 
-// Generic command status (Base 2.0, Figures 94 and 95).
+// Generic command status (Base 2.0, section 3.3.3.2.1).
 status_codes! {
     /// Successful completion.
     SUCCESS = 0x000;
@@ -126,7 +126,7 @@ status_codes! {
     FORMAT_IN_PROGRESS = 0x084;
 }
 
-// Command specific status (Base 2.0, Figure 96; NVM Command Set 1.0).
+// Command specific status (Base 2.0, section 3.3.3.2.1; NVM Command Set 1.0).
 status_codes! {
     /// Completion queue invalid.
     COMPLETION_QUEUE_INVALID = 0x100;
@@ -150,7 +150,7 @@ status_codes! {
     WRITE_TO_READ_ONLY = 0x182;
 }
 
-// Media and data integrity errors (Base 2.0, Figure 98; NVM Command Set 1.0).
+// Media and data integrity errors (Base 2.0, section 3.3.3.2.1; NVM Command Set 1.0).
 status_codes! {
     /// Write fault.
     WRITE_FAULT = 0x280;
@@ -174,9 +174,9 @@ status_codes! {
 mod tests {
     use super::*;
 
-    /// Base 2.0, Figure 91: P is bit 16 of the dword, SC 24:17, SCT 27:25, CRD 29:28, M 30, DNR 31.
+    /// Base 2.0, section 3.3.3.2: P is bit 16 of the dword, SC 24:17, SCT 27:25, CRD 29:28, M 30, DNR 31.
     #[test]
-    fn fields_are_where_the_figure_has_them() {
+    fn fields_are_where_the_specification_has_them() {
         let status = Status::from_bits((1 << 15) | (1 << 14) | (2 << 12) | (2 << 9) | (0x81 << 1) | 1);
         assert!(status.phase() && status.more() && status.do_not_retry());
         assert_eq!(status.code(), StatusCode::UNRECOVERED_READ_ERROR);

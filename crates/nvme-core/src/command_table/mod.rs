@@ -68,7 +68,7 @@ impl<const N: usize> CommandTable<N> {
     };
     /// Bits of the command identifier that hold the slot's index.
     const SLOT_BITS: u32 = 16_u32.wrapping_sub(Self::SLOTS.wrapping_sub(1).leading_zeros());
-    /// Generations wrap before all ones: `FFFFh` is not an identifier to use (Base 2.0, Figure 86).
+    /// Generations wrap before all ones: `FFFFh` is not an identifier to use (Base 2.0, section 3.3.3.1).
     const GENERATIONS: u32 = 0xFFFF_u32 >> Self::SLOT_BITS;
 
     /// A closed, empty table.

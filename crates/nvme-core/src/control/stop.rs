@@ -20,7 +20,7 @@ impl Control {
         if status.rdy() || status.cfs() {
             return self.disable();
         }
-        // Clearing EN before RDY is set is undefined (Base 2.0, Figure 46), so a start under way is given half of
+        // Clearing EN before RDY is set is undefined (Base 2.0, section 3.1.3.5), so a start under way is given half of
         // the time; a controller that hangs in it must be stopped all the same.
         let limit = self.ready_timeout().min(self.half_of_budget());
         self.begin_poll(State::AwaitReadyToStop, limit)

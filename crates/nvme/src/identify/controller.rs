@@ -1,4 +1,4 @@
-//! Identify Controller (CNS 01h; Base 2.0, Figure 275).
+//! Identify Controller (CNS 01h; Base 2.0, section 5.17.2.1).
 
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -265,7 +265,7 @@ impl<'a> IdentifyController<'a> {
     pub const fn volatile_write_cache(&self) -> VolatileWriteCache {
         VolatileWriteCache {
             present: self.layout.vwc & 1 != 0,
-            // 10b no, 11b yes; 00b from 1.4 on means "not reported" (Base 2.0, Figure 275, byte 525).
+            // 10b no, 11b yes; 00b from 1.4 on means "not reported" (Base 2.0, section 5.17.2.1, byte 525).
             flush_all_namespaces: (self.layout.vwc >> 1) & 3 == 3,
         }
     }
@@ -289,7 +289,7 @@ impl<'a> IdentifyController<'a> {
     }
 }
 
-/// CNTRLTYPE (Base 2.0, Figure 275, byte 111).
+/// CNTRLTYPE (Base 2.0, section 5.17.2.1, byte 111).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ControllerType {
     /// Not reported, as before 1.4: an I/O controller.
@@ -304,7 +304,7 @@ pub enum ControllerType {
     Reserved(u8),
 }
 
-/// VWC (Base 2.0, Figure 275, byte 525).
+/// VWC (Base 2.0, section 5.17.2.1, byte 525).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VolatileWriteCache {
     /// There is a volatile write cache: Flush matters, and the feature can be read and set.
@@ -328,9 +328,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Base 2.0, Figure 275.
+    /// Base 2.0, section 5.17.2.1.
     #[test]
-    fn fields_are_at_the_figures_offsets() {
+    fn fields_are_at_the_specified_offsets() {
         assert_eq!(size_of::<Layout>(), IDENTIFY_SIZE);
         let offsets = [
             (offset_of!(Layout, sn), 4),

@@ -1,4 +1,4 @@
-//! Namespace identification descriptor list (CNS 03h; Base 2.0, Figure 277).
+//! Namespace identification descriptor list (CNS 03h; Base 2.0, section 5.17.2.3).
 
 use crate::identify::IDENTIFY_SIZE;
 use crate::identify::namespace::non_zero;

@@ -1,4 +1,4 @@
-//! Identify Namespace of the NVM command set (CNS 00h; NVM Command Set 1.0, Figure 97).
+//! Identify Namespace of the NVM command set (CNS 00h; NVM Command Set 1.0, section 4.1.5.1).
 
 use zerocopy::byteorder::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -211,9 +211,9 @@ mod tests {
         bytes
     }
 
-    /// NVM Command Set 1.0, Figure 97.
+    /// NVM Command Set 1.0, section 4.1.5.1.
     #[test]
-    fn fields_are_at_the_figures_offsets() {
+    fn fields_are_at_the_specified_offsets() {
         assert_eq!(size_of::<Layout>(), IDENTIFY_SIZE);
         let offsets = [
             (offset_of!(Layout, flbas), 26),
@@ -245,7 +245,7 @@ mod tests {
         );
     }
 
-    /// NVM Command Set 1.0, Figure 97, byte 26: bits 6:5 extend the index only past 16 formats.
+    /// NVM Command Set 1.0, section 4.1.5.1, byte 26: bits 6:5 extend the index only past 16 formats.
     #[test]
     fn format_index_high_bits_count_only_past_sixteen_formats() {
         let few = answer(0x20, 0, &[(0, 9 << 16)]);

@@ -1,4 +1,4 @@
-//! Namespace lists: Identify CNS 02h and the changed namespace list log (Base 2.0, section 4.7).
+//! Namespace lists: Identify CNS 02h and the changed namespace list log (Base 2.0, sections 5.17.2.2 and 5.16.1.5).
 
 use crate::command::NamespaceId;
 use crate::identify::IDENTIFY_SIZE;
