@@ -61,8 +61,8 @@ impl AdminQueue {
     }
 
     /// Forgets what was outstanding: the controller no longer transfers.
-    pub(crate) fn reclaim(&mut self, proof: &DmaStopped) {
-        let _ = self.table.reclaim(proof, |_| {});
+    pub(crate) fn reclaim(&mut self, proof: DmaStopped) {
+        let _ = self.table.reclaim(&proof, |_| {});
     }
 
     /// Submits a command; false if there is no room.

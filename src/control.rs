@@ -47,6 +47,10 @@ const RECOVERY_BUDGET: Micros = Micros::from_secs(60);
 
 /// The machine, its memory, and how it is driven at present. All zeroes: idle and not configured.
 #[derive(FromZeros)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each tells one thing of its own; the machine has the states"
+)]
 pub(crate) struct Path {
     machine: Control,
     pub(crate) namespaces: NamespaceTable,
@@ -190,7 +194,7 @@ impl Path {
                     Event::Performed
                 }
                 Action::Reclaim(proof) => {
-                    self.reclaim(cx, adapter, &proof, hardware.status);
+                    self.reclaim(cx, adapter, proof, hardware.status);
                     Event::Performed
                 }
                 Action::PrepareAdminQueue { entries, epoch } => {
@@ -244,7 +248,7 @@ impl Path {
         &mut self,
         cx: &Context<'dev, FerroNvme, I, X>,
         adapter: &'dev Adapter<'dev>,
-        proof: &DmaStopped,
+        proof: DmaStopped,
         status: SrbStatus,
     ) {
         io::reclaim(cx, adapter, proof, status);
@@ -384,6 +388,7 @@ enum Who {
 }
 
 /// The first event of a row of steps.
+#[derive(Clone, Copy)]
 enum First {
     Begin(Request, Micros),
     Tick,
@@ -546,7 +551,7 @@ pub(crate) fn pump<'dev, I: Irql, X: Running>(
 
 /// The work item: what has come for it, and `begin`'s request once nothing is under way.
 pub(crate) fn work<'dev>(
-    cx: &storport::context::WorkItem<'dev, FerroNvme>,
+    cx: &StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
     begin: impl FnMut(&mut Path) -> Option<Request>,
 ) {

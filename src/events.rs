@@ -1,6 +1,6 @@
 //! Asynchronous events: noted where the completion is seen, dealt with in a work item.
 
-use core::sync::atomic::Ordering;
+use core::{sync::atomic::Ordering, time::Duration};
 
 use nvme::{NamespaceId, Status, log::LogPageId};
 use nvme_core::{
@@ -33,6 +33,9 @@ const FIRMWARE: u32 = 1 << 3;
 const RESET: u32 = 1 << 4;
 /// The port driver is to be told that units changed.
 const TELL: u32 = 1 << 5;
+
+/// Until the port driver is told again, if it was busy with the last notification.
+const TELL_AGAIN: Duration = Duration::from_millis(50);
 
 /// The reaction to asynchronous events, at PASSIVE_LEVEL: log pages, Identify Namespace again, the port driver told.
 ///
@@ -142,14 +145,18 @@ impl Work<FerroNvme> for EventWork {
         _worker: Worker<'dev, FerroNvme, Self>,
     ) {
         let mut events = self.events | adapter.events.swap(0, Ordering::AcqRel);
-        if adapter.state() == State::Ready {
-            control::work(cx, adapter, |_| {
-                let (request, rest) = next_request(events)?;
-                events = rest;
-                Some(request)
-            });
-        }
-        let changed = control::settle(cx, adapter);
+        // Under the StartIo lock, at DISPATCH_LEVEL: a reset must not find the control path held by a thread that waits
+        // for its processor.
+        let changed = cx.with_start_io_lock(|cx| {
+            if adapter.state() == State::Ready {
+                control::work(cx, adapter, |_| {
+                    let (request, rest) = next_request(events)?;
+                    events = rest;
+                    Some(request)
+                });
+            }
+            control::publish_units(cx, adapter)
+        });
         if events & TELL != 0 || changed {
             let unit = Address {
                 path: 0,
@@ -159,8 +166,12 @@ impl Work<FerroNvme> for EventWork {
             if cx.state_change_detected(unit, StateChange::Bus).is_ok() {
                 events &= !TELL;
             } else {
-                // One notification is outstanding; its end, or the next event, brings us here again.
+                // One notification is outstanding: the timer brings us here again.
                 events |= TELL;
+                adapter.worker_wanted.store(1, Ordering::Release);
+                if let Some(timer) = adapter.control_timer.get() {
+                    let _ = cx.start_timer(timer, TELL_AGAIN);
+                }
             }
         }
         if events & RESET != 0 {

@@ -291,13 +291,13 @@ pub(crate) fn fail<'dev, I: Irql, X: Exclusion>(
 pub(crate) fn reclaim<'dev, I: Irql, X: Exclusion>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
-    proof: &DmaStopped,
+    proof: DmaStopped,
     status: SrbStatus,
 ) -> bool {
     let queue = &adapter.io;
     queue
         .table
-        .reclaim(proof, |taken| {
+        .reclaim(&proof, |taken| {
             if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
                 let _ = srb.complete(cx, Completion::Status(status));
             }

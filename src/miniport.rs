@@ -233,17 +233,15 @@ impl Miniport for FerroNvme {
     fn restart<'dev>(cx: &Control<'dev, Self>, adapter: &'dev Adapter<'dev>) -> Result<(), InitializeError> {
         adapter.set_state(State::Recovering);
         let request = Request::Restart { pairs: IO_QUEUES };
-        match control::run(cx, adapter, request, RESTART_BUDGET, SrbStatus::BusReset) {
-            Ok(Outcome::Ready { .. }) => {
-                // The StartIo lock cannot be taken here.
-                cx.issue_dpc(CONTROL_DPC);
-                Ok(())
-            }
-            Ok(_) | Err(_) => {
-                adapter.set_state(State::Failed);
-                Err(InitializeError)
-            }
+        if let Ok(Outcome::Ready { .. }) =
+            control::run(cx, adapter, request, RESTART_BUDGET, SrbStatus::BusReset)
+        {
+            // The StartIo lock cannot be taken here: the DPC publishes the units.
+            cx.issue_dpc(CONTROL_DPC);
+            return Ok(());
         }
+        adapter.set_state(State::Failed);
+        Err(InitializeError)
     }
 
     fn unit_control<'dev>(

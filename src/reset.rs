@@ -21,7 +21,7 @@ use crate::{
 /// Longest time in which CSTS.RDY has to follow CC.EN at a bus reset: well below the watchdog's 0.5 s.
 const STOP_BUDGET: Micros = Micros::from_millis(350);
 /// How long the port driver holds requests back at most while the controller comes up again.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 /// How long the commands of a unit may take to come back when the unit is reset.
 const UNIT_BUDGET: Duration = Duration::from_secs(5);
 /// Between two looks at a unit's commands.
@@ -71,7 +71,7 @@ fn gone<'dev, I: Irql, X: Exclusion>(cx: &Context<'dev, FerroNvme, I, X>, adapte
     adapter.set_state(State::Failed);
     let proof = control::enter(cx, adapter).and_then(|path| path.gone_proof());
     if let Some(proof) = proof {
-        io::reclaim(cx, adapter, &proof, SrbStatus::NoDevice);
+        io::reclaim(cx, adapter, proof, SrbStatus::NoDevice);
     }
 }
 
