@@ -58,7 +58,7 @@ pub(super) struct Demo {
     /// The Python environment of the catalog's judge [default: judge-venv beside the package]
     #[arg(long, value_name = "DIR", env = "DRVPKG_JUDGE_VENV")]
     judge_venv: Option<PathBuf>,
-    /// Write a report
+    /// Where the report goes [default: reports/demo.json beside the package]
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -172,11 +172,10 @@ impl Demo {
             observed,
         };
         report.print(&traffic, found.files);
-        if let Some(path) = &self.json {
-            match report::write(path, &report) {
-                Ok(()) => println!("report     {}", path.display()),
-                Err(error) => return refuse(&error),
-            }
+        let path = self.json.clone().unwrap_or_else(|| self.package.with_file_name("reports").join("demo.json"));
+        match report::write(&path, &report) {
+            Ok(()) => println!("report     {}", path.display()),
+            Err(error) => return refuse(&error),
         }
         conclude(&report.observed, failure.as_ref())
     }
