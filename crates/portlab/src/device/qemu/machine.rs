@@ -18,6 +18,9 @@ use super::{
 };
 use crate::device::spec::NvmeSpec;
 
+/// Environment variable that names a file for every register access, as QEMU sees it.
+const QTEST_LOG_VARIABLE: &str = "PORTLAB_QTEST_LOG";
+
 /// Slot of the doorbell, of the controller and of the subsystem's second controller on bus 0.
 const SLOTS: [u8; 3] = [2, 3, 4];
 
@@ -128,7 +131,9 @@ impl Parts {
             let number = inheritance.add(end);
             arguments.extend(["-chardev".to_owned(), format!("socket,id={name},fd={number}")]);
         }
-        arguments.extend(["-qtest", "chardev:qtest", "-qtest-log", "/dev/null"].map(String::from));
+        let log = std::env::var(QTEST_LOG_VARIABLE).unwrap_or_else(|_| "/dev/null".to_owned());
+        arguments.extend(["-qtest", "chardev:qtest", "-qtest-log"].map(String::from));
+        arguments.push(log);
         arguments.extend(["-mon", "chardev=qmp,mode=control"].map(String::from));
         arguments.extend(device_arguments(spec, vectors));
         for (index, image) in images.iter().enumerate() {

@@ -74,6 +74,9 @@ pub fn run<D: Disk>(
     Ok(traffic)
 }
 
+/// A request that can be issued: its id, what is remembered of it, and the request itself.
+type Ready<B> = (u64, Flight<B>, Command<B>);
+
 /// A request in flight.
 struct Flight<B> {
     job: Job,
@@ -155,12 +158,14 @@ impl<'a, D: Disk> Run<'a, D> {
                     queue.push_front((job, attempt));
                 }
             }
-            while self.flights.len() < self.options.depth.max(1)
-                && let Some((job, attempt)) = queue.pop_front()
-            {
-                self.issue(job, attempt)?;
+            self.calls(total);
+            if self.due(total).is_none() {
+                self.fill(queue)?;
+            } else if self.flights.is_empty() {
+                // The requests are made ready first and issued in one go, so that the reset meets them in flight.
+                self.fill(queue)?;
+                self.reset(total)?;
             }
-            self.incidents(total)?;
             if self.flights.is_empty() && paused.is_empty() {
                 return Ok(());
             }
@@ -191,7 +196,32 @@ impl<'a, D: Disk> Run<'a, D> {
         }
     }
 
-    fn issue(&mut self, job: Job, attempt: u32) -> Result<(), TrafficError> {
+    /// Fills the queue: makes as many requests ready as there is room for, then issues them.
+    fn fill(&mut self, queue: &mut VecDeque<(Job, u32)>) -> Result<(), TrafficError> {
+        let room = self
+            .options
+            .depth
+            .max(1)
+            .saturating_sub(self.flights.len())
+            .min(queue.len());
+        let mut ready = Vec::with_capacity(room);
+        for (job, attempt) in queue.drain(..room) {
+            ready.push(self.prepare(job, attempt)?);
+        }
+        for (id, flight, command) in ready {
+            self.flights.insert(id, flight);
+            self.traffic.requests += 1;
+            let sender = self.sender.clone();
+            let done = move |outcome| {
+                // The receiver outlives the phase, unless the phase gave up on this request.
+                let _ = sender.send((id, outcome));
+            };
+            self.disk.submit(command, Box::new(done));
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self, job: Job, attempt: u32) -> Result<Ready<D::Buffer>, TrafficError> {
         let length = job.blocks as usize * self.block as usize;
         // A new buffer for each try: what a stale request still moved would go to memory that is not ours.
         let buffer = self.disk.buffer(length)?;
@@ -206,7 +236,6 @@ impl<'a, D: Disk> Run<'a, D> {
         buffer.write(0, &data);
         let id = self.next_id;
         self.next_id += 1;
-        self.traffic.requests += 1;
         let command = Command {
             processor: job.processor,
             unit: self.unit,
@@ -215,16 +244,7 @@ impl<'a, D: Disk> Run<'a, D> {
             buffer: Some(buffer.clone()),
             timeout: self.options.timeout,
         };
-        self.flights.insert(id, Flight { job, attempt, buffer });
-        let sender = self.sender.clone();
-        self.disk.submit(
-            command,
-            Box::new(move |completion| {
-                // The receiver outlives the phase, unless the phase gave up on this request.
-                let _ = sender.send((id, completion));
-            }),
-        );
-        Ok(())
+        Ok((id, Flight { job, attempt, buffer }, command))
     }
 
     /// Judges one completion: `Some` means that the request is to be issued again after a pause.
@@ -289,33 +309,59 @@ impl<'a, D: Disk> Run<'a, D> {
         })
     }
 
-    /// Lets happen what is due.
-    fn incidents(&mut self, total: u64) -> Result<(), TrafficError> {
-        for (index, (phase, permille, incident)) in self.options.incidents.iter().enumerate() {
-            if *phase != self.phase || self.happened[index] || self.done * 1000 < total * u64::from(*permille)
-            {
-                continue;
+    /// The incidents that are due: their indices.
+    fn overdue(&self, total: u64) -> impl Iterator<Item = usize> {
+        let Self {
+            options,
+            phase,
+            happened,
+            done,
+            ..
+        } = self;
+        options
+            .incidents
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, (when, permille, _))| {
+                let due = when == phase && !happened[index] && done * 1000 >= total * u64::from(*permille);
+                due.then_some(index)
+            })
+    }
+
+    /// The first reset that is due.
+    fn due(&self, total: u64) -> Option<usize> {
+        self.overdue(total)
+            .find(|index| matches!(self.options.incidents[*index].2, Incident::ResetBus))
+    }
+
+    /// Makes the calls that are due.
+    fn calls(&mut self, total: u64) {
+        let due: Vec<usize> = self.overdue(total).collect();
+        for index in due {
+            if let Incident::Call(call) = self.options.incidents[index].2 {
+                self.happened[index] = true;
+                call();
             }
-            self.happened[index] = true;
-            match incident {
-                Incident::Call(call) => call(),
-                Incident::ResetBus => {
-                    // Not the requests whose completion is already on its way here.
-                    let reset = self.disk.reset_bus(self.unit.path);
-                    self.traffic.resets += 1;
-                    self.traffic.in_flight_at_reset += reset.completed as u64;
-                    self.progress.note(&format!(
-                        "bus reset with {} request(s) in flight",
-                        reset.completed + reset.left_behind
-                    ));
-                    if !reset.success {
-                        return Err(TrafficError::ResetFailed);
-                    }
-                    if reset.left_behind > 0 {
-                        return Err(TrafficError::LeftBehind(reset.left_behind));
-                    }
-                }
-            }
+        }
+    }
+
+    /// Resets the bus with what is in flight.
+    fn reset(&mut self, total: u64) -> Result<(), TrafficError> {
+        let Some(index) = self.due(total) else {
+            return Ok(());
+        };
+        self.happened[index] = true;
+        let reset = self.disk.reset_bus(self.unit.path);
+        self.traffic.resets += 1;
+        self.traffic.in_flight_at_reset += reset.completed as u64;
+        let in_flight = reset.completed + reset.left_behind;
+        self.progress
+            .note(&format!("bus reset with {in_flight} request(s) in flight"));
+        if !reset.success {
+            return Err(TrafficError::ResetFailed);
+        }
+        if reset.left_behind > 0 {
+            return Err(TrafficError::LeftBehind(reset.left_behind));
         }
         Ok(())
     }
