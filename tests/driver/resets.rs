@@ -21,7 +21,8 @@ fn data_survives_resets_under_load() {
     let traffic = rig
         .traffic(&startup, &source, incidents)
         .unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!((traffic.bytes_verified, traffic.resets), (32 << 20, 5));
+    assert_eq!(traffic.bytes_verified, 32 << 20);
+    assert!(traffic.resets >= 5, "{traffic:?}");
     assert!(
         traffic.in_flight_at_reset > 0,
         "the resets met requests in flight: {traffic:?}"

@@ -23,6 +23,8 @@ use crate::{
 
 /// How often a request is tried again.
 const RETRIES: u32 = 32;
+/// How often a reset that met nothing in flight is made again.
+const FRUITLESS_RESETS: u32 = 8;
 /// What a read's buffer holds before: a transfer that did not happen shows.
 const FILL: u8 = 0xa5;
 /// A queue from which nothing comes back for this long is stuck. Above every time-out that the lab applies.
@@ -101,6 +103,8 @@ struct Run<'a, D: Disk> {
     done: u64,
     /// Incidents of the phase that already happened.
     happened: Vec<bool>,
+    /// Resets in a row that met nothing in flight.
+    fruitless: u32,
 }
 
 impl<'a, D: Disk> Run<'a, D> {
@@ -129,6 +133,7 @@ impl<'a, D: Disk> Run<'a, D> {
             receiver,
             done: 0,
             happened: vec![false; options.incidents.len()],
+            fruitless: 0,
         }
     }
 
@@ -350,8 +355,14 @@ impl<'a, D: Disk> Run<'a, D> {
         let Some(index) = self.due(total) else {
             return Ok(());
         };
-        self.happened[index] = true;
         let reset = self.disk.reset_bus(self.unit.path);
+        self.fruitless = if reset.completed == 0 {
+            self.fruitless + 1
+        } else {
+            0
+        };
+        // A fast device may have been done with everything: then the reset is made again.
+        self.happened[index] = reset.completed > 0 || self.fruitless >= FRUITLESS_RESETS;
         self.traffic.resets += 1;
         self.traffic.in_flight_at_reset += reset.completed as u64;
         let in_flight = reset.completed + reset.left_behind;

@@ -59,10 +59,8 @@ fn data_survives_resets_in_both_phases() {
     ];
     let (result, disk) = traffic(Defect::None, incidents);
     let traffic = result.expect("verified");
-    assert_eq!(
-        (traffic.bytes_written, traffic.bytes_verified, traffic.resets),
-        (LENGTH, LENGTH, 2)
-    );
+    assert_eq!((traffic.bytes_written, traffic.bytes_verified), (LENGTH, LENGTH));
+    assert!(traffic.resets >= 2);
     assert_eq!(calls.into_inner(), 1);
     assert!(
         traffic.in_flight_at_reset > 0 && traffic.retries >= traffic.in_flight_at_reset,
