@@ -217,6 +217,59 @@ impl<'a, F: Fn(usize) -> Option<u64>> Output<'a, F> {
     }
 }
 
+/// Cuts PRPs that [`build`] made down to the first `bytes` bytes, for a command that moves less than its buffer holds.
+///
+/// Two things differ from the longer transfer: a second page alone is named by PRP2 itself, and where the last entry
+/// falls into the last place of a page of the list, that place holds the entry and no pointer to a next page. `list` is
+/// the list as it was built; it must not be the controller's yet, and is good for `bytes` only afterwards.
+///
+/// `None` if `bytes` is 0 or `list` is not the one that was built.
+pub fn shorten(prps: Prps, list: &mut [u64], bytes: u32) -> Option<DataPointer> {
+    let entries_of_page = |address: u64| usize::try_from(PAGE.wrapping_sub(address & PAGE_MASK) / ENTRY).ok();
+    let Prps { data, list_entries } = prps;
+    if bytes == 0 {
+        return None;
+    }
+    let end = (data.prp1 & PAGE_MASK).wrapping_add(u64::from(bytes));
+    let pages = usize::try_from(end.wrapping_add(PAGE_MASK) / PAGE).ok()?;
+    let mut needed = pages.wrapping_sub(1);
+    if needed == 0 {
+        return Some(DataPointer {
+            prp1: data.prp1,
+            prp2: 0,
+        });
+    }
+    if list_entries == 0 {
+        return Some(data);
+    }
+    let mut room = entries_of_page(data.prp2)?;
+    if needed == 1 {
+        // A list that begins in the last place of a page begins with the pointer to its next page.
+        let second = *list.get(usize::from(room == 1 && list_entries > 1))?;
+        return Some(DataPointer {
+            prp1: data.prp1,
+            prp2: second,
+        });
+    }
+    let mut begin = 0_usize;
+    // Each turn is a page of the list.
+    while begin < list_entries {
+        let next_page = begin.wrapping_add(room);
+        if needed < room || (needed == room && next_page >= list_entries) {
+            return Some(data);
+        }
+        if needed == room {
+            let last = *list.get(next_page)?;
+            *list.get_mut(next_page.wrapping_sub(1))? = last;
+            return Some(data);
+        }
+        needed = needed.wrapping_sub(room.wrapping_sub(1));
+        begin = next_page;
+        room = nvme::PAGE_SIZE / 8;
+    }
+    None
+}
+
 /// The first `total` bytes of `segments`: for a command that moves less than its buffer holds.
 pub fn clip(segments: impl IntoIterator<Item = Segment>, total: u32) -> impl Iterator<Item = Segment> {
     let mut left = total;

@@ -65,6 +65,11 @@ impl SubmissionHead {
         Ok(())
     }
 
+    /// Nothing is outstanding on `ring`: the controller has fetched all of it, whatever head was heard of last.
+    pub fn catch_up(&self, ring: &SubmissionRing) {
+        self.0.store(u32::from(ring.tail), Ordering::Relaxed);
+    }
+
     fn get(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }

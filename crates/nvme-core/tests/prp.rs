@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use nvme_core::prp::{PrpError, Prps, Segment, build, clip, list_entries_for};
+use nvme_core::prp::{PrpError, Prps, Segment, build, clip, list_entries_for, shorten};
 use proptest::prelude::*;
 
 const PAGE: u64 = 4096;
@@ -120,7 +120,38 @@ fn split(segments: &[Segment], cuts: &[u32]) -> Vec<Segment> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    /// Cut down, the controller recovers exactly the first bytes, and never takes a chain pointer for a page.
+    #[test]
+    fn shortened_prps_name_the_first_bytes(
+        segments in describable(), qword in 0..512_u64, share in 0.0..=1.0_f64,
+        from_the_end in proptest::option::of(0..8_u64), whole_pages in any::<bool>(),
+        pages in Just((1..=12_u64).map(|n| (1 << 40) + n * 3 * PAGE).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let total: u32 = segments.iter().map(|segment| segment.length).sum();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32")]
+        let mut bytes = ((f64::from(total) * share) as u32).clamp(1, total);
+        // Most often the last entry is to fall near the end of a page of the list, where the chain pointer is.
+        let mut offset = qword * 8;
+        if let Some(from_the_end) = from_the_end {
+            let first = segments[0].address % PAGE;
+            let needed = (first + u64::from(bytes)).div_ceil(PAGE) - 1;
+            offset = PAGE - ((needed + from_the_end) * 8).clamp(8, PAGE);
+        }
+        if whole_pages {
+            bytes = bytes.next_multiple_of(PAGE_32).min(total);
+        }
+        let memory = ListMemory { offset, pages };
+        let mut list = vec![0xDEAD_DEAD_DEAD_DEAD; list_entries_for(total)];
+        let mut prps = build(segments.iter().copied(), total, &mut list, |index| memory.address(index)).unwrap();
+        let entries = prps.list_entries;
+        prps.data = shorten(prps, &mut list, bytes).unwrap();
+        let contents = memory.contents(&list[..entries]);
+        let recovered = merged(walk(&prps, bytes, &contents));
+        let expected = merged(clip(segments.iter().copied(), bytes).map(|segment| (segment.address, u64::from(segment.length))));
+        prop_assert_eq!(recovered, expected);
+    }
 
     /// The controller recovers exactly the bytes of the scatter/gather list, wherever the list lies.
     #[test]
