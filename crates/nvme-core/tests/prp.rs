@@ -75,8 +75,8 @@ impl ListMemory {
 
 /// Segments that PRPs can describe: the first from any dword, all but the last up to the end of a page.
 fn describable() -> impl Strategy<Value = Vec<Segment>> {
-    let middle = proptest::collection::vec((0..1_u64 << 30, 1..40_u64), 0..60);
-    (0..1_u64 << 30, 0..1024_u64, 1..40_u64, middle, 0..PAGE_32).prop_map(
+    let middle = proptest::collection::vec((1..1_u64 << 30, 1..40_u64), 0..60);
+    (1..1_u64 << 30, 0..1024_u64, 1..40_u64, middle, 0..PAGE_32).prop_map(
         |(page, dword, pages, middle, cut)| {
             let offset = dword * 4;
             let mut segments = vec![Segment {
