@@ -173,7 +173,13 @@ impl Rig {
             self.lab.debug_log()
         );
         let violations = self.lab.violations();
-        assert!(violations.is_empty(), "{violations:#?}");
+        assert!(
+            violations.is_empty(),
+            "{violations:#?}\n{:#?}\n{:#?}\n{:#?}",
+            self.lab.event_log(),
+            self.lab.statistics(),
+            self.lab.debug_log()
+        );
     }
 }
 

@@ -30,6 +30,17 @@ fn an_adapter_that_was_never_used_is_removed() {
 }
 
 #[test]
+fn an_adapter_is_removed_in_the_middle_of_a_recovery() {
+    for _ in 0..5 {
+        let rig = Rig::start("size=8M");
+        let _ = rig.startup();
+        let reset = rig.lab.reset_bus(0);
+        assert!(reset.success, "{reset:?}");
+        rig.finish();
+    }
+}
+
+#[test]
 fn a_restarted_adapter_works() {
     let rig = Rig::start("size=8M");
     let _ = rig.startup();

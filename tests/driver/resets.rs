@@ -1,7 +1,10 @@
 //! The controller is reset under load, or was left enabled by firmware.
 
 use ferronvme_tests::rig::{Rig, source};
-use portlab::workload::transfer::{Incident, Phase};
+use portlab::workload::{
+    cdb,
+    transfer::{Incident, Phase},
+};
 
 #[test]
 fn data_survives_resets_under_load() {
@@ -27,6 +30,9 @@ fn data_survives_resets_under_load() {
         traffic.in_flight_at_reset > 0,
         "the resets met requests in flight: {traffic:?}"
     );
+    // The last reset may still be under way: a command waits for its end.
+    let ready = rig.command(cdb::test_unit_ready());
+    assert!(ready.is_success(), "{ready}");
     assert_eq!(rig.lab.outstanding(), 0);
     rig.finish();
 }

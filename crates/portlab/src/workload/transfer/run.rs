@@ -168,7 +168,12 @@ impl<'a, D: Disk> Run<'a, D> {
                 self.fill(queue)?;
             } else if self.flights.is_empty() {
                 // The requests are made ready first and issued in one go, so that the reset meets them in flight.
-                self.fill(queue)?;
+                if queue.is_empty() && self.fruitless > 0 {
+                    // Nothing is left that another try could meet.
+                    self.fruitless = FRUITLESS_RESETS;
+                } else {
+                    self.fill(queue)?;
+                }
                 self.reset(total)?;
             }
             if self.flights.is_empty() && paused.is_empty() {
@@ -355,6 +360,11 @@ impl<'a, D: Disk> Run<'a, D> {
         let Some(index) = self.due(total) else {
             return Ok(());
         };
+        if self.fruitless >= FRUITLESS_RESETS {
+            self.happened[index] = true;
+            self.fruitless = 0;
+            return Ok(());
+        }
         let reset = self.disk.reset_bus(self.unit.path);
         self.fruitless = if reset.completed == 0 {
             self.fruitless + 1
@@ -362,7 +372,7 @@ impl<'a, D: Disk> Run<'a, D> {
             0
         };
         // A fast device may have been done with everything: then the reset is made again.
-        self.happened[index] = reset.completed > 0 || self.fruitless >= FRUITLESS_RESETS;
+        self.happened[index] = reset.completed > 0;
         self.traffic.resets += 1;
         self.traffic.in_flight_at_reset += reset.completed as u64;
         let in_flight = reset.completed + reset.left_behind;
