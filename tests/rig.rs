@@ -106,17 +106,28 @@ impl Rig {
         source: &Source,
         incidents: Vec<(Phase, u32, Incident<'_>)>,
     ) -> Result<Traffic, TrafficError> {
+        let options = Options {
+            incidents,
+            ..Options::quiet(11)
+        };
+        self.traffic_with(startup, source, &options)
+    }
+
+    /// As [`Self::traffic`], as the options say.
+    ///
+    /// # Errors
+    /// As [`transfer::run`].
+    ///
+    /// # Panics
+    /// If there is no disk.
+    pub fn traffic_with(
+        &self,
+        startup: &Startup,
+        source: &Source,
+        options: &Options<'_>,
+    ) -> Result<Traffic, TrafficError> {
         let unit = startup.disks().next().expect("a disk");
-        transfer::run(
-            &self.disk(),
-            unit,
-            source,
-            &Options {
-                incidents,
-                ..Options::quiet(11)
-            },
-            &Silent,
-        )
+        transfer::run(&self.disk(), unit, source, options, &Silent)
     }
 
     /// One command without data.

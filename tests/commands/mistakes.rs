@@ -17,19 +17,19 @@ fn run(driver: &Path) -> Portlab {
     ])
 }
 
-/// A PE image that is nothing but headers, as its fields say.
-fn headers(machine: u16, magic: u16, subsystem: u16) -> Vec<u8> {
-    let mut image = vec![0; 1024];
-    image[..2].copy_from_slice(b"MZ");
-    image[0x3c] = 0x80;
-    image[0x80..0x84].copy_from_slice(b"PE\0\0");
-    let (file, optional) = (0x84, 0x98);
-    image[file..file + 2].copy_from_slice(&machine.to_le_bytes());
-    image[file + 16..file + 18].copy_from_slice(&0xf0_u16.to_le_bytes());
-    image[file + 18..file + 20].copy_from_slice(&0x22_u16.to_le_bytes());
-    image[optional..optional + 2].copy_from_slice(&magic.to_le_bytes());
-    image[optional + 68..optional + 70].copy_from_slice(&subsystem.to_le_bytes());
-    image[optional + 108] = 16;
+/// Offsets in a PE file's headers, from its `PE` signature: machine, magic, subsystem.
+const MACHINE: usize = 4;
+const MAGIC: usize = 24;
+const SUBSYSTEM: usize = 24 + 68;
+
+/// The packaged driver with other fields in its headers.
+fn changed(driver: &[u8], fields: &[(usize, u16)]) -> Vec<u8> {
+    let mut image = driver.to_vec();
+    let signature = usize::from(u16::from_le_bytes([driver[0x3c], driver[0x3d]]));
+    for (offset, value) in fields {
+        let at = signature + offset;
+        image[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    }
     image
 }
 
@@ -37,12 +37,24 @@ fn headers(machine: u16, magic: u16, subsystem: u16) -> Vec<u8> {
 fn a_wrong_driver_is_named() {
     let directory = tempfile::tempdir().expect("directory");
     let file = directory.path().join("wrong.sys");
-    let cases: [(&str, Vec<u8>, &str); 5] = [
-        ("text", b"This is no driver.\n".repeat(100), "not a PE file"),
+    let driver = fs::read(package().driver).expect("the packaged driver");
+    let cases: [(&str, Vec<u8>, &str); 6] = [
+        (
+            "text",
+            b"This is no driver.
+"
+            .repeat(100),
+            "not a PE file",
+        ),
         ("empty", Vec::new(), "not a PE file"),
-        ("32 bits", headers(0x14c, 0x10b, 1), "32-bit"),
-        ("arm64", headers(0xaa64, 0x20b, 1), "x64"),
-        ("a program", headers(0x8664, 0x20b, 3), "native"),
+        (
+            "32 bits",
+            changed(&driver, &[(MACHINE, 0x14c), (MAGIC, 0x10b)]),
+            "32-bit",
+        ),
+        ("arm64", changed(&driver, &[(MACHINE, 0xaa64)]), "x64"),
+        ("a program", changed(&driver, &[(SUBSYSTEM, 3)]), "native"),
+        ("cut off", driver[..driver.len() / 3].to_vec(), "copy it again"),
     ];
     for (what, image, text) in cases {
         fs::write(&file, image).expect("file");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ferronvme_tests::rig::{Rig, source};
 use portlab::workload::{
     disk::{Disk as _, Function},
-    transfer::{Incident, Phase},
+    transfer::{Incident, Options, Phase},
 };
 
 #[test]
@@ -63,11 +63,12 @@ fn a_device_that_vanishes_leaves_no_request_hanging() {
     let device = std::sync::Arc::clone(&rig.device);
     let kill = || device.kill();
     let started = Instant::now();
-    let result = rig.traffic(
-        &startup,
-        &source,
-        vec![(Phase::Write, 300, Incident::Call(&kill))],
-    );
+    let options = Options {
+        timeout: Duration::from_secs(2),
+        incidents: vec![(Phase::Write, 300, Incident::Call(&kill))],
+        ..Options::quiet(5)
+    };
+    let result = rig.traffic_with(&startup, &source, &options);
     assert!(result.is_err(), "writes to a device that is gone succeed");
     assert!(
         started.elapsed() < Duration::from_mins(1),

@@ -20,8 +20,9 @@ pub(crate) use self::exit::Exit;
                   2  nothing could be run: wrong arguments, wrong files, a tool or the device is missing\n  \
                   3  the driver broke a rule or stopped the machine by a bug check\n  \
                   130  interrupted\n\n\
-                  Environment:\n  PORTLAB_QEMU  another qemu-system-x86_64\n  TMPDIR        where temporary \
-                  images are kept (unnamed, so they vanish by themselves)"
+                  Environment:\n  PORTLAB_QEMU       another qemu-system-x86_64\n  PORTLAB_QTEST_LOG  a file for every \
+                  register access, as QEMU sees it\n  TMPDIR             where temporary images are kept (unnamed, so \
+                  they vanish by themselves)"
 )]
 struct Arguments {
     #[command(subcommand)]
