@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use scsi_nvme::Controller;
 use storport::{
-    cell::{Exclusive, SetOnce},
+    cell::{Exclusive, Late, SetOnce},
     register::Registers,
     srb::{InFlight, SrbStatus},
     timer::TimerHandle,
@@ -28,8 +28,6 @@ pub(crate) struct Adapter<'dev> {
     pub(crate) registers: SetOnce<Registers<'dev>>,
     /// Queues and the admin data page.
     pub(crate) memory: SetOnce<Memory<'dev>>,
-    /// The controller as the translation sees it; set once it is up.
-    pub(crate) controller: SetOnce<Controller>,
     /// The I/O queue pair.
     pub(crate) io: IoQueue<'dev>,
     pub(crate) io_doorbells: SetOnce<Doorbells<'dev>>,
@@ -101,6 +99,8 @@ impl Adapter<'_> {
 #[derive(FromZeros)]
 pub(crate) struct StartIoState {
     pub(crate) submission: IoSubmission,
+    /// The controller as the translation sees it.
+    pub(crate) controller: Late<Controller>,
     pub(crate) units: Units,
 }
 

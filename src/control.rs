@@ -29,6 +29,7 @@ use crate::{
     admin::{self, AdminQueue, Completed},
     events, io,
     memory::{ADMIN_ENTRIES, IO_ENTRIES, IO_QUEUES, Memory},
+    request::MAX_TRANSFER,
 };
 
 /// The DPC of message 0: completions of the admin queue.
@@ -43,7 +44,9 @@ const MAX_STEPS: u32 = 4096;
 /// How often a busy state is tried by a caller that must have it.
 const MAX_TRIES: u32 = 20_000;
 /// How long a recovery after a reset may take before the adapter is given up.
-const RECOVERY_BUDGET: Micros = Micros::from_secs(60);
+const RECOVERY_BUDGET: Micros = Micros::from_secs(150);
+/// How long the work item may take to do its step, before it is asked for again.
+const WORKER_PATIENCE: Micros = Micros::from_millis(10);
 
 /// The machine, its memory, and how it is driven at present. All zeroes: idle and not configured.
 #[derive(FromZeros)]
@@ -198,7 +201,10 @@ impl Path {
                     Event::Performed
                 }
                 Action::PrepareAdminQueue { entries, epoch } => {
-                    self.admin.prepare(&hardware.memory, entries, epoch);
+                    if !self.admin.prepare(&hardware.memory, entries, epoch) {
+                        self.busy = false;
+                        return Progress::Failed(Failure::CommandOutstanding);
+                    }
                     Event::Performed
                 }
                 Action::PrepareQueuePair { entries, epoch, .. } => {
@@ -280,7 +286,6 @@ impl Path {
                     }
                     if self.worker_drives && who != Who::Worker {
                         self.park(&completed);
-                        events::wake(cx, adapter, 0);
                         continue;
                     }
                     return self.advance(cx, adapter, hardware, First::Completion(completed));
@@ -288,14 +293,19 @@ impl Path {
                 _ => {}
             }
         }
-        if who == Who::Worker
+        if who != Who::Interrupt
             && let Some(completed) = self.unpark()
         {
             return self.advance(cx, adapter, hardware, First::Completion(completed));
         }
-        if self.busy && !self.parked && self.due <= now(cx) {
+        if self.parked {
+            events::want(adapter);
+            return Progress::Waiting;
+        }
+        if self.busy && self.due <= now(cx) {
             if self.worker_drives && who != Who::Worker {
-                events::wake(cx, adapter, 0);
+                events::want(adapter);
+                self.due = now(cx).after(WORKER_PATIENCE);
                 return Progress::Waiting;
             }
             return self.advance(cx, adapter, hardware, First::Tick);
@@ -337,6 +347,23 @@ impl Path {
         }
     }
 
+    /// Opens the I/O queue pair. A processor that was held up between taking a request of the last life and giving its
+    /// slot back is waited for.
+    fn open<'dev, I: Irql, X: Exclusion>(
+        &self,
+        cx: &Context<'dev, FerroNvme, I, X>,
+        adapter: &'dev Adapter<'dev>,
+    ) -> bool {
+        const TRIES: u32 = 200;
+        (0..TRIES).any(|_| {
+            let open = adapter.io.open(self.io_epoch, self.io_entries);
+            if !open {
+                cx.stall(POLL);
+            }
+            open
+        })
+    }
+
     /// What a finished request changes for the rest of the adapter.
     fn conclude<'dev, I: Irql, X: Exclusion>(
         &mut self,
@@ -348,11 +375,12 @@ impl Path {
         match progress {
             Progress::Done(Outcome::Ready { .. }) => {
                 adapter.units_outdated.store(1, Ordering::Release);
-                if adapter.io.open(self.io_epoch, self.io_entries) {
-                    adapter.set_state(State::Ready);
+                let state = if self.open(cx, adapter) {
+                    State::Ready
                 } else {
-                    adapter.set_state(State::Failed);
-                }
+                    State::Failed
+                };
+                adapter.set_state(state);
                 self.events_stopped = false;
                 self.request_event(hardware);
             }
@@ -363,6 +391,18 @@ impl Path {
                 events::rescanned(cx, adapter, changes);
             }
             Progress::Failed(_) if adapter.state() == State::Recovering => adapter.set_state(State::Failed),
+            Progress::Failed(failure) if adapter.state() == State::Ready => {
+                // A command that is not back may still write to the data page: nothing can be asked any more.
+                if matches!(
+                    failure,
+                    Failure::FatalStatus
+                        | Failure::Gone
+                        | Failure::AdminTimeout { .. }
+                        | Failure::CommandOutstanding
+                ) {
+                    events::reset(cx, adapter);
+                }
+            }
             _ => {}
         }
         if matches!(progress, Progress::Done(_) | Progress::Failed(_)) {
@@ -470,7 +510,10 @@ fn serve_refused<'dev, I: Irql, X: Exclusion>(
 }
 
 /// Begins bringing the controller up again after it was stopped; DPC and timer go on with it.
-pub(crate) fn recover<'dev>(cx: &StartIo<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) -> bool {
+pub(crate) fn recover<'dev, I: Irql, X: Running>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+) -> bool {
     let Some(hardware) = hardware(adapter, SrbStatus::BusReset) else {
         return false;
     };
@@ -608,6 +651,15 @@ fn replace_units(state: &mut StartIoState, adapter: &Adapter<'_>) -> bool {
         return false;
     };
     adapter.units_outdated.store(0, Ordering::Release);
+    let info = path.info();
+    state.controller.put(scsi_nvme::Controller {
+        serial_number: info.serial_number,
+        model_number: info.model_number,
+        firmware_revision: info.firmware_revision,
+        volatile_write_cache: info.write_cache_present,
+        write_cache_enabled: info.write_cache_enabled,
+        max_transfer_bytes: info.max_transfer_bytes.min(MAX_TRANSFER),
+    });
     state
         .units
         .replace(path.namespaces.online().map(|(_, namespace)| *namespace))

@@ -34,16 +34,14 @@ const RESET: u32 = 1 << 4;
 /// The port driver is to be told that units changed.
 const TELL: u32 = 1 << 5;
 
-/// Until the port driver is told again, if it was busy with the last notification.
-const TELL_AGAIN: Duration = Duration::from_millis(50);
+/// Until what could not be done is tried again.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// The reaction to asynchronous events, at PASSIVE_LEVEL: log pages, Identify Namespace again, the port driver told.
 ///
-/// One step of it is done in a run: what waits for the controller goes on in the next.
-pub(crate) struct EventWork {
-    /// What is new.
-    events: u32,
-}
+/// One step of it is done in a run: what waits for the controller goes on in the next. What is to be done is noted in the
+/// adapter and not in the payload, so that a refused or coalesced queueing loses nothing.
+pub(crate) struct EventWork;
 
 /// Notes an event. False if the controller should not be asked for more.
 pub(crate) fn note<'dev, I: Irql, X: Exclusion>(
@@ -76,15 +74,36 @@ pub(crate) fn rescanned<'dev, I: Irql, X: Exclusion>(
     }
 }
 
-/// Leaves `events` for the work item; the control DPC, which may queue it, is issued.
+/// Leaves `events` for the work item; the control DPC, which queues it, is issued.
 pub(crate) fn wake<'dev, I: Irql, X: Exclusion>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
     events: u32,
 ) {
     adapter.events.fetch_or(events, Ordering::AcqRel);
-    adapter.worker_wanted.store(1, Ordering::Release);
+    want(adapter);
     cx.issue_dpc(CONTROL_DPC);
+}
+
+/// The work item is to be queued: by the DPC or the timer that is running, at its end.
+pub(crate) fn want(adapter: &Adapter<'_>) {
+    adapter.worker_wanted.store(1, Ordering::Release);
+}
+
+/// Units changed: the port driver is to be told.
+pub(crate) fn tell<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+) {
+    wake(cx, adapter, TELL);
+}
+
+/// The control path cannot be relied on any more: the controller is to be reset.
+pub(crate) fn reset<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+) {
+    wake(cx, adapter, RESET);
 }
 
 /// Queues the work item if it is wanted.
@@ -95,13 +114,9 @@ pub(crate) fn queue<'dev, I: AtMostDispatch, X: Running>(
     if adapter.worker_wanted.swap(0, Ordering::AcqRel) == 0 {
         return;
     }
-    let Some(worker) = adapter.event_worker.get() else {
-        return;
-    };
-    let events = adapter.events.swap(0, Ordering::AcqRel);
-    if let Err(refusal) = cx.queue(worker, EventWork { events }) {
-        // Queued already: that run takes what is put back here. Refused by the port driver: the next event tries again.
-        adapter.events.fetch_or(refusal.payload.events, Ordering::AcqRel);
+    if let Some(worker) = adapter.event_worker.get() {
+        // Busy: it is queued and has not begun, so that it sees what is noted. Gone: the adapter goes, too.
+        let _ = cx.queue(worker, EventWork);
     }
 }
 
@@ -144,7 +159,7 @@ impl Work<FerroNvme> for EventWork {
         adapter: &'dev Adapter<'dev>,
         _worker: Worker<'dev, FerroNvme, Self>,
     ) {
-        let mut events = self.events | adapter.events.swap(0, Ordering::AcqRel);
+        let mut events = adapter.events.swap(0, Ordering::AcqRel);
         // Under the StartIo lock, at DISPATCH_LEVEL: a reset must not find the control path held by a thread that waits
         // for its processor.
         let changed = cx.with_start_io_lock(|cx| {
@@ -166,19 +181,21 @@ impl Work<FerroNvme> for EventWork {
             if cx.state_change_detected(unit, StateChange::Bus).is_ok() {
                 events &= !TELL;
             } else {
-                // One notification is outstanding: the timer brings us here again.
+                // One notification is outstanding.
                 events |= TELL;
-                adapter.worker_wanted.store(1, Ordering::Release);
-                if let Some(timer) = adapter.control_timer.get() {
-                    let _ = cx.start_timer(timer, TELL_AGAIN);
-                }
             }
         }
         if events & RESET != 0 {
             events &= !RESET;
             crate::reset::request(cx, adapter);
         }
-        // What is left is done by the next run, which a completion, the timer or an event brings about.
-        adapter.events.fetch_or(events, Ordering::AcqRel);
+        // What is left waits for the control path or the port driver: the timer brings us here again.
+        if events != 0 && matches!(adapter.state(), State::Ready | State::Recovering) {
+            adapter.events.fetch_or(events, Ordering::AcqRel);
+            want(adapter);
+            if let Some(timer) = adapter.control_timer.get() {
+                let _ = cx.start_timer(timer, AGAIN);
+            }
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! The I/O queue pair: submission under the StartIo lock, completion in its DPC.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use nvme::{Completion as Entry, DataPointer};
 use nvme_core::{
@@ -18,7 +21,7 @@ use storport::{
 };
 use zerocopy::FromZeros;
 
-use crate::{FerroNvme, adapter::Adapter, memory::IO_ENTRIES};
+use crate::{FerroNvme, adapter::Adapter, memory::IO_ENTRIES, reset};
 
 /// Identifier of the I/O queue pair.
 pub(crate) const QUEUE: u16 = 1;
@@ -114,9 +117,15 @@ impl IoQueue<'_> {
     /// A new pair of `entries` entries was created in the controller: both ends begin anew, and requests are admitted.
     pub(crate) fn open(&self, epoch: nvme_core::Epoch, entries: u16) -> bool {
         self.head.reset();
-        self.entries.store(u32::from(entries), Ordering::Relaxed);
         self.life.fetch_add(1, Ordering::AcqRel);
+        self.entries.store(u32::from(entries), Ordering::Release);
         self.table.start(QUEUE, epoch, entries).is_ok()
+    }
+
+    /// No request is admitted, and the rings are not to be touched, until the pair is opened again.
+    pub(crate) fn close(&self) {
+        self.table.close();
+        self.entries.store(0, Ordering::Release);
     }
 
     /// Whether a command of `namespace` is in flight; 0: of any.
@@ -129,7 +138,7 @@ impl IoQueue<'_> {
     }
 
     fn entries(&self) -> u16 {
-        u16::try_from(self.entries.load(Ordering::Relaxed)).unwrap_or(0)
+        u16::try_from(self.entries.load(Ordering::Acquire)).unwrap_or(0)
     }
 }
 
@@ -157,6 +166,9 @@ pub(crate) fn submit<'dev>(
         extension.set_transfer(bytes);
     }
     let queue = &adapter.io;
+    if reset::holds_back(adapter, command.namespace().0) {
+        return srb.complete(cx, Completion::Status(SrbStatus::Busy));
+    }
     let claim = match queue.table.claim() {
         Ok(claim) => claim,
         Err(ClaimError::Full | ClaimError::Closed) => {
@@ -168,13 +180,19 @@ pub(crate) fn submit<'dev>(
     if submission.life != life {
         let Ok(ring) = SubmissionRing::new(queue.entries()) else {
             queue.table.cancel(claim);
-            return srb.complete(cx, Completion::Status(SrbStatus::NoHba));
+            return srb.complete(cx, Completion::Status(adapter.pushback()));
         };
         *submission = IoSubmission { ring, life };
     }
     if submission.ring.free(&queue.head) == 0 {
-        queue.table.cancel(claim);
-        return srb.complete(cx, Completion::Status(SrbStatus::Busy));
+        // The table admits fewer requests than the ring has entries; with this one alone, what was heard of the head
+        // is false, and nothing would ever correct it.
+        if queue.table.used() == 1 {
+            queue.head.catch_up(&submission.ring);
+        } else {
+            queue.table.cancel(claim);
+            return srb.complete(cx, Completion::Status(SrbStatus::Busy));
+        }
     }
     let index = usize::from(claim.index());
     let mut entry = command.submission_entry(data);
@@ -214,11 +232,15 @@ pub(crate) fn reap<'dev>(cx: &mut Dpc<'dev, FerroNvme>, adapter: &'dev Adapter<'
         return;
     };
     let queue = &adapter.io;
-    let entries = queue.entries();
     let completions = Completions(memory.io_completion);
     let mut reaped = false;
-    for _ in 0..entries {
+    for _ in 0..IO_ENTRIES {
+        // A pair that is closed, perhaps just now, is not looked at: its memory may be cleared for the next life.
+        let entries = queue.entries();
         let life = queue.life.load(Ordering::Acquire);
+        if entries == 0 {
+            return;
+        }
         let state = &mut cx.state().ring;
         if state.life != life {
             let Ok(ring) = CompletionRing::new(entries) else {
@@ -232,8 +254,9 @@ pub(crate) fn reap<'dev>(cx: &mut Dpc<'dev, FerroNvme>, adapter: &'dev Adapter<'
         reaped = true;
         finish(cx, queue, entries, entry);
     }
-    if reaped {
-        doorbells.ring_completion(cx.state().ring.ring.head());
+    let state = &cx.state().ring;
+    if reaped && queue.entries() != 0 && queue.life.load(Ordering::Acquire) == state.life {
+        doorbells.ring_completion(state.ring.head());
     }
 }
 
@@ -254,20 +277,28 @@ fn finish<'dev, I: Irql, X: Exclusion>(
     let Ok(taken) = queue.table.take(entry.command_id()) else {
         return;
     };
-    let srb = queue.srbs.take(cx, usize::from(taken.index()));
+    if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
+        answer(cx, srb, entry.status());
+    }
+    // Only now: a table without a slot in use has no request that is not completed.
     queue.table.release(taken);
-    let Some(mut srb) = srb else { return };
-    let status = entry.status();
-    if status.is_success() {
+}
+
+/// Completes a request with the status of its command.
+fn answer<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    mut srb: Srb<'dev, FerroNvme>,
+    status: nvme::Status,
+) {
+    let started = if status.is_success() {
         let transferred = srb.extension().map_or(0, |extension| extension.transfer());
-        let _ = srb.complete(cx, Completion::Success { transferred });
-        return;
-    }
-    if srb.function() != Function::ExecuteScsi {
-        let _ = srb.complete(cx, Completion::Status(SrbStatus::Error));
-        return;
-    }
-    let _ = fail(cx, srb, &scsi_nvme::outcome(status));
+        srb.complete(cx, Completion::Success { transferred })
+    } else if srb.function() == Function::ExecuteScsi {
+        fail(cx, srb, &scsi_nvme::outcome(status))
+    } else {
+        srb.complete(cx, Completion::Status(SrbStatus::Error))
+    };
+    let _ = started;
 }
 
 /// Completes a SCSI request with the status and sense data of a translation.
@@ -294,13 +325,20 @@ pub(crate) fn reclaim<'dev, I: Irql, X: Exclusion>(
     proof: DmaStopped,
     status: SrbStatus,
 ) -> bool {
+    const PATIENCE: u32 = 400;
+    const LOOK: Duration = Duration::from_micros(50);
     let queue = &adapter.io;
-    queue
-        .table
-        .reclaim(&proof, |taken| {
-            if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
-                let _ = srb.complete(cx, Completion::Status(status));
-            }
-        })
-        .is_ok()
+    let covered = queue.table.reclaim(&proof, |taken| {
+        if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
+            let _ = srb.complete(cx, Completion::Status(status));
+        }
+    });
+    // A request whose completion another processor is just reaping is that processor's to complete.
+    for _ in 0..PATIENCE {
+        if queue.table.used() == 0 {
+            break;
+        }
+        cx.stall(LOOK);
+    }
+    covered.is_ok()
 }

@@ -4,7 +4,6 @@ use nvme_core::{
     Micros,
     control::{Failure, Outcome, Request},
 };
-use scsi_nvme::Controller;
 use storport::{
     Miniport,
     context::{
@@ -24,7 +23,8 @@ use crate::{
     io::{self, Doorbells},
     memory::{self, IO_ENTRIES, IO_QUEUES, Memory},
     request::{self, MAX_SEGMENTS, MAX_TRANSFER},
-    reset, start_io,
+    reset::{self, Stop},
+    start_io,
     units::MAX_UNITS,
 };
 
@@ -32,8 +32,6 @@ use crate::{
 const BRING_UP_BUDGET: Micros = Micros::from_secs(140);
 /// Creating queues and reading namespaces.
 const QUEUES_BUDGET: Micros = Micros::from_secs(60);
-/// A restart holds up whatever waits for it.
-const RESTART_BUDGET: Micros = Micros::from_secs(20);
 
 /// `STOR_FEATURE_FULL_PNP_DEVICE_CAPABILITIES`.
 const FULL_PNP_DEVICE_CAPABILITIES: u32 = 0x4;
@@ -84,11 +82,10 @@ impl Miniport for FerroNvme {
         adapter.memory.set(memory);
         adapter.admin_doorbells.set(admin);
         adapter.io_doorbells.set(io);
-        {
-            let mut path = control::enter(cx, adapter).ok_or(FindError::Error)?;
-            if !path.configure(registers, &memory, 0) {
-                return Err(FindError::Error);
-            }
+        let configured =
+            control::enter(cx, adapter).is_some_and(|mut path| path.configure(registers, &memory, 0));
+        if !configured {
+            return Err(FindError::Error);
         }
         match control::run(
             cx,
@@ -99,65 +96,48 @@ impl Miniport for FerroNvme {
         ) {
             Ok(Outcome::Identified) => {}
             Err(Failure::Gone) => return Err(FindError::NotFound),
-            Ok(_) | Err(_) => return Err(FindError::Error),
+            Ok(_) | Err(_) => {
+                // The memory goes with the adapter: the controller must not reach it any more.
+                reset::disable(cx, adapter);
+                return Err(FindError::Error);
+            }
         }
-        let info = control::enter(cx, adapter)
-            .map(|path| path.info())
-            .ok_or(FindError::Error)?;
-        let maximum_transfer_length = MAX_TRANSFER.min(info.max_transfer_bytes);
+        let Some(info) = control::enter(cx, adapter).map(|path| path.info()) else {
+            reset::disable(cx, adapter);
+            return Err(FindError::Error);
+        };
+        let entries = u32::from(IO_ENTRIES).min(info.capabilities.max_queue_entries());
+        let max_io = entries.saturating_sub(1).max(1);
         Ok(Limits {
-            maximum_transfer_length,
+            maximum_transfer_length: MAX_TRANSFER.min(info.max_transfer_bytes),
             caches_data: info.write_cache_present,
+            max_io,
+            max_io_per_unit: max_io,
             ..LARGEST
         })
     }
 
     fn initialize<'dev>(
         cx: &Initialize<'dev, Self>,
-        _adapter: &'dev Adapter<'dev>,
+        adapter: &'dev Adapter<'dev>,
     ) -> Result<(), InitializeError> {
         // Line interrupts are not served: the INF asks for messages.
         if cx.message_count() == 0 {
-            Err(InitializeError)
-        } else {
-            Ok(())
+            reset::disable(cx, adapter);
+            return Err(InitializeError);
         }
+        Ok(())
     }
 
     fn passive_initialize<'dev>(
         cx: &mut PassiveInitialize<'dev, Self>,
         adapter: &'dev Adapter<'dev>,
     ) -> Result<(), InitializeError> {
-        adapter
-            .control_timer
-            .set(cx.create_timer().map_err(|_| InitializeError)?);
-        adapter
-            .reset_timer
-            .set(cx.create_timer().map_err(|_| InitializeError)?);
-        adapter
-            .event_worker
-            .set(cx.create_worker().map_err(|_| InitializeError)?);
-        if let Some(mut path) = control::enter(cx, adapter) {
-            path.set_vector(if cx.message_count() > 1 { io::QUEUE } else { 0 });
+        let started = start(cx, adapter);
+        if started.is_err() {
+            reset::disable(cx, adapter);
         }
-        let request = Request::Queues { pairs: IO_QUEUES };
-        match control::run(cx, adapter, request, QUEUES_BUDGET, SrbStatus::BusReset) {
-            Ok(Outcome::Ready { .. }) => {}
-            Ok(_) | Err(_) => return Err(InitializeError),
-        }
-        let info = control::enter(cx, adapter)
-            .map(|path| path.info())
-            .ok_or(InitializeError)?;
-        adapter.controller.set(Controller {
-            serial_number: info.serial_number,
-            model_number: info.model_number,
-            firmware_revision: info.firmware_revision,
-            volatile_write_cache: info.write_cache_present,
-            write_cache_enabled: info.write_cache_enabled,
-            max_transfer_bytes: MAX_TRANSFER.min(info.max_transfer_bytes),
-        });
-        control::publish_first_units(cx, adapter);
-        Ok(())
+        started
     }
 
     fn build_io(srb: Preparing<'_, Self>) -> Built<'_> {
@@ -196,7 +176,9 @@ impl Miniport for FerroNvme {
             return;
         }
         control::pump(cx, adapter);
-        control::settle(cx, adapter);
+        if control::settle(cx, adapter) {
+            events::tell(cx, adapter);
+        }
         reset::resume(cx, adapter);
         events::queue(cx, adapter);
     }
@@ -204,7 +186,9 @@ impl Miniport for FerroNvme {
     fn timer<'dev>(cx: &mut Timer<'dev, Self>, adapter: &'dev Adapter<'dev>) {
         if cx.index() == CONTROL_TIMER {
             control::pump(cx, adapter);
-            control::publish_units(cx, adapter);
+            if control::publish_units(cx, adapter) {
+                events::tell(cx, adapter);
+            }
             reset::resume(cx, adapter);
             events::queue(cx, adapter);
         } else {
@@ -227,17 +211,13 @@ impl Miniport for FerroNvme {
     }
 
     fn stop<'dev>(cx: &Control<'dev, Self>, adapter: &'dev Adapter<'dev>) {
-        reset::stop(cx, adapter);
+        reset::stop(cx, adapter, Stop::Pause);
     }
 
     fn restart<'dev>(cx: &Control<'dev, Self>, adapter: &'dev Adapter<'dev>) -> Result<(), InitializeError> {
+        // Possibly at DIRQL: nothing is waited for here. Requests are pushed back until DPC and timer are done.
         adapter.set_state(State::Recovering);
-        let request = Request::Restart { pairs: IO_QUEUES };
-        if let Ok(Outcome::Ready { .. }) =
-            control::run(cx, adapter, request, RESTART_BUDGET, SrbStatus::BusReset)
-        {
-            // The StartIo lock cannot be taken here: the DPC publishes the units.
-            cx.issue_dpc(CONTROL_DPC);
+        if control::recover(cx, adapter) {
             return Ok(());
         }
         adapter.set_state(State::Failed);
@@ -254,6 +234,33 @@ impl Miniport for FerroNvme {
     }
 
     fn remove<'dev>(cx: &mut StartIo<'dev, Self>, adapter: &'dev Adapter<'dev>) {
-        reset::stop(cx, adapter);
+        reset::stop(cx, adapter, Stop::Removal);
+        reset::resume(cx, adapter);
     }
+}
+
+/// The part of the start that needs `PASSIVE_LEVEL`: timers, the worker, queues, namespaces.
+fn start<'dev>(
+    cx: &mut PassiveInitialize<'dev, FerroNvme>,
+    adapter: &'dev Adapter<'dev>,
+) -> Result<(), InitializeError> {
+    adapter
+        .control_timer
+        .set(cx.create_timer().map_err(|_| InitializeError)?);
+    adapter
+        .reset_timer
+        .set(cx.create_timer().map_err(|_| InitializeError)?);
+    adapter
+        .event_worker
+        .set(cx.create_worker().map_err(|_| InitializeError)?);
+    if let Some(mut path) = control::enter(cx, adapter) {
+        path.set_vector(if cx.message_count() > 1 { io::QUEUE } else { 0 });
+    }
+    let request = Request::Queues { pairs: IO_QUEUES };
+    match control::run(cx, adapter, request, QUEUES_BUDGET, SrbStatus::BusReset) {
+        Ok(Outcome::Ready { .. }) => {}
+        Ok(_) | Err(_) => return Err(InitializeError),
+    }
+    control::publish_first_units(cx, adapter);
+    Ok(())
 }

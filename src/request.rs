@@ -31,7 +31,8 @@ pub(crate) struct Extension {
     list_entries: u32,
     /// Bytes that the command moves, once it is submitted.
     transfer: u32,
-    reserved: u32,
+    /// Bytes that the PRPs describe.
+    total: u32,
     prp1: u64,
     prp2: u64,
     list: [u64; LIST_ENTRIES],
@@ -79,6 +80,7 @@ fn build_prps(srb: &mut Preparing<'_, FerroNvme>) -> Option<()> {
     let prps = prp::build(segments, total, &mut extension.list, address).ok()?;
     extension.prp1 = prps.data.prp1;
     extension.prp2 = prps.data.prp2;
+    extension.total = total;
     extension.list_entries = u32::try_from(prps.list_entries).ok()?;
     extension.state = PRPS;
     Some(())
@@ -95,29 +97,23 @@ impl Extension {
         self.transfer
     }
 
-    /// The data pointer for the first `bytes` bytes of the buffer; `None` if there are no PRPs.
-    ///
-    /// A command may move fewer bytes than the buffer has: the list then is longer than needed, which does no
-    /// harm, but a second page alone is named by PRP2 itself and not by a list.
-    pub(crate) fn data_pointer(&self, bytes: u32) -> Option<DataPointer> {
-        const PAGE: u64 = 4096;
-        const LAST_ENTRY_OF_PAGE: u64 = PAGE - 8;
+    /// The data pointer for the first `bytes` bytes of the buffer; `None` if there are no PRPs. To be asked once: a
+    /// shorter command has another list.
+    pub(crate) fn data_pointer(&mut self, bytes: u32) -> Option<DataPointer> {
         if self.state != PRPS {
             return None;
         }
-        let end = (self.prp1 % PAGE).checked_add(u64::from(bytes))?;
-        let prp2 = if end <= PAGE {
-            0
-        } else if end > 2 * PAGE || self.list_entries == 0 {
-            self.prp2
-        } else {
-            // A list that begins in the last entry of a page begins with the pointer to its next page.
-            let second = usize::from(self.prp2 % PAGE == LAST_ENTRY_OF_PAGE);
-            *self.list.get(second)?
+        self.state = NO_PRPS;
+        let prps = prp::Prps {
+            data: DataPointer {
+                prp1: self.prp1,
+                prp2: self.prp2,
+            },
+            list_entries: usize::try_from(self.list_entries).ok()?,
         };
-        Some(DataPointer {
-            prp1: self.prp1,
-            prp2,
-        })
+        if bytes == self.total {
+            return Some(prps.data);
+        }
+        prp::shorten(prps, &mut self.list, bytes)
     }
 }

@@ -8,7 +8,7 @@ use nvme_core::{
 };
 use storport::{
     Context,
-    context::{Exclusion, Irql, StartIo, WorkItem},
+    context::{AtMostDispatch, Exclusion, Irql, StartIo, WorkItem},
     srb::{Completion, Function, Srb, SrbStatus, Started},
 };
 
@@ -28,15 +28,18 @@ const UNIT_BUDGET: Duration = Duration::from_secs(5);
 const UNIT_POLL: Duration = Duration::from_millis(5);
 /// Every namespace: no namespace has this identifier.
 const ALL_UNITS: u32 = 0;
+/// No unit reset waits. The broadcast identifier stands for no namespace either.
+const NO_UNIT: u32 = u32::MAX;
 
-/// The controller could not be stopped or does not come up again.
+/// The controller could not be stopped in time, or is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ResetFailed;
 
-/// Resets the controller: when this returns, every request has been completed, and the controller is on its way up.
+/// Resets the controller: when this succeeds, every request has been completed, and the controller is on its way up.
 ///
 /// Clearing CC.EN and seeing CSTS.RDY follow is the proof that nothing is transferred any more; without it no request
-/// is given back, and the adapter is failed.
+/// is given back. A controller that takes longer than a reset may last is waited for by the recovery, which completes
+/// what is in flight when it has the proof, or fails the adapter.
 pub(crate) fn bus<'dev>(
     cx: &mut StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
@@ -45,25 +48,31 @@ pub(crate) fn bus<'dev>(
         return Ok(());
     }
     adapter.set_state(State::Recovering);
-    adapter.io.table.close();
-    match control::run(cx, adapter, Request::Stop, STOP_BUDGET, SrbStatus::BusReset) {
-        Ok(Outcome::Stopped(_)) => {}
+    adapter.io.close();
+    let stopped = control::run(cx, adapter, Request::Stop, STOP_BUDGET, SrbStatus::BusReset);
+    // A recovery that a DPC concluded meanwhile lets nothing in.
+    adapter.set_state(State::Recovering);
+    adapter.io.close();
+    let result = match stopped {
+        Ok(Outcome::Stopped(proof)) => {
+            io::reclaim(cx, adapter, proof, SrbStatus::BusReset);
+            end_unit_reset(cx, adapter, Completion::Status(SrbStatus::BusReset));
+            Ok(())
+        }
         Err(Failure::Gone) => {
             gone(cx, adapter);
             return Err(ResetFailed);
         }
-        Ok(_) | Err(_) => {
-            adapter.set_state(State::Failed);
-            return Err(ResetFailed);
-        }
+        Ok(_) | Err(_) => Err(ResetFailed),
+    };
+    if adapter.paused.swap(1, Ordering::AcqRel) == 0 {
+        let _ = cx.pause(PAUSE);
     }
-    let _ = cx.pause(PAUSE);
-    adapter.paused.store(1, Ordering::Release);
     if !control::recover(cx, adapter) {
         adapter.set_state(State::Failed);
     }
     resume(cx, adapter);
-    Ok(())
+    result
 }
 
 /// The controller has left the bus: nothing can be transferred, and nothing will be.
@@ -73,10 +82,11 @@ fn gone<'dev, I: Irql, X: Exclusion>(cx: &Context<'dev, FerroNvme, I, X>, adapte
     if let Some(proof) = proof {
         io::reclaim(cx, adapter, proof, SrbStatus::NoDevice);
     }
+    end_unit_reset(cx, adapter, Completion::Status(SrbStatus::NoDevice));
 }
 
 /// Ends the pause of a reset, once the controller is up or given up.
-pub(crate) fn resume<'dev, I: storport::context::AtMostDispatch, X: Exclusion>(
+pub(crate) fn resume<'dev, I: AtMostDispatch, X: Exclusion>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
 ) {
@@ -91,7 +101,7 @@ pub(crate) fn request<'dev>(cx: &mut WorkItem<'dev, FerroNvme>, adapter: &'dev A
 }
 
 /// `RESET_LOGICAL_UNIT` and `RESET_DEVICE`: the unit's commands are aborted, and the request is completed when the last
-/// is back. If they do not come back in time it fails, and the port driver escalates.
+/// is back; new ones are pushed back meanwhile. If they do not come back in time it fails, and the port driver escalates.
 pub(crate) fn unit<'dev>(
     cx: &mut StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
@@ -112,62 +122,114 @@ pub(crate) fn unit<'dev>(
     let Some(timer) = adapter.reset_timer.get() else {
         return srb.complete(cx, Completion::Status(SrbStatus::Error));
     };
-    adapter.unit_reset_namespace.store(namespace, Ordering::Relaxed);
-    let deadline = cx.now().saturating_add(UNIT_BUDGET).as_micros();
-    adapter
-        .unit_reset_deadline
-        .store(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::Relaxed);
     let started = match adapter.unit_reset.park(0, srb) {
         Ok(started) => started,
         // One unit reset at a time; the port driver escalates.
         Err(srb) => return srb.complete(cx, Completion::Status(SrbStatus::Error)),
     };
+    // The timer and whoever submits hold the StartIo lock, as we do.
+    adapter.unit_reset_namespace.store(namespace, Ordering::Relaxed);
+    let deadline = cx.now().saturating_add(UNIT_BUDGET).as_micros();
+    adapter
+        .unit_reset_deadline
+        .store(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::Relaxed);
     control::abort(cx, adapter, namespace);
-    if cx.start_timer(timer, UNIT_POLL).is_err()
-        && let Some(srb) = adapter.unit_reset.take(cx, 0)
-    {
-        let _ = srb.complete(cx, Completion::Status(SrbStatus::Error));
+    if cx.start_timer(timer, UNIT_POLL).is_err() {
+        end_unit_reset(cx, adapter, Completion::Status(SrbStatus::Error));
     }
     started
 }
 
+/// Whether new commands of `namespace` are pushed back because the unit is being reset. Under the StartIo lock.
+pub(crate) fn holds_back(adapter: &Adapter<'_>, namespace: u32) -> bool {
+    if !adapter.unit_reset.is_taken(0) {
+        return false;
+    }
+    let reset = adapter.unit_reset_namespace.load(Ordering::Relaxed);
+    reset == ALL_UNITS || reset == namespace
+}
+
+/// Completes the unit reset that waits, if one does.
+fn end_unit_reset<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+    completion: Completion<'_>,
+) {
+    if let Some(srb) = adapter.unit_reset.take(cx, 0) {
+        adapter.unit_reset_namespace.store(NO_UNIT, Ordering::Relaxed);
+        let _ = srb.complete(cx, completion);
+    }
+}
+
 /// The reset timer: is the unit's last command back?
 pub(crate) fn watch_unit<'dev>(cx: &StartIo<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) {
+    if !adapter.unit_reset.is_taken(0) {
+        return;
+    }
     let namespace = adapter.unit_reset_namespace.load(Ordering::Relaxed);
     let deadline = Duration::from_micros(adapter.unit_reset_deadline.load(Ordering::Relaxed));
-    let outcome = if !adapter.io.is_any_in_flight(namespace) {
+    let completion = if !adapter.io.is_any_in_flight(namespace) {
         Completion::Success { transferred: 0 }
     } else if cx.now() >= deadline {
         Completion::Status(SrbStatus::Error)
-    } else if adapter
-        .reset_timer
-        .get()
-        .is_some_and(|timer| cx.start_timer(timer, UNIT_POLL).is_ok())
-    {
-        return;
     } else {
+        // The controller takes few aborts at a time.
+        control::abort(cx, adapter, namespace);
+        let timer = adapter.reset_timer.get();
+        if timer.is_some_and(|timer| cx.start_timer(timer, UNIT_POLL).is_ok()) {
+            return;
+        }
         Completion::Status(SrbStatus::Error)
     };
-    if let Some(srb) = adapter.unit_reset.take(cx, 0) {
-        let _ = srb.complete(cx, outcome);
-    }
+    end_unit_reset(cx, adapter, completion);
+}
+
+/// Why the adapter stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// `ScsiStopAdapter`: a restart may follow, the memory stays ours.
+    Pause,
+    /// Removal: the memory goes, so that the controller must not transfer any more.
+    Removal,
 }
 
 /// `ScsiStopAdapter` and removal: shuts the controller down as far as it answers within the time that a callback has.
 pub(crate) fn stop<'dev, I: Irql, X: Exclusion>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
+    why: Stop,
 ) {
     const SHUTDOWN_BUDGET: Micros = Micros::from_millis(250);
-    const DISABLE_BUDGET: Micros = Micros::from_millis(150);
-    if adapter.state() == State::Stopped {
+    if adapter.state() == State::Stopped && why == Stop::Pause {
         return;
     }
     adapter.set_state(State::Stopped);
-    adapter.io.table.close();
-    let shutdown = Request::Shutdown { delete_queues: false };
-    let _ = control::run(cx, adapter, shutdown, SHUTDOWN_BUDGET, SrbStatus::NoDevice);
-    if control::run(cx, adapter, Request::Stop, DISABLE_BUDGET, SrbStatus::NoDevice) == Err(Failure::Gone) {
-        gone(cx, adapter);
+    adapter.io.close();
+    let request = Request::Shutdown { delete_queues: false };
+    let shutdown = control::run(cx, adapter, request, SHUTDOWN_BUDGET, SrbStatus::NoDevice);
+    adapter.set_state(State::Stopped);
+    adapter.io.close();
+    // A controller that is still shutting down is let to: disabling it would make the shutdown an unsafe one.
+    if why == Stop::Removal || shutdown != Err(Failure::ShutdownTimeout) {
+        disable(cx, adapter);
+    }
+}
+
+/// Disables the controller and completes what it had.
+pub(crate) fn disable<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+) {
+    const DISABLE_BUDGET: Micros = Micros::from_millis(150);
+    match control::run(cx, adapter, Request::Stop, DISABLE_BUDGET, SrbStatus::NoDevice) {
+        Ok(Outcome::Stopped(proof)) => {
+            io::reclaim(cx, adapter, proof, SrbStatus::NoDevice);
+            end_unit_reset(cx, adapter, Completion::Status(SrbStatus::NoDevice));
+        }
+        Err(Failure::Gone) => {
+            gone(cx, adapter);
+            adapter.set_state(State::Stopped);
+        }
+        Ok(_) | Err(_) => {}
     }
 }

@@ -7,7 +7,11 @@ use storport::{
     srb::{Completion, DataBuffer, Direction, Function, PnpAction, Srb, SrbStatus, Started},
 };
 
-use crate::{FerroNvme, adapter::Adapter, io, reset};
+use crate::{
+    FerroNvme,
+    adapter::{Adapter, State},
+    io, reset,
+};
 
 /// Answers go straight into the mapped data buffer.
 struct Answer<'a>(Option<DataBuffer<'a>>);
@@ -58,15 +62,12 @@ fn execute<'dev>(
     adapter: &'dev Adapter<'dev>,
     mut srb: Srb<'dev, FerroNvme>,
 ) -> Started {
-    let Some(controller) = adapter.controller.get() else {
-        return srb.complete(cx, Completion::Status(adapter.pushback()));
-    };
+    if adapter.state() == State::Failed {
+        return srb.complete(cx, Completion::Status(SrbStatus::NoDevice));
+    }
     let (Some(cdb), Some(address)) = (srb.cdb(), srb.address()) else {
         return srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest));
     };
-    let units = &cx.start_io_state().units;
-    let namespace = units.get(address);
-    let luns = units.luns();
     let data_direction = match srb.direction() {
         Direction::None => DataDirection::None,
         Direction::In => DataDirection::In,
@@ -78,10 +79,15 @@ fn execute<'dev>(
         data_length: srb.data_length(),
         data_direction,
     };
+    let state = cx.start_io_state();
+    let Some(controller) = state.controller.get() else {
+        return srb.complete(cx, Completion::Status(adapter.pushback()));
+    };
+    let namespace = state.units.get(address);
     let target = Target {
-        controller: &controller,
+        controller,
         namespace: namespace.as_ref(),
-        luns: &luns,
+        luns: &state.units.luns(),
     };
     match scsi_nvme::translate(&request, &target, &mut Answer(srb.data_buffer())) {
         Translation::Complete { length } => srb.complete(cx, Completion::Success { transferred: length }),
@@ -96,10 +102,8 @@ fn flush<'dev>(
     adapter: &'dev Adapter<'dev>,
     srb: Srb<'dev, FerroNvme>,
 ) -> Started {
-    let cached = adapter
-        .controller
-        .get()
-        .is_some_and(|controller| controller.volatile_write_cache);
+    let controller = cx.start_io_state().controller.get();
+    let cached = controller.is_some_and(|controller| controller.volatile_write_cache);
     let Some(address) = srb.address() else {
         return srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest));
     };

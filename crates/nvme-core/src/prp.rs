@@ -259,8 +259,8 @@ pub fn shorten(prps: Prps, list: &mut [u64], bytes: u32) -> Option<DataPointer> 
             return Some(data);
         }
         if needed == room {
-            let last = *list.get(next_page)?;
-            *list.get_mut(next_page.wrapping_sub(1))? = last;
+            let entry = *list.get(next_page)?;
+            *list.get_mut(next_page.wrapping_sub(1))? = entry;
             return Some(data);
         }
         needed = needed.wrapping_sub(room.wrapping_sub(1));

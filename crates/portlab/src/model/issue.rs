@@ -18,6 +18,7 @@ use crate::{
     abi::{
         GuestAddress,
         codes::stor_status,
+        control::unit_control,
         entry::{Routine, boolean},
         exports::Arguments,
         guest,
@@ -31,6 +32,10 @@ use crate::{
 const BUSY_DELAY: Duration = Duration::from_millis(2);
 /// Opcode of INQUIRY.
 const INQUIRY: u8 = 0x12;
+
+fn is_inquiry(request: &PortRequest) -> bool {
+    matches!(&request.command, Command::Scsi(cdb) if cdb.first() == Some(&INQUIRY))
+}
 
 impl Machine {
     /// Takes a request from a client.
@@ -67,7 +72,11 @@ impl Machine {
     fn post_begin(self: &Arc<Self>, request: Arc<PortRequest>) {
         let machine = Arc::clone(self);
         let processor = request.processor;
-        self.engine.post(processor, Level::Thread, Box::new(move || machine.begin(&request)));
+        self.engine.post(
+            processor,
+            Level::Thread,
+            Box::new(move || machine.begin(&request)),
+        );
     }
 
     /// Runs at DISPATCH_LEVEL on the request's processor.
@@ -77,9 +86,7 @@ impl Machine {
             return;
         }
         let setup = self.setup();
-        if let Command::Scsi(cdb) = &request.command
-            && cdb.first() == Some(&INQUIRY)
-        {
+        if is_inquiry(request) {
             self.units.lock().inquire(request.address);
         }
         let Some(memory) = self.make_srb(&setup, request) else {
@@ -111,7 +118,13 @@ impl Machine {
         let Some(routine) = Routine::new(setup.registration.hw_build_io) else {
             return true;
         };
-        let result = self.call(Activity::BuildIo, Irql::DISPATCH, &[], routine, &[setup.extension, srb]);
+        let result = self.call(
+            Activity::BuildIo,
+            Irql::DISPATCH,
+            &[],
+            routine,
+            &[setup.extension, srb],
+        );
         result.is_none_or(boolean)
     }
 
@@ -120,11 +133,17 @@ impl Machine {
             return;
         };
         let locks = self.start_io_locks(setup);
-        let irql = if setup.half_duplex() { Irql::DEVICE } else { Irql::DISPATCH };
+        let irql = if setup.half_duplex() {
+            Irql::DEVICE
+        } else {
+            Irql::DISPATCH
+        };
         let locks: Vec<&Arc<SpinLock>> = locks.iter().collect();
         let result = self.call(Activity::StartIo, irql, &locks, routine, &[setup.extension, srb]);
         if result.is_some_and(|rax| !boolean(rax)) {
-            self.violate(&rules::START_IO_FALSE, || format!("for the {}", request.describe()));
+            self.violate(&rules::START_IO_FALSE, || {
+                format!("for the {}", request.describe())
+            });
             if let Some(request) = self.requests.take_back(srb) {
                 self.retry(&request);
             }
@@ -175,6 +194,14 @@ impl Machine {
         if !request.bypass {
             self.units.lock().returned(request.address);
         }
+        if is_inquiry(request) && outcome.is_success() && self.units.lock().answered(request.address) {
+            // Plug and Play starts the unit's device object.
+            let machine = Arc::clone(self);
+            let address = request.address;
+            self.engine.work(Box::new(move || {
+                machine.unit_control(unit_control::START, address)
+            }));
+        }
         self.end(request, outcome);
         self.pump();
     }
@@ -191,7 +218,9 @@ impl Machine {
             }
             let current = activity::current();
             if !matches!(current, Some(Activity::StartIo | Activity::BuildIo)) {
-                self.violate(&rules::CALL_WINDOW, || String::from("allowed in HwStorBuildIo and HwStorStartIo only"));
+                self.violate(&rules::CALL_WINDOW, || {
+                    String::from("allowed in HwStorBuildIo and HwStorStartIo only")
+                });
                 return Err(stor_status::INVALID_PARAMETER);
             }
             let setup = self.setup();
@@ -201,13 +230,23 @@ impl Machine {
             let mut parameters: StartIoPerformanceParameters = guest::read(out);
             let size = size_of::<StartIoPerformanceParameters>();
             if (parameters.size as usize) < size {
-                self.violate(&rules::BAD_PARAMETER, || format!("Size is {}, at least {size}", parameters.size));
+                self.violate(&rules::BAD_PARAMETER, || {
+                    format!("Size is {}, at least {size}", parameters.size)
+                });
                 return Err(stor_status::INVALID_PARAMETER);
             }
             let processor = Context::processor();
-            parameters.channel_number = if setup.concurrent() { processor % setup.channels } else { 0 };
+            parameters.channel_number = if setup.concurrent() {
+                processor % setup.channels
+            } else {
+                0
+            };
             let ranges = perf::INTERRUPT_MESSAGE_RANGES | perf::DPC_REDIRECTION;
-            parameters.message_number = if setup.perf_flags & ranges != 0 { self.message_of(processor) } else { 0 };
+            parameters.message_number = if setup.perf_flags & ranges != 0 {
+                self.message_of(processor)
+            } else {
+                0
+            };
             guest::write(out, &parameters);
             Ok(stor_status::SUCCESS)
         })())

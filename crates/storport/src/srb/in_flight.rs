@@ -58,6 +58,14 @@ impl<'dev, M: Miniport, const N: usize> InFlight<'dev, M, N> {
         unsafe { Srb::new(cx.extension(), pointer) }
     }
 
+    /// Whether there is an SRB at `place` at this moment.
+    #[must_use]
+    pub fn is_taken(&self, place: usize) -> bool {
+        self.places
+            .get(place)
+            .is_some_and(|entry| !entry.load(Ordering::Acquire).is_null())
+    }
+
     /// Number of places.
     #[must_use]
     pub const fn places(&self) -> usize {
