@@ -1,4 +1,4 @@
-//! The way of a request to the miniport: queue, HwStorBuildIo, HwStorStartIo.
+//! The way of a request to the miniport: queue, `HwStorBuildIo`, `HwStorStartIo`.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -105,9 +105,7 @@ impl Machine {
             return;
         }
         self.start_clock(request);
-        if request.advance(Stage::Issued) {
-            self.start_io(&setup, request, srb);
-        }
+        self.start_io(&setup, request, srb);
     }
 
     fn start_clock(&self, request: &PortRequest) {
@@ -138,8 +136,19 @@ impl Machine {
         } else {
             Irql::DISPATCH
         };
-        let locks: Vec<&Arc<SpinLock>> = locks.iter().collect();
-        let result = self.call(Activity::StartIo, irql, &locks, routine, &[setup.extension, srb]);
+        // It is the miniport's from here, not while it waits for the locks: a reset that holds them does not cover it.
+        let old = self.raise(Irql::DISPATCH);
+        for lock in &locks {
+            self.port_acquire(lock);
+        }
+        let mut result = None;
+        if request.advance(Stage::Issued) {
+            result = self.call(Activity::StartIo, irql, &[], routine, &[setup.extension, srb]);
+        }
+        for lock in locks.iter().rev() {
+            self.port_release(lock);
+        }
+        self.lower(old);
         if result.is_some_and(|rax| !boolean(rax)) {
             self.violate(&rules::START_IO_FALSE, || {
                 format!("for the {}", request.describe())
@@ -199,7 +208,7 @@ impl Machine {
             let machine = Arc::clone(self);
             let address = request.address;
             self.engine.work(Box::new(move || {
-                machine.unit_control(unit_control::START, address)
+                machine.unit_control(unit_control::START, address);
             }));
         }
         self.end(request, outcome);
