@@ -68,24 +68,57 @@ fn structures_are_laid_out_as_in_the_kit() {
     layout!(kit, "STOR_ADAPTER_CONTROL_POWER", control::AdapterControlPower, whole, { "Header" => header, "PowerAction" => power_action, "PowerState" => power_state });
     layout!(kit, "DPC_BUFFER", synchronization::StorDpc, part, { "Type" => kind, "Number" => number, "Importance" => importance, "DeferredRoutine" => deferred_routine, "DeferredContext" => deferred_context, "SystemArgument1" => system_argument1, "SystemArgument2" => system_argument2, "DpcData" => dpc_data });
     // What a fixed-size structure of ours cannot say of an array at its end.
-    assert_eq!(srb::SRB_EX_DATA_OFFSETS, kit.structures["STORAGE_REQUEST_BLOCK"].offsets["SrbExDataOffset"]);
-    assert_eq!(srb::STORAGE_REQUEST_BLOCK_SIZE, kit.structures["STORAGE_REQUEST_BLOCK"].size);
-    assert_eq!(size_of::<transfer::ScatterGatherHeader>(), kit.structures["STOR_SCATTER_GATHER_LIST"].offsets["List"]);
+    assert_eq!(
+        srb::SRB_EX_DATA_OFFSETS,
+        kit.structures["STORAGE_REQUEST_BLOCK"].offsets["SrbExDataOffset"]
+    );
+    assert_eq!(
+        srb::STORAGE_REQUEST_BLOCK_SIZE,
+        kit.structures["STORAGE_REQUEST_BLOCK"].size
+    );
+    assert_eq!(
+        size_of::<transfer::ScatterGatherHeader>(),
+        kit.structures["STOR_SCATTER_GATHER_LIST"].offsets["List"]
+    );
     let list = &kit.structures["SCSI_SUPPORTED_CONTROL_TYPE_LIST"];
-    assert_eq!(size_of::<control::SupportedControlTypeList>(), list.offsets["SupportedTypeList"]);
-    assert_eq!(size_of::<synchronization::StorDpc>(), kit.structures["STOR_DPC"].size);
-    assert_eq!(offset_of!(synchronization::StorDpc, lock), kit.structures["STOR_DPC"].offsets["Lock"]);
+    assert_eq!(
+        size_of::<control::SupportedControlTypeList>(),
+        list.offsets["SupportedTypeList"]
+    );
+    assert_eq!(
+        size_of::<synchronization::StorDpc>(),
+        kit.structures["STOR_DPC"].size
+    );
+    assert_eq!(
+        offset_of!(synchronization::StorDpc, lock),
+        kit.structures["STOR_DPC"].offsets["Lock"]
+    );
 }
 
 #[test]
 fn pnp_and_power_overlay_the_legacy_srb() {
     let kit = kit();
     let at = |structure: &str, field: &str| kit.structures[structure].offsets[field];
-    assert_eq!(offset_of!(srb::ScsiRequestBlock, queue_tag), at("SCSI_PNP_REQUEST_BLOCK", "PnPAction"));
-    assert_eq!(offset_of!(srb::ScsiRequestBlock, internal_status), at("SCSI_PNP_REQUEST_BLOCK", "SrbPnPFlags"));
-    assert_eq!(offset_of!(srb::ScsiRequestBlock, scsi_status), at("SCSI_POWER_REQUEST_BLOCK", "SrbPowerFlags"));
-    assert_eq!(offset_of!(srb::ScsiRequestBlock, queue_tag), at("SCSI_POWER_REQUEST_BLOCK", "DevicePowerState"));
-    assert_eq!(offset_of!(srb::ScsiRequestBlock, internal_status), at("SCSI_POWER_REQUEST_BLOCK", "PowerAction"));
+    assert_eq!(
+        offset_of!(srb::ScsiRequestBlock, queue_tag),
+        at("SCSI_PNP_REQUEST_BLOCK", "PnPAction")
+    );
+    assert_eq!(
+        offset_of!(srb::ScsiRequestBlock, internal_status),
+        at("SCSI_PNP_REQUEST_BLOCK", "SrbPnPFlags")
+    );
+    assert_eq!(
+        offset_of!(srb::ScsiRequestBlock, scsi_status),
+        at("SCSI_POWER_REQUEST_BLOCK", "SrbPowerFlags")
+    );
+    assert_eq!(
+        offset_of!(srb::ScsiRequestBlock, queue_tag),
+        at("SCSI_POWER_REQUEST_BLOCK", "DevicePowerState")
+    );
+    assert_eq!(
+        offset_of!(srb::ScsiRequestBlock, internal_status),
+        at("SCSI_POWER_REQUEST_BLOCK", "PowerAction")
+    );
 }
 
 macro_rules! constants {
@@ -181,7 +214,11 @@ fn enumerators_are_those_of_the_kit() {
     };
     for (name, &code) in &kit.enumerators["STORPORT_FUNCTION_CODE"] {
         let code = u32::try_from(code).expect("a code is not negative");
-        assert_eq!(function_name(code), name.strip_prefix("ExtFunction"), "code {code}");
+        assert_eq!(
+            function_name(code),
+            name.strip_prefix("ExtFunction"),
+            "code {code}"
+        );
     }
     for (name, &code) in &kit.enumerators["SCSI_NOTIFICATION_TYPE"] {
         if !name.starts_with('_') {
@@ -190,20 +227,50 @@ fn enumerators_are_those_of_the_kit() {
         }
     }
     let adapter = |name: &str| of("SCSI_ADAPTER_CONTROL_TYPE", name);
-    assert_eq!(control::adapter_control::QUERY_SUPPORTED_CONTROL_TYPES, adapter("ScsiQuerySupportedControlTypes"));
+    assert_eq!(
+        control::adapter_control::QUERY_SUPPORTED_CONTROL_TYPES,
+        adapter("ScsiQuerySupportedControlTypes")
+    );
     assert_eq!(control::adapter_control::STOP_ADAPTER, adapter("ScsiStopAdapter"));
-    assert_eq!(control::adapter_control::RESTART_ADAPTER, adapter("ScsiRestartAdapter"));
-    assert_eq!(control::adapter_control::SET_RUNNING_CONFIG, adapter("ScsiSetRunningConfig"));
+    assert_eq!(
+        control::adapter_control::RESTART_ADAPTER,
+        adapter("ScsiRestartAdapter")
+    );
+    assert_eq!(
+        control::adapter_control::SET_RUNNING_CONFIG,
+        adapter("ScsiSetRunningConfig")
+    );
     assert_eq!(control::adapter_control::MAX, adapter("ScsiAdapterControlMax"));
-    assert_eq!(control::unit_control::MAX, of("SCSI_UNIT_CONTROL_TYPE", "ScsiUnitControlMax"));
+    assert_eq!(
+        control::unit_control::MAX,
+        of("SCSI_UNIT_CONTROL_TYPE", "ScsiUnitControlMax")
+    );
     assert_eq!(synchronization::DPC_LOCK, of("STOR_SPINLOCK", "DpcLock"));
     assert_eq!(synchronization::START_IO_LOCK, of("STOR_SPINLOCK", "StartIoLock"));
-    assert_eq!(synchronization::INTERRUPT_LOCK, of("STOR_SPINLOCK", "InterruptLock"));
-    assert_eq!(pnp_action::REMOVE_DEVICE, of("STOR_PNP_ACTION", "StorRemoveDevice"));
-    assert_eq!(pnp_action::SURPRISE_REMOVAL, of("STOR_PNP_ACTION", "StorSurpriseRemoval"));
-    assert_eq!(srb::SRBEX_DATA_TYPE_SCSI_CDB16, of("SRBEXDATATYPE", "SrbExDataTypeScsiCdb16"));
-    assert_eq!(srb::SRBEX_DATA_TYPE_SCSI_CDB32, of("SRBEXDATATYPE", "SrbExDataTypeScsiCdb32"));
-    assert_eq!(srb::SRBEX_DATA_TYPE_POWER, of("SRBEXDATATYPE", "SrbExDataTypePower"));
+    assert_eq!(
+        synchronization::INTERRUPT_LOCK,
+        of("STOR_SPINLOCK", "InterruptLock")
+    );
+    assert_eq!(
+        pnp_action::REMOVE_DEVICE,
+        of("STOR_PNP_ACTION", "StorRemoveDevice")
+    );
+    assert_eq!(
+        pnp_action::SURPRISE_REMOVAL,
+        of("STOR_PNP_ACTION", "StorSurpriseRemoval")
+    );
+    assert_eq!(
+        srb::SRBEX_DATA_TYPE_SCSI_CDB16,
+        of("SRBEXDATATYPE", "SrbExDataTypeScsiCdb16")
+    );
+    assert_eq!(
+        srb::SRBEX_DATA_TYPE_SCSI_CDB32,
+        of("SRBEXDATATYPE", "SrbExDataTypeScsiCdb32")
+    );
+    assert_eq!(
+        srb::SRBEX_DATA_TYPE_POWER,
+        of("SRBEXDATATYPE", "SrbExDataTypePower")
+    );
     assert_eq!(srb::SRBEX_DATA_TYPE_PNP, of("SRBEXDATATYPE", "SrbExDataTypePnP"));
     let full_duplex = of("STOR_SYNCHRONIZATION_MODEL", "StorSynchronizeFullDuplex");
     assert_eq!(configuration::SYNCHRONIZE_FULL_DUPLEX, full_duplex);

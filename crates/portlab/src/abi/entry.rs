@@ -7,8 +7,7 @@ use super::GuestAddress;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Routine(GuestAddress);
 
-type Fn12 =
-    unsafe extern "win64" fn(u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64) -> u64;
+type Fn12 = unsafe extern "win64" fn(u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64) -> u64;
 
 impl Routine {
     /// The routine at `address`; `None` for NULL.

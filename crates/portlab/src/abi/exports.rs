@@ -200,9 +200,9 @@ unsafe extern "win64" fn memset(target: *mut u8, byte: i32, length: usize) -> *m
 unsafe extern "win64" fn memcmp(left: *const u8, right: *const u8, length: usize) -> i32 {
     for index in 0..length {
         // SAFETY: the driver vouches for both ranges.
-        let a = unsafe { left.add(index).read() };
+        let a = unsafe { left.wrapping_add(index).read() };
         // SAFETY: as above.
-        let b = unsafe { right.add(index).read() };
+        let b = unsafe { right.wrapping_add(index).read() };
         if a != b {
             return i32::from(a) - i32::from(b);
         }

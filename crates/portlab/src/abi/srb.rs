@@ -252,33 +252,33 @@ pub const SRB_SIMPLE_TAG_REQUEST: u8 = 0x20;
 
 /// `SRB_FUNCTION_*`.
 pub mod function {
-    /// EXECUTE_SCSI.
+    /// `EXECUTE_SCSI`.
     pub const EXECUTE_SCSI: u8 = 0x00;
-    /// IO_CONTROL.
+    /// `IO_CONTROL`.
     pub const IO_CONTROL: u8 = 0x02;
     /// SHUTDOWN.
     pub const SHUTDOWN: u8 = 0x07;
     /// FLUSH.
     pub const FLUSH: u8 = 0x08;
-    /// ABORT_COMMAND.
+    /// `ABORT_COMMAND`.
     pub const ABORT_COMMAND: u8 = 0x10;
-    /// RESET_BUS.
+    /// `RESET_BUS`.
     pub const RESET_BUS: u8 = 0x12;
-    /// RESET_DEVICE.
+    /// `RESET_DEVICE`.
     pub const RESET_DEVICE: u8 = 0x13;
     /// WMI.
     pub const WMI: u8 = 0x17;
-    /// RESET_LOGICAL_UNIT.
+    /// `RESET_LOGICAL_UNIT`.
     pub const RESET_LOGICAL_UNIT: u8 = 0x20;
     /// POWER.
     pub const POWER: u8 = 0x24;
     /// PNP.
     pub const PNP: u8 = 0x25;
-    /// DUMP_POINTERS.
+    /// `DUMP_POINTERS`.
     pub const DUMP_POINTERS: u8 = 0x26;
-    /// FREE_DUMP_POINTERS.
+    /// `FREE_DUMP_POINTERS`.
     pub const FREE_DUMP_POINTERS: u8 = 0x27;
-    /// STORAGE_REQUEST_BLOCK: the extended form.
+    /// `STORAGE_REQUEST_BLOCK`: the extended form.
     pub const STORAGE_REQUEST_BLOCK: u8 = 0x28;
 }
 
@@ -290,31 +290,31 @@ pub mod status {
     pub const SUCCESS: u8 = 0x01;
     /// ABORTED.
     pub const ABORTED: u8 = 0x02;
-    /// ABORT_FAILED.
+    /// `ABORT_FAILED`.
     pub const ABORT_FAILED: u8 = 0x03;
     /// ERROR.
     pub const ERROR: u8 = 0x04;
     /// BUSY.
     pub const BUSY: u8 = 0x05;
-    /// INVALID_REQUEST.
+    /// `INVALID_REQUEST`.
     pub const INVALID_REQUEST: u8 = 0x06;
-    /// INVALID_PATH_ID.
+    /// `INVALID_PATH_ID`.
     pub const INVALID_PATH_ID: u8 = 0x07;
-    /// NO_DEVICE.
+    /// `NO_DEVICE`.
     pub const NO_DEVICE: u8 = 0x08;
     /// TIMEOUT.
     pub const TIMEOUT: u8 = 0x09;
-    /// SELECTION_TIMEOUT.
+    /// `SELECTION_TIMEOUT`.
     pub const SELECTION_TIMEOUT: u8 = 0x0A;
-    /// BUS_RESET.
+    /// `BUS_RESET`.
     pub const BUS_RESET: u8 = 0x0E;
-    /// NO_HBA.
+    /// `NO_HBA`.
     pub const NO_HBA: u8 = 0x11;
-    /// DATA_OVERRUN.
+    /// `DATA_OVERRUN`.
     pub const DATA_OVERRUN: u8 = 0x12;
-    /// BAD_FUNCTION.
+    /// `BAD_FUNCTION`.
     pub const BAD_FUNCTION: u8 = 0x22;
-    /// INTERNAL_ERROR.
+    /// `INTERNAL_ERROR`.
     pub const INTERNAL_ERROR: u8 = 0x30;
     /// Flag: the queue is frozen.
     pub const QUEUE_FROZEN: u8 = 0x40;
@@ -329,13 +329,13 @@ pub mod status {
 
 /// `SRB_FLAGS_*`.
 pub mod flags {
-    /// QUEUE_ACTION_ENABLE.
+    /// `QUEUE_ACTION_ENABLE`.
     pub const QUEUE_ACTION_ENABLE: u32 = 0x2;
-    /// DATA_IN.
+    /// `DATA_IN`.
     pub const DATA_IN: u32 = 0x40;
-    /// DATA_OUT.
+    /// `DATA_OUT`.
     pub const DATA_OUT: u32 = 0x80;
-    /// NO_QUEUE_FREEZE.
+    /// `NO_QUEUE_FREEZE`.
     pub const NO_QUEUE_FREEZE: u32 = 0x100;
 }
 

@@ -76,12 +76,25 @@ impl Context {
     /// Names of the locks held, oldest first.
     #[must_use]
     pub fn held_names() -> Vec<LockName> {
-        Self::with(|context| context.held.borrow().iter().map(|held| held.lock.name()).collect())
+        Self::with(|context| {
+            context
+                .held
+                .borrow()
+                .iter()
+                .map(|held| held.lock.name())
+                .collect()
+        })
     }
 
     /// Whether the current activity holds the lock.
     #[must_use]
     pub fn holds(name: LockName) -> bool {
-        Self::with(|context| context.held.borrow().iter().any(|held| held.real && held.lock.name() == name))
+        Self::with(|context| {
+            context
+                .held
+                .borrow()
+                .iter()
+                .any(|held| held.real && held.lock.name() == name)
+        })
     }
 }

@@ -9,7 +9,7 @@ pub struct Irql(pub u8);
 impl Irql {
     /// PASSIVE_LEVEL.
     pub const PASSIVE: Self = Self(0);
-    /// APC_LEVEL.
+    /// `APC_LEVEL`.
     pub const APC: Self = Self(1);
     /// DISPATCH_LEVEL.
     pub const DISPATCH: Self = Self(2);

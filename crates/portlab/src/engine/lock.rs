@@ -1,5 +1,8 @@
 //! Spin locks as Storport hands them out.
-#![expect(unsafe_code, reason = "a raw mutex is unlocked by its holder across calls of the driver")]
+#![expect(
+    unsafe_code,
+    reason = "a raw mutex is unlocked by its holder across calls of the driver"
+)]
 
 use std::fmt;
 
@@ -65,7 +68,10 @@ impl SpinLock {
     /// A free lock.
     #[must_use]
     pub const fn new(name: LockName) -> Self {
-        Self { name, raw: parking_lot::RawMutex::INIT }
+        Self {
+            name,
+            raw: parking_lot::RawMutex::INIT,
+        }
     }
 
     /// What it guards.

@@ -13,7 +13,6 @@ pub(super) enum Activity {
     PassiveInitialize,
     BuildIo,
     StartIo,
-    Interrupt,
     Message(u16),
     Dpc,
     Timer,
@@ -34,7 +33,6 @@ impl fmt::Display for Activity {
             Self::PassiveInitialize => f.write_str("HwStorPassiveInitialize"),
             Self::BuildIo => f.write_str("HwStorBuildIo"),
             Self::StartIo => f.write_str("HwStorStartIo"),
-            Self::Interrupt => f.write_str("HwStorInterrupt"),
             Self::Message(message) => write!(f, "HwMSInterruptRoutine(message {message})"),
             Self::Dpc => f.write_str("HwStorDpc"),
             Self::Timer => f.write_str("HwStorTimer"),
@@ -76,17 +74,30 @@ pub(super) fn machine() -> Option<Arc<Machine>> {
 
 /// As [`machine`], for a signal handler: gives up where it would have to wait.
 pub(super) fn machine_in_signal() -> Option<Arc<Machine>> {
-    MACHINE.try_with(|slot| slot.try_borrow().ok().and_then(|machine| machine.clone())).ok().flatten()
+    MACHINE
+        .try_with(|slot| slot.try_borrow().ok().and_then(|machine| machine.clone()))
+        .ok()
+        .flatten()
 }
 
 /// Enters a callback.
 pub(super) fn enter(activity: Activity) {
-    ACTIVITIES.with(|stack| stack.borrow_mut().push(Frame { activity, stalled: Duration::ZERO }));
+    ACTIVITIES.with(|stack| {
+        stack.borrow_mut().push(Frame {
+            activity,
+            stalled: Duration::ZERO,
+        });
+    });
 }
 
 /// Leaves the innermost callback; its sum of stalls is returned.
 pub(super) fn leave() -> Duration {
-    ACTIVITIES.with(|stack| stack.borrow_mut().pop().map_or(Duration::ZERO, |frame| frame.stalled))
+    ACTIVITIES.with(|stack| {
+        stack
+            .borrow_mut()
+            .pop()
+            .map_or(Duration::ZERO, |frame| frame.stalled)
+    })
 }
 
 /// The innermost callback.

@@ -18,15 +18,15 @@ use crate::{
 /// Where the adapter is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// DriverEntry has not registered anything.
+    /// `DriverEntry` has not registered anything.
     Unregistered,
     /// Registered, not started.
     Loaded,
-    /// Between FindAdapter and the end of initialisation.
+    /// Between `FindAdapter` and the end of initialisation.
     Starting,
     /// Takes requests.
     Running,
-    /// Stopped by ScsiStopAdapter.
+    /// Stopped by `ScsiStopAdapter`.
     Stopped,
     /// Its removal requests are on their way.
     Removing,
@@ -39,7 +39,7 @@ pub(super) enum Phase {
 pub(super) struct Setup {
     pub(super) registration: HwInitializationData,
     pub(super) configuration: PortConfigurationInformation,
-    /// Guest address of the PORT_CONFIGURATION_INFORMATION while FindAdapter or its successors use it.
+    /// Guest address of the `PORT_CONFIGURATION_INFORMATION` while `FindAdapter` or its successors use it.
     pub(super) configuration_address: GuestAddress,
     pub(super) extension: GuestAddress,
     pub(super) hw_context: GuestAddress,
@@ -58,7 +58,7 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Whether several requests may be in HwStorStartIo at a time.
+    /// Whether several requests may be in `HwStorStartIo` at a time.
     pub(super) const fn concurrent(&self) -> bool {
         self.perf_flags & perf::CONCURRENT_CHANNELS != 0 && self.channels > 1
     }
@@ -98,8 +98,12 @@ impl Adapter {
             changed: Condvar::new(),
             start_io: lock(LockName::StartIo),
             interrupt: lock(LockName::Interrupt),
-            messages: (0..u32::from(messages)).map(|message| lock(LockName::Message(message))).collect(),
-            channels: (0..processors).map(|channel| lock(LockName::Channel(channel))).collect(),
+            messages: (0..u32::from(messages))
+                .map(|message| lock(LockName::Message(message)))
+                .collect(),
+            channels: (0..processors)
+                .map(|channel| lock(LockName::Channel(channel)))
+                .collect(),
         }
     }
 
@@ -115,7 +119,9 @@ impl Adapter {
 
     /// The tokens of the first `count` channels.
     pub(super) fn channel_tokens(&self, count: u32) -> &[Arc<SpinLock>] {
-        self.channels.get(..(count as usize).min(self.channels.len())).unwrap_or(&[])
+        self.channels
+            .get(..(count as usize).min(self.channels.len()))
+            .unwrap_or(&[])
     }
 
     /// Sets the phase.

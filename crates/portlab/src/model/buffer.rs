@@ -39,12 +39,23 @@ impl DataBuffer {
     /// `length` bytes; `alignment` is that of the first byte. `None` if the memory shared with the device is used up.
     pub(super) fn new(machine: &Arc<Machine>, length: usize, alignment: usize) -> Option<Self> {
         if length == 0 {
-            return Some(Self { inner: None, offset: 0, length: 0 });
+            return Some(Self {
+                inner: None,
+                offset: 0,
+                length: 0,
+            });
         }
         let mut request = Request::new(length, "data buffer").aligned(alignment).guarded();
         request.placement = Placement::Either;
         let block = machine.memory.port_dma(&DmaRequest::scattered(request))?;
-        Some(Self { inner: Some(Arc::new(Inner { machine: Arc::clone(machine), block })), offset: 0, length })
+        Some(Self {
+            inner: Some(Arc::new(Inner {
+                machine: Arc::clone(machine),
+                block,
+            })),
+            offset: 0,
+            length,
+        })
     }
 
     /// Length in bytes.
@@ -64,7 +75,11 @@ impl DataBuffer {
     /// # Panics
     /// If that is beyond the buffer.
     pub fn write(&self, offset: usize, data: &[u8]) {
-        assert!(self.holds(offset, data.len()), "{} bytes at {offset} of {self:?}", data.len());
+        assert!(
+            self.holds(offset, data.len()),
+            "{} bytes at {offset} of {self:?}",
+            data.len()
+        );
         guest::write_bytes(self.address() + offset as u64, data);
     }
 
@@ -73,7 +88,11 @@ impl DataBuffer {
     /// # Panics
     /// If that is beyond the buffer.
     pub fn read(&self, offset: usize, out: &mut [u8]) {
-        assert!(self.holds(offset, out.len()), "{} bytes at {offset} of {self:?}", out.len());
+        assert!(
+            self.holds(offset, out.len()),
+            "{} bytes at {offset} of {self:?}",
+            out.len()
+        );
         guest::read_bytes(self.address() + offset as u64, out);
     }
 
@@ -98,8 +117,15 @@ impl DataBuffer {
     /// If the part is beyond the buffer.
     #[must_use]
     pub fn slice(&self, offset: usize, length: usize) -> Self {
-        assert!(self.holds(offset, length), "{length} bytes at {offset} of {self:?}");
-        Self { inner: self.inner.clone(), offset: self.offset + offset, length }
+        assert!(
+            self.holds(offset, length),
+            "{length} bytes at {offset} of {self:?}"
+        );
+        Self {
+            inner: self.inner.clone(),
+            offset: self.offset + offset,
+            length,
+        }
     }
 
     const fn holds(&self, offset: usize, length: usize) -> bool {
@@ -108,14 +134,17 @@ impl DataBuffer {
 
     /// Where it begins in memory; 0 for an empty one.
     pub(super) fn address(&self) -> u64 {
-        self.inner.as_ref().map_or(0, |inner| inner.block.address + self.offset as u64)
+        self.inner
+            .as_ref()
+            .map_or(0, |inner| inner.block.address + self.offset as u64)
     }
 
     /// Where the device sees it.
     pub(super) fn segments(&self) -> Vec<Segment> {
-        let segments = self.inner.as_ref().and_then(|inner| {
-            inner.machine.memory.dma.segments(self.address(), self.length)
-        });
+        let segments = self
+            .inner
+            .as_ref()
+            .and_then(|inner| inner.machine.memory.dma.segments(self.address(), self.length));
         segments.unwrap_or_default()
     }
 }

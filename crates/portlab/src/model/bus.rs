@@ -4,18 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::{
-    activity::Activity,
-    machine::Machine,
-    rules,
-};
+use super::{activity::Activity, machine::Machine, rules};
 use crate::{
     abi::{
-        GuestAddress,
-        configuration::PCI_CONFIGURATION,
-        control::adapter_control,
-        exports::Arguments,
-        guest,
+        GuestAddress, configuration::PCI_CONFIGURATION, control::adapter_control, exports::Arguments, guest,
     },
     device::{Device, Width},
     trap::{Mmio, Window},
@@ -68,7 +60,9 @@ impl Machine {
         }
         let bars = self.options.device.bars();
         let bar = bars.iter().find(|bar| {
-            bus_address >= bar.address && length <= bar.length && bus_address - bar.address <= bar.length - length
+            bus_address >= bar.address
+                && length <= bar.length
+                && bus_address - bar.address <= bar.length - length
         });
         let Some(bar) = bar.filter(|_| length != 0 && !in_io_space) else {
             self.violate(&rules::BAD_PARAMETER, || {
@@ -80,8 +74,11 @@ impl Machine {
         if let Some(window) = table.get(&bus_address).filter(|window| window.length() >= length) {
             return window.address();
         }
-        let registers =
-            Registers { device: Arc::clone(&self.options.device), bar: bar.index, offset: bus_address - bar.address };
+        let registers = Registers {
+            device: Arc::clone(&self.options.device),
+            bar: bar.index,
+            offset: bus_address - bar.address,
+        };
         match Window::map(length, Arc::new(registers)) {
             Ok(window) => {
                 let address = window.address();
@@ -101,10 +98,15 @@ impl Machine {
             return;
         }
         let mut table = self.windows.table.lock();
-        let key = table.iter().find(|(_, window)| window.address() == address).map(|(&key, _)| key);
+        let key = table
+            .iter()
+            .find(|(_, window)| window.address() == address)
+            .map(|(&key, _)| key);
         match key {
             Some(key) => drop(table.remove(&key)),
-            None => self.violate(&rules::BAD_PARAMETER, || format!("{address:#x} is no mapped register range")),
+            None => self.violate(&rules::BAD_PARAMETER, || {
+                format!("{address:#x} is no mapped register range")
+            }),
         }
     }
 
@@ -146,7 +148,9 @@ impl Machine {
         }
         let mut bytes = vec![0; length as usize];
         guest::read_bytes(buffer, &mut bytes);
-        self.options.device.config_write(u16::try_from(offset).unwrap_or(0), &bytes);
+        self.options
+            .device
+            .config_write(u16::try_from(offset).unwrap_or(0), &bytes);
         length
     }
 
@@ -164,7 +168,9 @@ impl Machine {
             return true;
         }
         self.violate(&rules::BAD_PARAMETER, || {
-            format!("BUS_DATA_TYPE {data_type}, slot {slot:#x}; the adapter is PCIConfiguration, slot {SLOT:#x}")
+            format!(
+                "BUS_DATA_TYPE {data_type}, slot {slot:#x}; the adapter is PCIConfiguration, slot {SLOT:#x}"
+            )
         });
         false
     }

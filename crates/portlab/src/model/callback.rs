@@ -17,7 +17,7 @@ use crate::{
 const STALL_BUDGET: Duration = Duration::from_millis(100);
 /// Time a callback at DISPATCH_LEVEL or above may take on Windows.
 const CALLBACK_BUDGET: Duration = Duration::from_millis(500);
-/// The same for HwStorInitialize.
+/// The same for `HwStorInitialize`.
 const INITIALIZE_BUDGET: Duration = Duration::from_secs(5);
 /// A lab with trapped registers and an emulated device is slower than a real machine.
 const HOST_FACTOR: u32 = 4;
@@ -66,18 +66,25 @@ impl Machine {
         let mut base = Context::irql();
         for lock in left.iter().rev() {
             let name = lock.lock.name();
-            self.violate(&rules::LOCK_NOT_RELEASED, || format!("{activity} returned holding the {name}"));
+            self.violate(&rules::LOCK_NOT_RELEASED, || {
+                format!("{activity} returned holding the {name}")
+            });
             if lock.real {
                 self.engine.release(&lock.lock);
             }
             base = lock.old_irql;
+        }
+        // Driver code may have moved CR8 by itself.
+        let seen = Irql(trap::current_irql());
+        if seen != Context::irql() {
+            base = seen;
         }
         if base != irql {
             self.violate(&rules::IRQL_CHANGED, || {
                 format!("{activity} was called at {irql} and returned at {base}")
             });
         }
-        if Context::irql() != irql {
+        if Context::irql() != irql || seen != irql {
             self.lower(irql);
         }
     }
@@ -121,7 +128,12 @@ impl Machine {
     pub(super) fn port_acquire(&self, lock: &Arc<SpinLock>) {
         let old_irql = Context::irql();
         self.engine.acquire(lock);
-        let held = HeldLock { lock: Arc::clone(lock), by: HeldBy::Port, old_irql, real: true };
+        let held = HeldLock {
+            lock: Arc::clone(lock),
+            by: HeldBy::Port,
+            old_irql,
+            real: true,
+        };
         Context::with(|context| context.held.borrow_mut().push(held));
     }
 
@@ -129,7 +141,9 @@ impl Machine {
     pub(super) fn port_release(&self, lock: &Arc<SpinLock>) {
         let held = Context::with(|context| {
             let mut held = context.held.borrow_mut();
-            let index = held.iter().rposition(|h| h.by == HeldBy::Port && h.lock.name() == lock.name());
+            let index = held
+                .iter()
+                .rposition(|h| h.by == HeldBy::Port && h.lock.name() == lock.name());
             index.map(|index| held.remove(index))
         });
         if held.is_some_and(|held| held.real) {

@@ -1,4 +1,4 @@
-//! The way back: StorPortNotification(RequestComplete) and StorPortCompleteRequest.
+//! The way back: StorPortNotification(RequestComplete) and `StorPortCompleteRequest`.
 
 use std::sync::Arc;
 
@@ -73,7 +73,9 @@ impl Machine {
             if self.requests.was_returned(srb) {
                 self.violate(&rules::SRB_COMPLETED_TWICE, || format!("the SRB at {srb:#x}"));
             } else {
-                self.violate(&rules::SRB_UNKNOWN, || format!("{srb:#x} is no SRB that Storport handed out"));
+                self.violate(&rules::SRB_UNKNOWN, || {
+                    format!("{srb:#x} is no SRB that Storport handed out")
+                });
             }
             return;
         };
@@ -104,15 +106,23 @@ impl Machine {
             self.violate(&rules::SRB_COMPLETED_PENDING, of);
         }
         if let Some(offset) = report.changed {
-            self.violate(&rules::SRB_HEADER_CHANGED, || format!("byte {offset} of the SRB of the {}", of()));
+            self.violate(&rules::SRB_HEADER_CHANGED, || {
+                format!("byte {offset} of the SRB of the {}", of())
+            });
         }
         if srb_status == status::SUCCESS && report.scsi_status != 0 {
-            self.violate(&rules::STATUS_MISMATCH, || format!("SCSI status {:#04x} for the {}", report.scsi_status, of()));
+            self.violate(&rules::STATUS_MISMATCH, || {
+                format!("SCSI status {:#04x} for the {}", report.scsi_status, of())
+            });
         }
         let asked = request.length();
         if report.transferred > asked {
             self.violate(&rules::DATA_LENGTH_GROWN, || {
-                format!("{} bytes reported, {asked} asked for, by the {}", report.transferred, of())
+                format!(
+                    "{} bytes reported, {asked} asked for, by the {}",
+                    report.transferred,
+                    of()
+                )
             });
         }
         let capacity = memory.sense_capacity();
@@ -123,7 +133,11 @@ impl Machine {
             }
             if usize::from(report.sense_length) > capacity {
                 self.violate(&rules::SENSE_OVERRUN, || {
-                    format!("SenseInfoBufferLength {} of a buffer of {capacity} for the {}", report.sense_length, of())
+                    format!(
+                        "SenseInfoBufferLength {} of a buffer of {capacity} for the {}",
+                        report.sense_length,
+                        of()
+                    )
                 });
             }
             sense = memory.sense(usize::from(report.sense_length).min(capacity));
@@ -158,7 +172,10 @@ impl Machine {
         }
         if report.scsi_status != 0 || report.srb_status & status::AUTOSENSE_VALID != 0 {
             self.violate(&rules::BUSY_AFTER_ISSUE, || {
-                format!("a SCSI status or sense data came with it, for the {}", request.describe())
+                format!(
+                    "a SCSI status or sense data came with it, for the {}",
+                    request.describe()
+                )
             });
         }
     }
@@ -172,6 +189,9 @@ impl Machine {
         if self.setup().perf_flags & crate::abi::performance::perf::NO_SGL != 0 {
             return 0;
         }
-        self.requests.owned(srb).and_then(|request| request.memory().lock().as_ref().map(SrbMemory::scatter_list)).unwrap_or(0)
+        self.requests
+            .owned(srb)
+            .and_then(|request| request.memory().lock().as_ref().map(SrbMemory::scatter_list))
+            .unwrap_or(0)
     }
 }

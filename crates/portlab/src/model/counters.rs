@@ -42,6 +42,17 @@ macro_rules! counters {
 }
 
 counters!(
-    interrupts, unclaimed_interrupts, dpcs, work_items_queued, work_items_run, timers_fired, resets, srbs_issued,
-    srbs_completed, busy_retries, state_changes, time_outs, calls
+    interrupts,
+    unclaimed_interrupts,
+    dpcs,
+    work_items_queued,
+    work_items_run,
+    timers_fired,
+    resets,
+    srbs_issued,
+    srbs_completed,
+    busy_retries,
+    state_changes,
+    time_outs,
+    calls
 );

@@ -60,7 +60,7 @@ fn route(machine: &std::sync::Arc<Machine>, call: Call) -> u64 {
         Export::StorPortGetVirtualAddress => machine.get_virtual_address(arguments),
         Export::StorPortGetScatterGatherList => machine.get_scatter_gather_list(arguments),
         Export::StorPortMoveMemory => {
-            machine.move_memory(arguments);
+            Machine::move_memory(arguments);
             0
         }
         Export::StorPortPause => u64::from(machine.pause(arguments)),

@@ -1,4 +1,4 @@
-//! DPCs: StorPortInitializeDpc and StorPortIssueDpc.
+//! DPCs: `StorPortInitializeDpc` and `StorPortIssueDpc`.
 //!
 //! A DPC that is queued ignores another request, arguments included; it stops being queued when its routine
 //! starts, and its routine never runs twice at a time.
@@ -37,7 +37,11 @@ impl Dpcs {
 
     /// Queued DPCs.
     pub(super) fn queued(&self) -> usize {
-        self.table.lock().values().filter(|dpc| dpc.queued.is_some()).count()
+        self.table
+            .lock()
+            .values()
+            .filter(|dpc| dpc.queued.is_some())
+            .count()
     }
 
     /// Forgets all DPC objects: they lived in the device extension.
@@ -49,7 +53,8 @@ impl Dpcs {
 impl Machine {
     /// `StorPortNotification(InitializeDpc, HwDeviceExtension, Dpc, HwDpcRoutine)`.
     pub(super) fn initialize_dpc(&self, arguments: Arguments) {
-        let (extension, address, routine) = (arguments.pointer(1), arguments.pointer(2), arguments.pointer(3));
+        let (extension, address, routine) =
+            (arguments.pointer(1), arguments.pointer(2), arguments.pointer(3));
         if !self.is_extension(extension) || self.not_null("Dpc", address).is_err() {
             return;
         }
@@ -57,8 +62,16 @@ impl Machine {
             let _ = self.not_null("HwDpcRoutine", 0);
             return;
         };
-        if self.dpcs.table.lock().get(&address).is_some_and(|dpc| dpc.queued.is_some()) {
-            self.violate(&rules::DPC_REINITIALIZED, || format!("DPC {address:#x} is queued"));
+        if self
+            .dpcs
+            .table
+            .lock()
+            .get(&address)
+            .is_some_and(|dpc| dpc.queued.is_some())
+        {
+            self.violate(&rules::DPC_REINITIALIZED, || {
+                format!("DPC {address:#x} is queued")
+            });
         }
         let object = StorDpc {
             kind: DPC_OBJECT,
@@ -99,7 +112,9 @@ impl Machine {
         };
         match before {
             None => {
-                self.violate(&rules::DPC_UNINITIALIZED, || format!("DPC {address:#x} was never initialised"));
+                self.violate(&rules::DPC_UNINITIALIZED, || {
+                    format!("DPC {address:#x} was never initialised")
+                });
                 answer(false);
             }
             Some(Some(earlier)) => {
@@ -120,18 +135,34 @@ impl Machine {
     }
 
     fn run_dpc(&self, extension: GuestAddress, address: GuestAddress) {
-        let serial = self.dpcs.table.lock().get(&address).map(|dpc| Arc::clone(&dpc.serial));
+        let serial = self
+            .dpcs
+            .table
+            .lock()
+            .get(&address)
+            .map(|dpc| Arc::clone(&dpc.serial));
         let Some(serial) = serial else {
             return;
         };
         {
             let _serial = serial.lock();
-            let taken = self.dpcs.table.lock().get_mut(&address).and_then(|dpc| Some((dpc.routine, dpc.queued.take()?)));
+            let taken = self
+                .dpcs
+                .table
+                .lock()
+                .get_mut(&address)
+                .and_then(|dpc| Some((dpc.routine, dpc.queued.take()?)));
             if let Some((routine, (first, second))) = taken
                 && self.phase() != Phase::Removed
             {
                 self.counters.dpcs();
-                self.call(Activity::Dpc, Irql::DISPATCH, &[], routine, &[address, extension, first, second]);
+                self.call(
+                    Activity::Dpc,
+                    Irql::DISPATCH,
+                    &[],
+                    routine,
+                    &[address, extension, first, second],
+                );
             }
         }
         self.adapter.wake_all();

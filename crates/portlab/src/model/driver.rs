@@ -19,7 +19,7 @@ use crate::{
     trap,
 };
 
-/// sizeof(DRIVER_OBJECT).
+/// `sizeof(DRIVER_OBJECT)`.
 const DRIVER_OBJECT: usize = 336;
 
 /// Maps the image and binds its imports to the model.
@@ -27,7 +27,9 @@ pub(super) fn load(machine: &Arc<Machine>, path: &Path) -> Result<(), LabError> 
     let mut resolve = |name: &ImportName| exports::resolve(&name.module, &name.symbol).map(Binding::Function);
     let image = Image::load(path, &mut resolve)?;
     for missing in image.missing_imports() {
-        machine.journal.debug_line(format!("portlab: the model lacks {missing}"));
+        machine
+            .journal
+            .debug_line(format!("portlab: the model lacks {missing}"));
     }
     // Without a PDB back-traces are offsets only.
     let symbols = Symbols::open(&image).ok();
@@ -35,12 +37,12 @@ pub(super) fn load(machine: &Arc<Machine>, path: &Path) -> Result<(), LabError> 
     Ok(())
 }
 
-/// DriverEntry.
+/// `DriverEntry`.
 pub(super) fn entry(image: &Image) -> Option<Routine> {
     Routine::new(image.entry().expose_provenance() as GuestAddress)
 }
 
-/// DRIVER_OBJECT and the registry path, which a miniport only passes on.
+/// `DRIVER_OBJECT` and the registry path, which a miniport only passes on.
 pub(super) fn objects(machine: &Machine) -> Option<(GuestAddress, GuestAddress)> {
     let name = machine.image.get().map_or("test", |loaded| loaded.image.name());
     let service = name.strip_suffix(".sys").unwrap_or(name);
@@ -48,8 +50,12 @@ pub(super) fn objects(machine: &Machine) -> Option<(GuestAddress, GuestAddress)>
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect();
-    let object = machine.memory.port_pool(&Request::new(DRIVER_OBJECT, "DRIVER_OBJECT").zeroed())?;
-    let string = machine.memory.port_pool(&Request::new(16 + path.len(), "RegistryPath").zeroed())?;
+    let object = machine
+        .memory
+        .port_pool(&Request::new(DRIVER_OBJECT, "DRIVER_OBJECT").zeroed())?;
+    let string = machine
+        .memory
+        .port_pool(&Request::new(16 + path.len(), "RegistryPath").zeroed())?;
     let length = u16::try_from(path.len()).ok()?;
     guest::write(string.address, &[length, length]);
     guest::write(string.address + 8, &(string.address + 16));
@@ -71,9 +77,16 @@ pub(super) fn install_hooks() {
 fn on_missing_import(name: &ImportName) -> ! {
     if let Some(machine) = activity::machine() {
         machine.not_modelled(&format!("the import {name}"));
-        let frames = trap::call_site().map(|site| machine.frames(&site, Origin::Call)).unwrap_or_default();
+        let frames = trap::call_site()
+            .map(|site| machine.frames(&site, Origin::Call))
+            .unwrap_or_default();
         // DRIVER_ENTRYPOINT_NOT_FOUND has no bug check of its own: the driver cannot go on.
-        machine.crash(0, [0; 4], format!("the driver called {name}, which the lab does not model"), frames);
+        machine.crash(
+            0,
+            [0; 4],
+            format!("the driver called {name}, which the lab does not model"),
+            frames,
+        );
     }
     park()
 }
@@ -88,6 +101,11 @@ fn on_fault(fault: &trap::Fault) -> ! {
     machine.violate_at(&rules::GUARD_PAGE, || fault.to_string(), shown);
     // PAGE_FAULT_IN_NONPAGED_AREA
     let address = fault.address.unwrap_or(0);
-    machine.crash(0x50, [address, 0, fault.registers.rip, 0], fault.to_string(), frames);
+    machine.crash(
+        0x50,
+        [address, 0, fault.registers.rip, 0],
+        fault.to_string(),
+        frames,
+    );
     park()
 }

@@ -11,10 +11,10 @@ pub enum LabError {
     /// The host refused memory or threads.
     #[error("the lab's machine cannot be built: {0}")]
     Host(#[from] std::io::Error),
-    /// DriverEntry failed.
+    /// `DriverEntry` failed.
     #[error("DriverEntry failed with NTSTATUS {0:#010x}")]
     DriverEntry(u32),
-    /// DriverEntry succeeded without registering a miniport.
+    /// `DriverEntry` succeeded without registering a miniport.
     #[error("DriverEntry did not call StorPortInitialize with success: this is no Storport miniport")]
     NotAMiniport,
     /// The driver brought the system down.
@@ -37,16 +37,16 @@ pub enum StartError {
     /// The driver insists on extended SRBs.
     #[error("the miniport takes extended SRBs only; legacy ones were asked for")]
     LegacyRefused,
-    /// HwStorFindAdapter did not find the adapter.
+    /// `HwStorFindAdapter` did not find the adapter.
     #[error("HwStorFindAdapter returned {0} (1 is SP_RETURN_FOUND, 2 an error, 3 a bad configuration)")]
     FindAdapter(u32),
-    /// HwStorInitialize returned FALSE.
+    /// `HwStorInitialize` returned FALSE.
     #[error("HwStorInitialize returned FALSE")]
     Initialize,
-    /// HwStorPassiveInitialize returned FALSE.
+    /// `HwStorPassiveInitialize` returned FALSE.
     #[error("HwStorPassiveInitialize returned FALSE")]
     PassiveInitialize,
-    /// ScsiStopAdapter or ScsiRestartAdapter failed.
+    /// `ScsiStopAdapter` or `ScsiRestartAdapter` failed.
     #[error("HwStorAdapterControl failed for {0}")]
     AdapterControl(&'static str),
     /// The device refused.

@@ -1,4 +1,4 @@
-//! StorPortExtendedFunction: the inline functions of storport.h, by code.
+//! `StorPortExtendedFunction`: the inline functions of storport.h, by code.
 
 use std::sync::Arc;
 
@@ -23,7 +23,9 @@ impl Machine {
         match function {
             code::ALLOCATE_POOL => self.allocate_pool(arguments),
             code::FREE_POOL => self.free_pool(arguments),
-            code::GET_SYSTEM_ADDRESS | code::GET_DATA_IN_BUFFER_SYSTEM_ADDRESS => self.get_system_address(arguments),
+            code::GET_SYSTEM_ADDRESS | code::GET_DATA_IN_BUFFER_SYSTEM_ADDRESS => {
+                self.get_system_address(arguments)
+            }
             code::GET_DATA_IN_BUFFER_SCATTER_GATHER_LIST => self.get_data_in_list(arguments),
             code::ACQUIRE_MSI_SPIN_LOCK => self.acquire_msi_spin_lock(arguments),
             code::RELEASE_MSI_SPIN_LOCK => self.release_msi_spin_lock(arguments),
@@ -84,7 +86,10 @@ impl Machine {
     fn inferred(&self, function: u32) {
         if function > LAST_CHECKED {
             self.violate(&rules::CODE_INFERRED, || {
-                format!("{} is {function}", codes::function_name(function).unwrap_or("the function"))
+                format!(
+                    "{} is {function}",
+                    codes::function_name(function).unwrap_or("the function")
+                )
             });
         }
     }
@@ -116,9 +121,16 @@ impl Machine {
                 self.is_srb(srb);
                 return Err(stor_status::INVALID_PARAMETER);
             };
-            let address = request.buffer.as_ref().map_or(0, super::buffer::DataBuffer::address);
+            let address = request
+                .buffer
+                .as_ref()
+                .map_or(0, super::buffer::DataBuffer::address);
             guest::write(out, &address);
-            Ok(if address == 0 { stor_status::INVALID_PARAMETER } else { stor_status::SUCCESS })
+            Ok(if address == 0 {
+                stor_status::INVALID_PARAMETER
+            } else {
+                stor_status::SUCCESS
+            })
         })())
     }
 
@@ -129,7 +141,9 @@ impl Machine {
         status((|| {
             self.any_irql(arguments.pointer(1))?;
             if self.is_srb(srb) {
-                self.violate(&rules::BAD_PARAMETER, || String::from("the request is not bidirectional"));
+                self.violate(&rules::BAD_PARAMETER, || {
+                    String::from("the request is not bidirectional")
+                });
             }
             Err(stor_status::INVALID_PARAMETER)
         })())
@@ -147,7 +161,9 @@ impl Machine {
             let head: [u16; 2] = guest::read(out);
             let [version, size] = head;
             if version == 0 || size < 24 {
-                self.violate(&rules::BAD_PARAMETER, || format!("version {version}, size {size}"));
+                self.violate(&rules::BAD_PARAMETER, || {
+                    format!("version {version}, size {size}")
+                });
                 return Err(stor_status::INVALID_PARAMETER);
             }
             // PriorityHint normal, no flags, no key.
@@ -171,21 +187,31 @@ impl Machine {
 
     /// `StorPortGetGroupAffinity(HwDeviceExtension, GroupNumber, GroupAffinityMask)`.
     fn get_group_affinity(&self, arguments: Arguments) -> u32 {
-        let mask = if arguments.u32(2) & 0xFFFF == 0 { self.all_processors() } else { 0 };
-        if mask == 0 {
-            self.violate(&rules::BAD_PARAMETER, || format!("group {} does not exist", arguments.u32(2) & 0xFFFF));
+        let group = arguments.get(2).to_le_bytes();
+        if (group[0], group[1]) != (0, 0) {
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!(
+                    "group {} does not exist",
+                    u16::from_le_bytes([group[0], group[1]])
+                )
+            });
             return stor_status::INVALID_PARAMETER;
         }
-        self.answer(arguments, 3, &mask)
+        self.answer(arguments, 3, &self.all_processors())
     }
 
     /// `StorPortGetNodeAffinity(HwDeviceExtension, NodeNumber, NodeAffinityMask)`.
     fn get_node_affinity(&self, arguments: Arguments) -> u32 {
         if arguments.u32(2) != 0 {
-            self.violate(&rules::BAD_PARAMETER, || format!("node {} does not exist", arguments.u32(2)));
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!("node {} does not exist", arguments.u32(2))
+            });
             return stor_status::INVALID_PARAMETER;
         }
-        let affinity = crate::abi::performance::GroupAffinity { mask: self.all_processors(), ..Default::default() };
+        let affinity = crate::abi::performance::GroupAffinity {
+            mask: self.all_processors(),
+            ..Default::default()
+        };
         self.answer(arguments, 3, &affinity)
     }
 
@@ -201,7 +227,9 @@ impl Machine {
 
     /// Affinity mask of all virtual processors.
     pub(super) fn all_processors(&self) -> u64 {
-        1_u64.checked_shl(self.engine.processors()).map_or(u64::MAX, |bit| bit - 1)
+        1_u64
+            .checked_shl(self.engine.processors())
+            .map_or(u64::MAX, |bit| bit - 1)
     }
 
     /// `StorPortGetSystemPortNumber(HwDeviceExtension, SystemAddress)`: the port number goes into the address.

@@ -8,6 +8,7 @@ use crate::abi::{GuestAddress, exports::Arguments, guest};
 const LIMIT: usize = 1024;
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one per flag of printf")]
 struct Specification {
     left: bool,
     zero: bool,
@@ -35,7 +36,10 @@ pub(super) fn format(format: GuestAddress, arguments: Arguments, mut next: usize
             next += 1;
             value
         };
-        let mut specification = Specification { bits: 32, ..Specification::default() };
+        let mut specification = Specification {
+            bits: 32,
+            ..Specification::default()
+        };
         while let Some(&flag) = rest.peek() {
             match flag {
                 '-' => specification.left = true,
@@ -103,13 +107,21 @@ fn size(rest: &mut Chars<'_>, specification: &mut Specification) {
 }
 
 fn convert(kind: char, specification: &Specification, mut argument: impl FnMut() -> u64) -> String {
-    let mask = if specification.bits == 64 { u64::MAX } else { (1 << specification.bits) - 1 };
+    let mask = if specification.bits == 64 {
+        u64::MAX
+    } else {
+        (1 << specification.bits) - 1
+    };
     let limit = specification.precision.unwrap_or(LIMIT);
     match kind {
         'd' | 'i' => {
             let shift = 64 - specification.bits;
             let value = (argument() << shift).cast_signed() >> shift;
-            if specification.plus && value >= 0 { format!("+{value}") } else { value.to_string() }
+            if specification.plus && value >= 0 {
+                format!("+{value}")
+            } else {
+                value.to_string()
+            }
         }
         'u' => (argument() & mask).to_string(),
         'x' if specification.alternate => format!("{:#x}", argument() & mask),
@@ -117,7 +129,11 @@ fn convert(kind: char, specification: &Specification, mut argument: impl FnMut()
         'X' => format!("{:X}", argument() & mask),
         'o' => format!("{:o}", argument() & mask),
         'p' => format!("{:016X}", argument()),
-        'c' | 'C' => u32::try_from(argument() & 0xFFFF).ok().and_then(char::from_u32).unwrap_or('?').to_string(),
+        'c' | 'C' => u32::try_from(argument() & 0xFFFF)
+            .ok()
+            .and_then(char::from_u32)
+            .unwrap_or('?')
+            .to_string(),
         's' if specification.wide => guest::read_wide_string(argument(), limit),
         'S' => guest::read_wide_string(argument(), limit),
         's' => guest::read_c_string(argument(), limit),

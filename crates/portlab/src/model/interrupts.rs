@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    activity::Activity,
-    limits::status,
-    machine::Machine,
-    rules,
-};
+use super::{activity::Activity, limits::status, machine::Machine, rules};
 use crate::{
     abi::{
         GuestAddress,
@@ -28,11 +23,17 @@ const SUPPORTED: u32 = perf::DPC_REDIRECTION
     | perf::OPTIMIZE_FOR_COMPLETION_DURING_STARTIO
     | perf::DPC_REDIRECTION_CURRENT_CPU
     | perf::NO_SGL;
-/// Flags that came with version 2, 3, 4 and 5 of PERF_CONFIGURATION_DATA.
+/// Flags that came with version 2, 3, 4 and 5 of `PERF_CONFIGURATION_DATA`.
 const SINCE: [(u32, u32); 4] = [
-    (2, perf::DPC_REDIRECTION | perf::CONCURRENT_CHANNELS | perf::INTERRUPT_MESSAGE_RANGES),
+    (
+        2,
+        perf::DPC_REDIRECTION | perf::CONCURRENT_CHANNELS | perf::INTERRUPT_MESSAGE_RANGES,
+    ),
     (3, perf::ADV_CONFIG_LOCALITY),
-    (4, perf::OPTIMIZE_FOR_COMPLETION_DURING_STARTIO | perf::DPC_REDIRECTION_CURRENT_CPU),
+    (
+        4,
+        perf::OPTIMIZE_FOR_COMPLETION_DURING_STARTIO | perf::DPC_REDIRECTION_CURRENT_CPU,
+    ),
     (5, perf::NO_SGL),
 ];
 /// Vector of message 0; the others follow.
@@ -47,7 +48,11 @@ impl Machine {
     /// The message that interrupts a processor.
     pub(super) fn message_of(&self, processor: u32) -> u32 {
         let messages = u32::from(self.setup().messages);
-        if messages <= 1 { 0 } else { 1 + processor % (messages - 1) }
+        if messages <= 1 {
+            0
+        } else {
+            1 + processor % (messages - 1)
+        }
     }
 
     /// Calls the routine of a message, at the device's IRQL on the message's processor.
@@ -64,7 +69,13 @@ impl Machine {
         };
         self.counters.interrupts();
         let arguments = [setup.extension, u64::from(message)];
-        let result = self.call(Activity::Message(message), Irql::DEVICE, &[&lock], routine, &arguments);
+        let result = self.call(
+            Activity::Message(message),
+            Irql::DEVICE,
+            &[&lock],
+            routine,
+            &arguments,
+        );
         if result.is_some_and(|rax| !boolean(rax)) {
             self.counters.unclaimed_interrupts();
             self.violate(&rules::INTERRUPT_UNCLAIMED, || format!("message {message}"));
@@ -78,7 +89,9 @@ impl Machine {
             self.any_irql(arguments.pointer(1))?;
             self.not_null("InterruptInfo", out)?;
             if matches!(super::activity::current(), Some(Activity::Message(_))) {
-                self.violate(&rules::CALL_WINDOW, || String::from("not allowed in a message's interrupt routine"));
+                self.violate(&rules::CALL_WINDOW, || {
+                    String::from("not allowed in a message's interrupt routine")
+                });
                 return Err(stor_status::INVALID_DEVICE_REQUEST);
             }
             let messages = u32::from(self.setup().messages);
@@ -117,10 +130,15 @@ impl Machine {
             }
             let full = size_of::<PerfConfigurationData>();
             if (data.size as usize) < full {
-                self.violate(&rules::BAD_PARAMETER, || format!("Size is {}, at least {full}", data.size));
+                self.violate(&rules::BAD_PARAMETER, || {
+                    format!("Size is {}, at least {full}", data.size)
+                });
                 return Err(stor_status::INVALID_PARAMETER);
             }
-            let possible = SINCE.iter().filter(|(since, _)| *since <= data.version).fold(0, |all, (_, flags)| all | flags);
+            let possible = SINCE
+                .iter()
+                .filter(|(since, _)| *since <= data.version)
+                .fold(0, |all, (_, flags)| all | flags);
             if query {
                 data.flags = possible & SUPPORTED;
                 data.concurrent_channels = self.engine.processors();
@@ -141,7 +159,10 @@ impl Machine {
         }
         let messages = u32::from(self.setup().messages);
         if data.flags & perf::INTERRUPT_MESSAGE_RANGES != 0 {
-            let (first, last) = (data.first_redirection_message_number, data.last_redirection_message_number);
+            let (first, last) = (
+                data.first_redirection_message_number,
+                data.last_redirection_message_number,
+            );
             if first > last || last >= messages.max(1) {
                 self.violate(&rules::BAD_PARAMETER, || {
                     format!("messages {first} to {last} of {messages} that are connected")
@@ -175,7 +196,10 @@ impl Machine {
     fn write_targets(&self, address: GuestAddress, messages: u32) {
         for message in 0..messages {
             let target = self.target_of(u16::try_from(message).unwrap_or(0));
-            let affinity = GroupAffinity { mask: 1 << target, ..GroupAffinity::default() };
+            let affinity = GroupAffinity {
+                mask: 1 << target,
+                ..GroupAffinity::default()
+            };
             let offset = u64::from(message) * size_of::<GroupAffinity>() as u64;
             guest::write(address + offset, &affinity);
         }
@@ -183,7 +207,8 @@ impl Machine {
 
     /// `StorPortSynchronizeAccess(HwDeviceExtension, SynchronizedAccessRoutine, Context)`.
     pub(super) fn synchronize_access(self: &Arc<Self>, arguments: Arguments) -> bool {
-        let (extension, routine, context) = (arguments.pointer(0), arguments.pointer(1), arguments.pointer(2));
+        let (extension, routine, context) =
+            (arguments.pointer(0), arguments.pointer(1), arguments.pointer(2));
         if !self.is_extension(extension) {
             return false;
         }
@@ -192,11 +217,19 @@ impl Machine {
             return false;
         };
         if crate::engine::Context::holds(self.adapter.interrupt.name()) {
-            self.violate(&rules::LOCK_RECURSION, || String::from("the interrupt lock is held already"));
+            self.violate(&rules::LOCK_RECURSION, || {
+                String::from("the interrupt lock is held already")
+            });
             return false;
         }
         let lock = Arc::clone(&self.adapter.interrupt);
-        let result = self.call(Activity::SynchronizedAccess, Irql::DEVICE, &[&lock], routine, &[extension, context]);
+        let result = self.call(
+            Activity::SynchronizedAccess,
+            Irql::DEVICE,
+            &[&lock],
+            routine,
+            &[extension, context],
+        );
         result.is_some_and(boolean)
     }
 }

@@ -133,12 +133,22 @@ impl Journal {
         let record = describe();
         let mut records = self.records.lock();
         let index = records.all.len();
-        records.places.entry(key).and_modify(|place| place.1 += 1).or_insert((index, 1));
+        records
+            .places
+            .entry(key)
+            .and_modify(|place| place.1 += 1)
+            .or_insert((index, 1));
         records.all.push(record);
     }
 
     pub(super) fn of(&self, severity: Severity) -> Vec<Violation> {
-        self.records.lock().all.iter().filter(|record| record.severity == severity).cloned().collect()
+        self.records
+            .lock()
+            .all
+            .iter()
+            .filter(|record| record.severity == severity)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn debug_line(&self, line: String) {

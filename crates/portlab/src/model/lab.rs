@@ -35,7 +35,7 @@ use crate::{
 /// How long the lab waits for a callback that should return at once.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How long a request without a time-out of its own may take.
-const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
+const FUNCTION_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bytes that one page of scatter/gather describes.
 const PAGE: u32 = 4096;
 
@@ -46,7 +46,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Loads the driver and runs its DriverEntry.
+    /// Loads the driver and runs its `DriverEntry`.
     ///
     /// # Errors
     /// See [`LabError`].
@@ -54,7 +54,11 @@ impl Lab {
         let image = options.image.clone();
         let lab = Self::build(options)?;
         driver::load(&lab.machine, &image)?;
-        let entry = lab.machine.image.get().and_then(|loaded| driver::entry(&loaded.image));
+        let entry = lab
+            .machine
+            .image
+            .get()
+            .and_then(|loaded| driver::entry(&loaded.image));
         lab.driver_entry(entry)?;
         Ok(lab)
     }
@@ -87,13 +91,19 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Runs DriverEntry (`entry`) on a system thread.
+    /// Runs `DriverEntry` (`entry`) on a system thread.
     pub(super) fn driver_entry(&self, entry: Option<crate::abi::entry::Routine>) -> Result<(), LabError> {
         let entry = entry.ok_or(LabError::NotAMiniport)?;
         let (object, path) = driver::objects(&self.machine).ok_or(LabError::Memory(0))?;
         let machine = Arc::clone(&self.machine);
         let result = self.on_worker("DriverEntry", move || {
-            machine.call(Activity::DriverEntry, crate::engine::Irql::PASSIVE, &[], entry, &[object, path])
+            machine.call(
+                Activity::DriverEntry,
+                crate::engine::Irql::PASSIVE,
+                &[],
+                entry,
+                &[object, path],
+            )
         });
         let result = match result {
             Some(Some(rax)) => crate::abi::entry::ulong(rax),
@@ -107,7 +117,11 @@ impl Lab {
         if result & 0x8000_0000 != 0 {
             return Err(LabError::DriverEntry(result));
         }
-        if self.machine.phase() == Phase::Loaded { Ok(()) } else { Err(LabError::NotAMiniport) }
+        if self.machine.phase() == Phase::Loaded {
+            Ok(())
+        } else {
+            Err(LabError::NotAMiniport)
+        }
     }
 
     /// Starts the adapter as Plug and Play would.
@@ -146,7 +160,11 @@ impl Lab {
         let setup = self.machine.setup();
         let said = &setup.configuration;
         // The first element of a scatter/gather list may begin anywhere in its page.
-        let by_breaks = said.number_of_physical_breaks.saturating_sub(1).max(1).saturating_mul(PAGE);
+        let by_breaks = said
+            .number_of_physical_breaks
+            .saturating_sub(1)
+            .max(1)
+            .saturating_mul(PAGE);
         Limits {
             max_transfer: said.maximum_transfer_length.min(by_breaks),
             alignment_mask: said.alignment_mask,
@@ -178,7 +196,10 @@ impl Lab {
         let setup = machine.setup();
         let longest = if setup.extended_srbs { 32 } else { 16 };
         let length = request.buffer.as_ref().map_or(0, DataBuffer::len);
-        if request.cdb.is_empty() || request.cdb.len() > longest || length > self.limits().max_transfer as usize {
+        if request.cdb.is_empty()
+            || request.cdb.len() > longest
+            || length > self.limits().max_transfer as usize
+        {
             done(Outcome::made_up(status::INVALID_REQUEST));
             return;
         }
@@ -205,7 +226,9 @@ impl Lab {
             let _ = sender.send(outcome);
         });
         self.submit(request, done);
-        receiver.recv_timeout(patience).unwrap_or_else(|_| Outcome::made_up(status::INTERNAL_ERROR))
+        receiver
+            .recv_timeout(patience)
+            .unwrap_or_else(|_| Outcome::made_up(status::INTERNAL_ERROR))
     }
 
     /// Sends another SRB function and waits for it.
@@ -228,8 +251,20 @@ impl Lab {
             Command::Plain(function::RESET_DEVICE) => machine.covered_by_target(address),
             _ => Vec::new(),
         };
-        let direction = if buffer.is_some() { Direction::In } else { Direction::None };
-        let order = Order { command, address, processor: 0, direction, buffer, timeout: FUNCTION_TIMEOUT, bypass };
+        let direction = if buffer.is_some() {
+            Direction::In
+        } else {
+            Direction::None
+        };
+        let order = Order {
+            command,
+            address,
+            processor: 0,
+            direction,
+            buffer,
+            timeout: FUNCTION_TIMEOUT,
+            bypass,
+        };
         let (sender, receiver) = mpsc::channel();
         let done = Box::new(move |outcome| {
             let _ = sender.send(outcome);
@@ -245,18 +280,26 @@ impl Lab {
         outcome
     }
 
-    /// Resets a bus: HwStorResetBus under the documented locks.
+    /// Resets a bus: `HwStorResetBus` under the documented locks.
     #[must_use]
     pub fn reset_bus(&self, path: u8) -> ResetOutcome {
         let machine = Arc::clone(&self.machine);
         if machine.phase() != Phase::Running {
-            return ResetOutcome { success: false, completed: 0, left_behind: 0 };
+            return ResetOutcome {
+                success: false,
+                completed: 0,
+                left_behind: 0,
+            };
         }
         self.on_processor("HwStorResetBus", move || machine.reset_bus_now(path))
-            .unwrap_or(ResetOutcome { success: false, completed: 0, left_behind: self.outstanding() })
+            .unwrap_or(ResetOutcome {
+                success: false,
+                completed: 0,
+                left_behind: self.outstanding(),
+            })
     }
 
-    /// Stops the adapter (ScsiStopAdapter).
+    /// Stops the adapter (`ScsiStopAdapter`).
     ///
     /// # Errors
     /// If the miniport refuses, or the adapter does not run.
@@ -272,7 +315,7 @@ impl Lab {
         }
     }
 
-    /// Restarts a stopped adapter: ScsiRestartAdapter, or FindAdapter and Initialize once more on the same
+    /// Restarts a stopped adapter: `ScsiRestartAdapter`, or `FindAdapter` and Initialize once more on the same
     /// extension for a miniport without it.
     ///
     /// # Errors
@@ -309,9 +352,13 @@ impl Lab {
     /// Calls an adapter control where this life makes such calls.
     pub(super) fn control(&self, kind: u32) -> Result<bool, StartError> {
         if self.machine.locked_controls(kind) {
-            self.on_first_processor("HwStorAdapterControl", move |machine| machine.adapter_control(kind))
+            self.on_first_processor("HwStorAdapterControl", move |machine| {
+                machine.adapter_control(kind)
+            })
         } else {
-            self.passively("HwStorAdapterControl", move |machine| machine.adapter_control(kind))
+            self.passively("HwStorAdapterControl", move |machine| {
+                machine.adapter_control(kind)
+            })
         }
     }
 
@@ -364,13 +411,14 @@ impl Lab {
         self.machine.outstanding()
     }
 
-    fn passively<R: Send + 'static>(
+    pub(super) fn passively<R: Send + 'static>(
         &self,
         what: &'static str,
         job: impl FnOnce(&Arc<Machine>) -> Result<R, StartError> + Send + 'static,
     ) -> Result<R, StartError> {
         let machine = Arc::clone(&self.machine);
-        self.on_worker(what, move || job(&machine)).unwrap_or_else(|| Err(self.hung(what)))
+        self.on_worker(what, move || job(&machine))
+            .unwrap_or_else(|| Err(self.hung(what)))
     }
 
     fn on_first_processor<R: Send + 'static>(
@@ -379,7 +427,8 @@ impl Lab {
         job: impl FnOnce(&Arc<Machine>) -> Result<R, StartError> + Send + 'static,
     ) -> Result<R, StartError> {
         let machine = Arc::clone(&self.machine);
-        self.on_processor(what, move || job(&machine)).unwrap_or_else(|| Err(self.hung(what)))
+        self.on_processor(what, move || job(&machine))
+            .unwrap_or_else(|| Err(self.hung(what)))
     }
 
     fn hung(&self, what: &'static str) -> StartError {
@@ -389,7 +438,11 @@ impl Lab {
         }
     }
 
-    fn on_worker<R: Send + 'static>(&self, what: &'static str, job: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    fn on_worker<R: Send + 'static>(
+        &self,
+        what: &'static str,
+        job: impl FnOnce() -> R + Send + 'static,
+    ) -> Option<R> {
         let (sender, receiver) = mpsc::channel();
         self.engine.work(Box::new(move || {
             let _ = sender.send(job());
@@ -397,7 +450,11 @@ impl Lab {
         self.wait_for(what, &receiver)
     }
 
-    fn on_processor<R: Send + 'static>(&self, what: &'static str, job: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+    fn on_processor<R: Send + 'static>(
+        &self,
+        what: &'static str,
+        job: impl FnOnce() -> R + Send + 'static,
+    ) -> Option<R> {
         let (sender, receiver) = mpsc::channel();
         let job = Box::new(move || {
             let _ = sender.send(job());
@@ -419,7 +476,9 @@ impl Lab {
                 return receiver.recv_timeout(Duration::from_millis(50)).ok();
             }
             if self.engine.now() > deadline {
-                self.machine.journal.event(0, format!("the driver did not return from {what}"));
+                self.machine
+                    .journal
+                    .event(0, format!("the driver did not return from {what}"));
                 return None;
             }
         }

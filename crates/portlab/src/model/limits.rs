@@ -15,7 +15,9 @@ impl Machine {
     pub(super) fn at_most(&self, highest: Irql) -> bool {
         let irql = Context::irql();
         if irql > highest {
-            self.violate(&rules::IRQL_TOO_HIGH, || format!("called at {irql}, allowed up to {highest}"));
+            self.violate(&rules::IRQL_TOO_HIGH, || {
+                format!("called at {irql}, allowed up to {highest}")
+            });
             return false;
         }
         true
@@ -53,7 +55,11 @@ impl Machine {
 
     /// The checks of an extended function that is legal at any IRQL, or the status it ends with.
     pub(super) fn any_irql(&self, extension: GuestAddress) -> Result<(), u32> {
-        if self.is_extension(extension) { Ok(()) } else { Err(stor_status::INVALID_PARAMETER) }
+        if self.is_extension(extension) {
+            Ok(())
+        } else {
+            Err(stor_status::INVALID_PARAMETER)
+        }
     }
 
     /// The checks of an extended function that is legal at PASSIVE_LEVEL, or the status it ends with.

@@ -66,7 +66,9 @@ impl Machine {
                 lock
             }
             _ => {
-                self.violate(&rules::BAD_PARAMETER, || format!("STOR_SPINLOCK {kind} does not exist"));
+                self.violate(&rules::BAD_PARAMETER, || {
+                    format!("STOR_SPINLOCK {kind} does not exist")
+                });
                 None
             }
         };
@@ -75,7 +77,11 @@ impl Machine {
         };
         let old_irql = Context::irql();
         self.driver_acquire(&lock, HeldBy::Handle(handle));
-        let state = StorLockHandle { lock: kind, old_irql: old_irql.0, ..StorLockHandle::default() };
+        let state = StorLockHandle {
+            lock: kind,
+            old_irql: old_irql.0,
+            ..StorLockHandle::default()
+        };
         guest::write(handle, &state);
     }
 
@@ -85,9 +91,10 @@ impl Machine {
         if !self.is_extension(extension) || self.not_null("LockHandle", handle).is_err() {
             return;
         }
-        self.driver_release(|held| held.by == HeldBy::Handle(handle), || {
-            format!("no lock was acquired with the handle at {handle:#x}")
-        });
+        self.driver_release(
+            |held| held.by == HeldBy::Handle(handle),
+            || format!("no lock was acquired with the handle at {handle:#x}"),
+        );
     }
 
     /// `StorPortAcquireMSISpinLock(HwDeviceExtension, MessageId, *OldIrql)`.
@@ -110,9 +117,10 @@ impl Machine {
         status((|| {
             self.any_irql(extension)?;
             let name = self.message_lock(message)?.name();
-            self.driver_release(|held| held.by == HeldBy::Message && held.lock.name() == name, || {
-                format!("the {name} was not acquired")
-            });
+            self.driver_release(
+                |held| held.by == HeldBy::Message && held.lock.name() == name,
+                || format!("the {name} was not acquired"),
+            );
             Ok(stor_status::SUCCESS)
         })())
     }
@@ -122,12 +130,18 @@ impl Machine {
         let setup = self.setup();
         if message >= u32::from(setup.messages) {
             self.violate(&rules::BAD_PARAMETER, || {
-                format!("message {message} does not exist; {} are connected", setup.messages)
+                format!(
+                    "message {message} does not exist; {} are connected",
+                    setup.messages
+                )
             });
             return Err(stor_status::INVALID_PARAMETER);
         }
         if setup.configuration.interrupt_synchronization_mode == INTERRUPT_SYNCHRONIZE_PER_MESSAGE {
-            self.adapter.message(message).cloned().ok_or(stor_status::INVALID_PARAMETER)
+            self.adapter
+                .message(message)
+                .cloned()
+                .ok_or(stor_status::INVALID_PARAMETER)
         } else {
             Ok(Arc::clone(&self.adapter.interrupt))
         }
@@ -139,10 +153,14 @@ impl Machine {
         if held.contains(&name) {
             self.violate(&rules::LOCK_RECURSION, || format!("the {name} is held already"));
         } else if let Some(higher) = held.iter().find(|held| held.rank() > name.rank()) {
-            self.violate(&rules::LOCK_ORDER, || format!("the {name} is acquired while the {higher} is held"));
+            self.violate(&rules::LOCK_ORDER, || {
+                format!("the {name} is acquired while the {higher} is held")
+            });
         } else if let Some(other) = self.lock_graph.note(&held, name) {
             self.violate(&rules::LOCK_ORDER, || {
-                format!("the {name} is acquired while the {other} is held; elsewhere it was the other way round")
+                format!(
+                    "the {name} is acquired while the {other} is held; elsewhere it was the other way round"
+                )
             });
         }
         let old_irql = self.raise(name.irql());
@@ -150,7 +168,12 @@ impl Machine {
         if real {
             self.engine.acquire(lock);
         }
-        let entry = HeldLock { lock: Arc::clone(lock), by, old_irql, real };
+        let entry = HeldLock {
+            lock: Arc::clone(lock),
+            by,
+            old_irql,
+            real,
+        };
         Context::with(|context| context.held.borrow_mut().push(entry));
     }
 

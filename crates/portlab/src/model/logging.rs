@@ -1,18 +1,12 @@
 //! Time, debug output, events.
 
 use std::{
+    fmt::Write as _,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{
-    activity,
-    dispatch::park,
-    format,
-    limits::status,
-    machine::Machine,
-    rules,
-};
+use super::{activity, dispatch::park, format, limits::status, machine::Machine, rules};
 use crate::{
     abi::{
         codes::stor_status,
@@ -29,7 +23,7 @@ const STALL_LIMIT: u32 = 1000;
 const EPOCH_DIFFERENCE: u64 = 11_644_473_600;
 /// Frequency of the performance counter, as on current machines.
 const PERFORMANCE_FREQUENCY: u64 = 10_000_000;
-/// Characters of an ETW event's description and of a parameter's name (STORPORT_ETW_MAX_*).
+/// Characters of an ETW event's description and of a parameter's name (`STORPORT_ETW_MAX`_*).
 const ETW_DESCRIPTION: usize = 32;
 const ETW_PARAMETER: usize = 16;
 /// Event id of an error that a miniport logs.
@@ -79,7 +73,7 @@ impl Machine {
         })())
     }
 
-    /// DbgPrint and its kin; the format string is argument `format`.
+    /// `DbgPrint` and its kin; the format string is argument `format`.
     pub(super) fn debug_print(&self, arguments: Arguments, format: usize) {
         let text = format::format(arguments.pointer(format), arguments, format + 1);
         for line in text.lines() {
@@ -94,7 +88,10 @@ impl Machine {
         }
         let [path, target, lun] = [2, 3, 4].map(|index| arguments.u8(index));
         let (code, id) = (arguments.u32(5), arguments.u32(6));
-        self.journal.event(EVENT_ERROR, format!("error {code:#x}, id {id:#x}, unit {path}:{target}:{lun}"));
+        self.journal.event(
+            EVENT_ERROR,
+            format!("error {code:#x}, id {id:#x}, unit {path}:{target}:{lun}"),
+        );
     }
 
     /// `StorPortLogSystemEvent(HwDeviceExtension, LogDetails, *MaximumSize)`.
@@ -133,7 +130,7 @@ impl Machine {
                 too_long |= name.chars().count() > ETW_PARAMETER;
                 if !name.is_empty() {
                     let value = arguments.get(10 + 2 * index);
-                    line.push_str(&format!(" {name}={value:#x}"));
+                    let _ = write!(line, " {name}={value:#x}");
                 }
             }
             if too_long {
@@ -166,7 +163,12 @@ impl Machine {
         self.not_modelled("structured exception handling");
         let backtrace = self.backtrace();
         // KMODE_EXCEPTION_NOT_HANDLED
-        self.crash(0x1E, [0; 4], String::from("an exception that the driver wanted to handle itself"), backtrace);
+        self.crash(
+            0x1E,
+            [0; 4],
+            String::from("an exception that the driver wanted to handle itself"),
+            backtrace,
+        );
         park()
     }
 

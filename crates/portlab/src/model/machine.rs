@@ -51,7 +51,7 @@ pub(super) struct Machine {
     pub(super) lock_graph: LockGraph,
     pub(super) image: OnceLock<LoadedImage>,
     pub(super) registry: Mutex<BTreeMap<String, RegistryValue>>,
-    /// DriverObject and RegistryPath, as DriverEntry got them.
+    /// `DriverObject` and `RegistryPath`, as `DriverEntry` got them.
     pub(super) driver_objects: Mutex<(GuestAddress, GuestAddress)>,
     state_change: AtomicBool,
 }
@@ -67,7 +67,11 @@ impl Machine {
     pub(super) fn new(options: LabOptions, engine: Arc<dyn Engine>) -> std::io::Result<Arc<Self>> {
         let memory = Memory::new(options.device.dma(), options.seed)?;
         let adapter = Adapter::new(options.device.message_count(), engine.processors());
-        let setup = Setup { bus_type: options.registry.bus_type, channels: 1, ..Setup::default() };
+        let setup = Setup {
+            bus_type: options.registry.bus_type,
+            channels: 1,
+            ..Setup::default()
+        };
         Ok(Arc::new(Self {
             registry: Mutex::new(options.registry.values.clone()),
             options,
@@ -105,7 +109,7 @@ impl Machine {
         *self.adapter.phase.lock()
     }
 
-    /// What FindAdapter and Initialize settled.
+    /// What `FindAdapter` and Initialize settled.
     pub(super) fn setup(&self) -> Arc<Setup> {
         Arc::clone(&self.setup.read())
     }
@@ -124,7 +128,12 @@ impl Machine {
     }
 
     /// As [`Machine::violate`], with a back-trace from elsewhere.
-    pub(super) fn violate_at(&self, rule: &'static Rule, detail: impl FnOnce() -> String, frames: Vec<Frame>) {
+    pub(super) fn violate_at(
+        &self,
+        rule: &'static Rule,
+        detail: impl FnOnce() -> String,
+        frames: Vec<Frame>,
+    ) {
         self.record(rule, detail, || frames);
     }
 
@@ -134,7 +143,7 @@ impl Machine {
         detail: impl FnOnce() -> String,
         frames: impl FnOnce() -> Vec<Frame>,
     ) {
-        let place = self.place();
+        let place = Self::place();
         self.journal.record(rule, &place, || Violation {
             rule: rule.id,
             tier: rule.tier,
@@ -151,13 +160,15 @@ impl Machine {
     }
 
     /// The call that is being answered and the callback it comes from, in words.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn place() -> String {
         let call = Context::with(|context| context.call.get());
         let name = call.map(|call| match call.export {
             Export::StorPortExtendedFunction => {
                 let code = call.arguments.u32(0);
-                codes::function_name(code)
-                    .map_or_else(|| format!("StorPortExtendedFunction({code})"), |name| format!("StorPort{name}"))
+                codes::function_name(code).map_or_else(
+                    || format!("StorPortExtendedFunction({code})"),
+                    |name| format!("StorPort{name}"),
+                )
             }
             Export::StorPortNotification => {
                 let code = call.arguments.u32(0);
@@ -198,16 +209,34 @@ impl Machine {
                 place.push(' ');
                 place.push_str(&source.to_string());
             }
-            frames.push(Frame { address: frame.address, place });
+            frames.push(Frame {
+                address: frame.address,
+                place,
+            });
         }
         frames
     }
 
     /// Brings the system down: nothing of the driver runs any more, all requests end.
-    pub(super) fn crash(self: &Arc<Self>, code: u32, parameters: [u64; 4], meaning: String, backtrace: Vec<Frame>) {
+    pub(super) fn crash(
+        self: &Arc<Self>,
+        code: u32,
+        parameters: [u64; 4],
+        meaning: String,
+        backtrace: Vec<Frame>,
+    ) {
         let shown = backtrace.clone();
-        self.violate_at(&rules::BUG_CHECK, || format!("bug check {code:#x}: {meaning}"), shown);
-        self.journal.crash(BugCheck { code, parameters, meaning, backtrace });
+        self.violate_at(
+            &rules::BUG_CHECK,
+            || format!("bug check {code:#x}: {meaning}"),
+            shown,
+        );
+        self.journal.crash(BugCheck {
+            code,
+            parameters,
+            meaning,
+            backtrace,
+        });
         self.abandon_requests();
         self.adapter.wake_all();
     }

@@ -17,13 +17,13 @@ const QUARANTINE: usize = 8 << 20;
 /// Which call allocated something, and so which call frees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// StorPortAllocatePool or ExAllocatePool2.
+    /// `StorPortAllocatePool` or `ExAllocatePool2`.
     Pool,
-    /// StorPortAllocateContiguousMemorySpecifyCacheNode.
+    /// `StorPortAllocateContiguousMemorySpecifyCacheNode`.
     Contiguous,
-    /// StorPortAllocateDmaMemory.
+    /// `StorPortAllocateDmaMemory`.
     Dma,
-    /// StorPortAllocateRegistryBuffer.
+    /// `StorPortAllocateRegistryBuffer`.
     Registry,
 }
 
@@ -55,8 +55,19 @@ pub(super) struct Memory {
 impl Memory {
     pub(super) fn new(region: &DmaRegion, seed: u64) -> io::Result<Self> {
         Ok(Self {
-            pool: PoolArena::new(&PoolOptions { seed, quarantine: QUARANTINE, ..PoolOptions::default() })?,
-            dma: DmaArena::new(region, &DmaOptions { seed, quarantine: QUARANTINE, ..DmaOptions::default() })?,
+            pool: PoolArena::new(&PoolOptions {
+                seed,
+                quarantine: QUARANTINE,
+                ..PoolOptions::default()
+            })?,
+            dma: DmaArena::new(
+                region,
+                &DmaOptions {
+                    seed,
+                    quarantine: QUARANTINE,
+                    ..DmaOptions::default()
+                },
+            )?,
             owned: Mutex::default(),
         })
     }
@@ -89,8 +100,19 @@ impl Memory {
         owned
             .into_iter()
             .map(|(address, allocation)| {
-                let Allocation { origin, length, place, tag } = allocation;
-                let tag = tag.to_le_bytes().map(|byte| if byte.is_ascii_graphic() { char::from(byte) } else { '.' });
+                let Allocation {
+                    origin,
+                    length,
+                    place,
+                    tag,
+                } = allocation;
+                let tag = tag.to_le_bytes().map(|byte| {
+                    if byte.is_ascii_graphic() {
+                        char::from(byte)
+                    } else {
+                        '.'
+                    }
+                });
                 let tag: String = tag.iter().collect();
                 Leak {
                     kind: origin.name(),
@@ -118,16 +140,25 @@ impl Machine {
     /// Allocates a registry buffer on the driver's behalf.
     pub(super) fn driver_registry_buffer(&self, length: usize) -> GuestAddress {
         let request = Request::new(length, "the driver's registry buffer").zeroed();
-        self.memory.port_pool(&request).map_or(0, |block| self.own(Origin::Registry, block, 0))
+        self.memory
+            .port_pool(&request)
+            .map_or(0, |block| self.own(Origin::Registry, block, 0))
     }
 
     /// Allocates device-visible memory on the driver's behalf; 0 if there is none.
     pub(super) fn driver_dma(&self, origin: Origin, request: &DmaRequest) -> GuestAddress {
-        self.memory.port_dma(request).map_or(0, |block| self.own(origin, block, 0))
+        self.memory
+            .port_dma(request)
+            .map_or(0, |block| self.own(origin, block, 0))
     }
 
     fn own(&self, origin: Origin, block: Block, tag: u32) -> GuestAddress {
-        let allocation = Allocation { origin, length: block.length, place: self.place(), tag };
+        let allocation = Allocation {
+            origin,
+            length: block.length,
+            place: Self::place(),
+            tag,
+        };
         self.memory.owned.lock().insert(block.address, allocation);
         block.address
     }
@@ -146,7 +177,9 @@ impl Machine {
                     a.origin.name(),
                     a.length,
                     origin.name(),
-                    length.map(|length| format!(" of {length} bytes")).unwrap_or_default()
+                    length
+                        .map(|length| format!(" of {length} bytes"))
+                        .unwrap_or_default()
                 )),
                 None => Err(crate::memory::describe(address).map_or_else(
                     || format!("{address:#x} was never allocated"),

@@ -1,12 +1,6 @@
 //! Memory: pool, contiguous and DMA memory, the uncached extension, address translation.
 
-use super::{
-    activity::Activity,
-    limits::status,
-    machine::Machine,
-    memory::Origin,
-    rules,
-};
+use super::{activity::Activity, limits::status, machine::Machine, memory::Origin, rules};
 use crate::{
     abi::{
         GuestAddress,
@@ -19,7 +13,7 @@ use crate::{
     memory::{DmaRequest, Request},
 };
 
-/// POOL_FLAG_UNINITIALIZED: ExAllocatePool2 zeroes without it.
+/// `POOL_FLAG_UNINITIALIZED`: `ExAllocatePool2` zeroes without it.
 const POOL_FLAG_UNINITIALIZED: u64 = 0x2;
 /// An allocation larger than this is a mistake of the arguments.
 const LARGEST: u64 = 1 << 30;
@@ -33,7 +27,11 @@ impl Machine {
             self.not_null("BufferPointer", out)?;
             let address = self.driver_pool(length as usize, tag, false);
             guest::write(out, &address);
-            if address == 0 { Err(stor_status::INSUFFICIENT_RESOURCES) } else { Ok(stor_status::SUCCESS) }
+            if address == 0 {
+                Err(stor_status::INSUFFICIENT_RESOURCES)
+            } else {
+                Ok(stor_status::SUCCESS)
+            }
         })())
     }
 
@@ -71,7 +69,11 @@ impl Machine {
                 return Err(stor_status::INVALID_PARAMETER);
             }
             let bytes = usize::try_from(length).unwrap_or(usize::MAX);
-            let label = if origin == Origin::Dma { "the driver's DMA memory" } else { "the driver's contiguous memory" };
+            let label = if origin == Origin::Dma {
+                "the driver's DMA memory"
+            } else {
+                "the driver's contiguous memory"
+            };
             let mut request = DmaRequest::contiguous(Request::new(bytes, label).aligned(4096).guarded());
             (request.lowest, request.highest, request.boundary) = (lowest, highest, boundary);
             let address = self.driver_dma(origin, &request);
@@ -80,7 +82,11 @@ impl Machine {
                 return Err(stor_status::INSUFFICIENT_RESOURCES);
             }
             if origin == Origin::Dma {
-                let device = self.memory.dma.translate(address).map_or(0, |segment| segment.device_address);
+                let device = self
+                    .memory
+                    .dma
+                    .translate(address)
+                    .map_or(0, |segment| segment.device_address);
                 guest::write(out_device, &device);
             }
             Ok(stor_status::SUCCESS)
@@ -104,7 +110,8 @@ impl Machine {
 
     /// `StorPortGetUncachedExtension(HwDeviceExtension, ConfigInfo, NumberOfBytes)`.
     pub(super) fn get_uncached_extension(&self, arguments: Arguments) -> GuestAddress {
-        let (extension, configuration, length) = (arguments.pointer(0), arguments.pointer(1), arguments.u32(2));
+        let (extension, configuration, length) =
+            (arguments.pointer(0), arguments.pointer(1), arguments.u32(2));
         let legal = self.is_extension(extension)
             && self.within("HwStorFindAdapter", |activity| activity == Activity::FindAdapter)
             && self.not_null("ConfigInfo", configuration).is_ok();
@@ -114,7 +121,9 @@ impl Machine {
         let setup = self.setup();
         let said: PortConfigurationInformation = guest::read(configuration);
         if said.srb_extension_size == SP_UNINITIALIZED_VALUE {
-            self.violate(&rules::CALL_WINDOW, || String::from("SrbExtensionSize is not set yet"));
+            self.violate(&rules::CALL_WINDOW, || {
+                String::from("SrbExtensionSize is not set yet")
+            });
             return 0;
         }
         if let Some((address, before)) = setup.uncached {
@@ -127,7 +136,9 @@ impl Machine {
             });
             return 0;
         }
-        let request = Request::new(length as usize, "the uncached extension").aligned(4096).guarded();
+        let request = Request::new(length as usize, "the uncached extension")
+            .aligned(4096)
+            .guarded();
         let Some(block) = self.memory.port_dma(&DmaRequest::contiguous(request)) else {
             return 0;
         };
@@ -148,7 +159,8 @@ impl Machine {
         let segment = self.memory.dma.translate(address);
         let Some(segment) = segment else {
             self.violate(&rules::BAD_PARAMETER, || {
-                let what = crate::memory::describe(address).unwrap_or_else(|| String::from("nothing the lab knows"));
+                let what =
+                    crate::memory::describe(address).unwrap_or_else(|| String::from("nothing the lab knows"));
                 format!("{address:#x} has no device address: it is {what}")
             });
             guest::write(out, &0_u32);
@@ -168,7 +180,7 @@ impl Machine {
     }
 
     /// `StorPortMoveMemory(WriteBuffer, ReadBuffer, Length)`.
-    pub(super) fn move_memory(&self, arguments: Arguments) {
+    pub(super) fn move_memory(arguments: Arguments) {
         let (target, source, length) = (arguments.pointer(0), arguments.pointer(1), arguments.u32(2));
         let mut bytes = vec![0; length as usize];
         guest::read_bytes(source, &mut bytes);

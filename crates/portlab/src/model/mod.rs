@@ -7,7 +7,7 @@
 //! | [`rules`] | the rules a miniport is held to |
 //! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters` | one driver, one adapter, the callback that runs |
 //! | `dispatch`, `extended`, `notification` | the driver's calls, by export and code |
-//! | `registration`, `pnp`, `bus` | StorPortInitialize, start and stop, the PCI function |
+//! | `registration`, `pnp`, `bus` | `StorPortInitialize`, start and stop, the PCI function |
 //! | `requests`, `srb_memory`, `issue`, `completion`, `units`, `reset` | the way of a request |
 //! | `workers`, `timers`, `dpc`, `locks`, `interrupts` | what runs later or elsewhere, and exclusion |
 //! | `memory`, `memory_calls`, `registry`, `logging`, `format`, `bug_check` | the rest of the interface |
@@ -16,8 +16,8 @@
 
 mod activity;
 mod adapter;
-mod bug_check;
 mod buffer;
+mod bug_check;
 mod bus;
 mod callback;
 mod completion;

@@ -1,13 +1,8 @@
-//! StorPortNotification, by type.
+//! `StorPortNotification`, by type.
 
 use std::sync::Arc;
 
-use super::{
-    activity::Activity,
-    journal::StateChange,
-    machine::Machine,
-    rules,
-};
+use super::{activity::Activity, journal::StateChange, machine::Machine, rules};
 use crate::{
     abi::{
         GuestAddress,
@@ -20,7 +15,7 @@ use crate::{
     engine::{Irql, Level, SpinLock},
 };
 
-/// STATE_CHANGE_LUN, _TARGET and _BUS.
+/// `STATE_CHANGE_LUN`, _TARGET and _BUS.
 const ENTITIES: u32 = 0x7;
 
 impl Machine {
@@ -89,7 +84,9 @@ impl Machine {
         }
         let place: StorAddrBtl8 = guest::read(address);
         if entity == 0 || entity & !ENTITIES != 0 || place.kind != STOR_ADDRESS_TYPE_BTL8 {
-            self.violate(&rules::BAD_PARAMETER, || format!("entity {entity:#x}, address type {}", place.kind));
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!("entity {entity:#x}, address type {}", place.kind)
+            });
             return answer(stor_status::INVALID_PARAMETER);
         }
         if !self.begin_state_change() {
@@ -99,7 +96,11 @@ impl Machine {
             return answer(stor_status::BUSY);
         }
         self.counters.state_changes();
-        let change = StateChange::State { entity, address: [place.path, place.target, place.lun], attributes };
+        let change = StateChange::State {
+            entity,
+            address: [place.path, place.target, place.lun],
+            attributes,
+        };
         let machine = Arc::clone(self);
         // Storport processes it in a thread of its own, then calls back at DISPATCH_LEVEL.
         self.engine.work(Box::new(move || {
@@ -123,7 +124,13 @@ impl Machine {
         if let Some(routine) = Routine::new(callback) {
             let locks = self.timer_locks();
             let locks: Vec<&Arc<SpinLock>> = locks.iter().collect();
-            let arguments = [extension, context, u64::from(STOR_ADDRESS_TYPE_BTL8), address, u64::from(stor_status::SUCCESS)];
+            let arguments = [
+                extension,
+                context,
+                u64::from(STOR_ADDRESS_TYPE_BTL8),
+                address,
+                u64::from(stor_status::SUCCESS),
+            ];
             self.call(Activity::StateChange, Irql::DISPATCH, &locks, routine, &arguments);
         }
     }
@@ -138,7 +145,8 @@ impl Machine {
             let place: StorAddrBtl8 = guest::read(address);
             self.counters.state_changes();
             let address = [place.path, place.target, place.lun];
-            self.journal.state_change(StateChange::AsyncNotification { address, flags });
+            self.journal
+                .state_change(StateChange::AsyncNotification { address, flags });
             stor_status::SUCCESS
         };
         if out != 0 {

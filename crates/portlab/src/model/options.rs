@@ -74,7 +74,12 @@ pub struct AdapterParameters {
 impl Default for AdapterParameters {
     /// What Windows assumes without an INF: `BusTypeFibre`, no message-signalled interrupts.
     fn default() -> Self {
-        Self { bus_type: 6, msi_supported: false, message_number_limit: None, values: BTreeMap::new() }
+        Self {
+            bus_type: 6,
+            msi_supported: false,
+            message_number_limit: None,
+            values: BTreeMap::new(),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     error::StartError,
     machine::Machine,
     options::SrbForm,
+    request::Address,
     rules,
 };
 use crate::{
@@ -16,13 +17,16 @@ use crate::{
         GuestAddress,
         configuration::{
             AccessRange, INTERRUPT_SYNCHRONIZE_ALL, INTERRUPT_SYNCHRONIZE_PER_MESSAGE, PCI_BUS,
-            PortConfigurationInformation, SCSI_DMA64_SYSTEM_SUPPORTED, SP_RETURN_FOUND, SP_UNINITIALIZED_VALUE,
+            PortConfigurationInformation, SCSI_DMA64_SYSTEM_SUPPORTED, SP_RETURN_FOUND,
+            SP_UNINITIALIZED_VALUE,
         },
         control::{CONTROL_SUCCESS, SupportedControlTypeList, adapter_control, unit_control},
         entry::{Routine, boolean, ulong},
         guest,
         registration::SRB_TYPE_FLAG_STORAGE_REQUEST_BLOCK,
-        srb::{SRB_TYPE_SCSI_REQUEST_BLOCK, SRB_TYPE_STORAGE_REQUEST_BLOCK},
+        srb::{
+            SRB_TYPE_SCSI_REQUEST_BLOCK, SRB_TYPE_STORAGE_REQUEST_BLOCK, STOR_ADDRESS_TYPE_BTL8, StorAddrBtl8,
+        },
     },
     engine::{Irql, SpinLock},
     memory::Request,
@@ -34,11 +38,11 @@ const MAX_IOS_PER_LUN: u32 = 255;
 const INITIAL_LUN_QUEUE_DEPTH: u32 = 20;
 /// The widest alignment mask that is documented.
 const WIDEST_ALIGNMENT: u32 = 0x1FF;
-/// STOR_FEATURE_ADAPTER_CONTROL_PRE_FINDADAPTER.
+/// `STOR_FEATURE_ADAPTER_CONTROL_PRE_FINDADAPTER`.
 const CONTROL_BEFORE_FIND: u32 = 0x100;
 
 impl Machine {
-    /// FindAdapter and what surrounds it, at PASSIVE_LEVEL. The interrupt messages are connected afterwards.
+    /// `FindAdapter` and what surrounds it, at PASSIVE_LEVEL. The interrupt messages are connected afterwards.
     pub(super) fn find_adapter(self: &Arc<Self>) -> Result<(), StartError> {
         self.adapter.enter(Phase::Starting);
         self.allocate_extension()?;
@@ -90,10 +94,14 @@ impl Machine {
 
     /// The bug check that ended things, as an error.
     pub(super) fn down(&self) -> StartError {
-        self.journal.bug_check().map_or(StartError::NotRegistered, |check| StartError::BugCheck(check.meaning))
+        self.journal
+            .bug_check()
+            .map_or(StartError::NotRegistered, |check| {
+                StartError::BugCheck(check.meaning)
+            })
     }
 
-    /// The device extension: zeroed, before the first FindAdapter only.
+    /// The device extension: zeroed, before the first `FindAdapter` only.
     fn allocate_extension(&self) -> Result<(), StartError> {
         let setup = self.setup();
         if setup.extension != 0 {
@@ -115,8 +123,7 @@ impl Machine {
 
     fn initial_configuration(&self, setup: &Setup) -> PortConfigurationInformation {
         let registration = &setup.registration;
-        let ranges =
-            setup.configuration_address + size_of::<PortConfigurationInformation>() as u64 + 8;
+        let ranges = setup.configuration_address + size_of::<PortConfigurationInformation>() as u64 + 8;
         let extended = registration.srb_type_flags & SRB_TYPE_FLAG_STORAGE_REQUEST_BLOCK != 0
             && self.options.srb_form == SrbForm::AsDriverAsks;
         PortConfigurationInformation {
@@ -138,7 +145,11 @@ impl Machine {
             multiple_request_per_lu: registration.multiple_request_per_lu,
             receive_event: registration.receive_event,
             maximum_number_of_targets: 8,
-            srb_type: if extended { SRB_TYPE_STORAGE_REQUEST_BLOCK } else { SRB_TYPE_SCSI_REQUEST_BLOCK },
+            srb_type: if extended {
+                SRB_TYPE_STORAGE_REQUEST_BLOCK
+            } else {
+                SRB_TYPE_SCSI_REQUEST_BLOCK
+            },
             slot_number: SLOT,
             device_extension_size: registration.device_extension_size,
             specific_lu_extension_size: registration.specific_lu_extension_size,
@@ -173,13 +184,18 @@ impl Machine {
         }
         let device = self.options.device.message_count();
         let processors = u16::try_from(self.engine.processors() + 1).unwrap_or(u16::MAX);
-        let limit = registry.message_number_limit.map_or(u16::MAX, |limit| u16::try_from(limit).unwrap_or(u16::MAX));
+        let limit = registry
+            .message_number_limit
+            .map_or(u16::MAX, |limit| u16::try_from(limit).unwrap_or(u16::MAX));
         device.min(processors).min(limit)
     }
 
     fn messages_wanted(&self, said: &PortConfigurationInformation, offered: u16) -> u16 {
         let mode = said.interrupt_synchronization_mode;
-        let message_mode = matches!(mode, INTERRUPT_SYNCHRONIZE_ALL | INTERRUPT_SYNCHRONIZE_PER_MESSAGE);
+        let message_mode = matches!(
+            mode,
+            INTERRUPT_SYNCHRONIZE_ALL | INTERRUPT_SYNCHRONIZE_PER_MESSAGE
+        );
         if said.hw_ms_interrupt_routine != 0 && message_mode && offered > 0 {
             return offered;
         }
@@ -191,10 +207,14 @@ impl Machine {
 
     fn judge_configuration(&self, said: &PortConfigurationInformation) {
         if matches!(said.maximum_transfer_length, 0 | SP_UNINITIALIZED_VALUE) {
-            self.violate(&rules::TRANSFER_LENGTH_UNSET, || String::from("it is as Storport left it"));
+            self.violate(&rules::TRANSFER_LENGTH_UNSET, || {
+                String::from("it is as Storport left it")
+            });
         }
         if matches!(said.number_of_physical_breaks, 0 | SP_UNINITIALIZED_VALUE) {
-            self.violate(&rules::PHYSICAL_BREAKS_UNSET, || String::from("it is as Storport left it"));
+            self.violate(&rules::PHYSICAL_BREAKS_UNSET, || {
+                String::from("it is as Storport left it")
+            });
         }
         let mask = said.alignment_mask;
         if mask > WIDEST_ALIGNMENT || !(u64::from(mask) + 1).is_power_of_two() {
@@ -204,14 +224,21 @@ impl Machine {
             self.violate(&rules::CONFIGURATION, || String::from("NumberOfBuses is 0"));
         }
         if said.synchronization_model > 1 {
-            self.violate(&rules::CONFIGURATION, || format!("SynchronizationModel is {}", said.synchronization_model));
+            self.violate(&rules::CONFIGURATION, || {
+                format!("SynchronizationModel is {}", said.synchronization_model)
+            });
         }
         if said.synchronization_model == 0 {
-            self.violate(&rules::HALF_DUPLEX_CHANNELS, || String::from("SynchronizationModel is as Storport left it"));
+            self.violate(&rules::HALF_DUPLEX_CHANNELS, || {
+                String::from("SynchronizationModel is as Storport left it")
+            });
         }
         if said.scatter_gather == 0 || said.master == 0 {
             self.violate(&rules::CONFIGURATION, || {
-                format!("ScatterGather is {}, Master is {}", said.scatter_gather, said.master)
+                format!(
+                    "ScatterGather is {}, Master is {}",
+                    said.scatter_gather, said.master
+                )
             });
         }
         if said.max_number_of_io == 0 || said.max_ios_per_lun == 0 || said.initial_lun_queue_depth == 0 {
@@ -232,26 +259,49 @@ impl Machine {
                 machine.engine.interrupt(machine.target_of(message), message);
             }
         });
-        self.options.device.enable_messages(messages, sink).map_err(StartError::Device)
+        self.options
+            .device
+            .enable_messages(messages, sink)
+            .map_err(StartError::Device)
     }
 
-    /// HwStorInitialize at the device's IRQL under the interrupt lock; runs on a processor's thread.
+    /// `HwStorInitialize` at the device's IRQL under the interrupt lock; runs on a processor's thread.
     pub(super) fn initialize(&self) -> Result<(), StartError> {
         let setup = self.setup();
         let routine = Routine::new(setup.registration.hw_initialize).ok_or(StartError::NotRegistered)?;
         let lock = Arc::clone(&self.adapter.interrupt);
-        let result = self.call(Activity::Initialize, Irql::DEVICE, &[&lock], routine, &[setup.extension]);
-        if boolean(result.ok_or_else(|| self.down())?) { Ok(()) } else { Err(StartError::Initialize) }
+        let result = self.call(
+            Activity::Initialize,
+            Irql::DEVICE,
+            &[&lock],
+            routine,
+            &[setup.extension],
+        );
+        if boolean(result.ok_or_else(|| self.down())?) {
+            Ok(())
+        } else {
+            Err(StartError::Initialize)
+        }
     }
 
-    /// HwStorPassiveInitialize, if the miniport asked for it.
+    /// `HwStorPassiveInitialize`, if the miniport asked for it.
     pub(super) fn passive_initialize(&self) -> Result<(), StartError> {
         let setup = self.setup();
         let Some(routine) = setup.passive_initialize else {
             return Ok(());
         };
-        let result = self.call(Activity::PassiveInitialize, Irql::PASSIVE, &[], routine, &[setup.extension]);
-        if boolean(result.ok_or_else(|| self.down())?) { Ok(()) } else { Err(StartError::PassiveInitialize) }
+        let result = self.call(
+            Activity::PassiveInitialize,
+            Irql::PASSIVE,
+            &[],
+            routine,
+            &[setup.extension],
+        );
+        if boolean(result.ok_or_else(|| self.down())?) {
+            Ok(())
+        } else {
+            Err(StartError::PassiveInitialize)
+        }
     }
 
     fn query_controls(&self) {
@@ -261,7 +311,9 @@ impl Machine {
             self.query_list(query, routine, setup.extension, adapter_control::MAX)
         });
         if adapter.get(adapter_control::STOP_ADAPTER as usize) != Some(&true) {
-            self.violate(&rules::CONTROL_NOT_SUPPORTED, || String::from("ScsiStopAdapter is not supported"));
+            self.violate(&rules::CONTROL_NOT_SUPPORTED, || {
+                String::from("ScsiStopAdapter is not supported")
+            });
         }
         let unit = Routine::new(setup.registration.hw_unit_control).map_or_else(Vec::new, |routine| {
             let query = Activity::UnitControl(unit_control::QUERY_SUPPORTED_CONTROL_TYPES);
@@ -273,14 +325,31 @@ impl Machine {
         });
     }
 
-    fn query_list(&self, activity: Activity, routine: Routine, extension: GuestAddress, count: u32) -> Vec<bool> {
+    fn query_list(
+        &self,
+        activity: Activity,
+        routine: Routine,
+        extension: GuestAddress,
+        count: u32,
+    ) -> Vec<bool> {
         let head = size_of::<SupportedControlTypeList>();
         let request = Request::new(head + count as usize, "SCSI_SUPPORTED_CONTROL_TYPE_LIST").zeroed();
         let Some(block) = self.memory.port_pool(&request) else {
             return Vec::new();
         };
-        guest::write(block.address, &SupportedControlTypeList { max_control_type: count });
-        let status = self.call(activity, Irql::PASSIVE, &[], routine, &[extension, 0, block.address]);
+        guest::write(
+            block.address,
+            &SupportedControlTypeList {
+                max_control_type: count,
+            },
+        );
+        let status = self.call(
+            activity,
+            Irql::PASSIVE,
+            &[],
+            routine,
+            &[extension, 0, block.address],
+        );
         let mut bytes = vec![0; count as usize];
         guest::read_bytes(block.address + head as u64, &mut bytes);
         let _ = self.memory.pool.free(block.address);
@@ -303,7 +372,11 @@ impl Machine {
         };
         let lock = Arc::clone(&self.adapter.interrupt);
         let locks: &[&Arc<SpinLock>] = if self.locked_controls(kind) { &[&lock] } else { &[] };
-        let irql = if self.locked_controls(kind) { Irql::DEVICE } else { Irql::PASSIVE };
+        let irql = if self.locked_controls(kind) {
+            Irql::DEVICE
+        } else {
+            Irql::PASSIVE
+        };
         let arguments = [setup.extension, u64::from(kind), 0];
         let result = self.call(Activity::AdapterControl(kind), irql, locks, routine, &arguments);
         let status = ulong(result.ok_or_else(|| self.down())?);
@@ -313,7 +386,48 @@ impl Machine {
     /// Whether this life follows the callback's page for a control type.
     pub(super) fn locked_controls(&self, kind: u32) -> bool {
         !self.options.seed.is_multiple_of(2)
-            && matches!(kind, adapter_control::STOP_ADAPTER | adapter_control::RESTART_ADAPTER)
+            && matches!(
+                kind,
+                adapter_control::STOP_ADAPTER | adapter_control::RESTART_ADAPTER
+            )
+    }
+
+    /// `HwStorUnitControl` for one unit, if the miniport supports the type; at PASSIVE_LEVEL.
+    pub(super) fn unit_control(&self, kind: u32, address: Address) {
+        let setup = self.setup();
+        if !setup.supports_unit_control(kind) {
+            return;
+        }
+        let Some(routine) = Routine::new(setup.registration.hw_unit_control) else {
+            return;
+        };
+        let parameter = StorAddrBtl8 {
+            kind: STOR_ADDRESS_TYPE_BTL8,
+            address_length: 4,
+            path: address.path,
+            target: address.target,
+            lun: address.lun,
+            ..StorAddrBtl8::default()
+        };
+        let request = Request::new(size_of::<StorAddrBtl8>(), format!("address of unit {address}"));
+        let Some(block) = self.memory.port_pool(&request) else {
+            return;
+        };
+        guest::write(block.address, &parameter);
+        let arguments = [setup.extension, u64::from(kind), block.address];
+        let result = self.call(
+            Activity::UnitControl(kind),
+            Irql::PASSIVE,
+            &[],
+            routine,
+            &arguments,
+        );
+        let _ = self.memory.pool.free(block.address);
+        if result.is_some_and(|rax| ulong(rax) != CONTROL_SUCCESS) {
+            self.violate(&rules::RETURN_VALUE, || {
+                format!("HwStorUnitControl({kind}) failed for unit {address}")
+            });
+        }
     }
 
     /// Waits until no callback of the driver is running or queued; `false` if that takes too long.

@@ -1,11 +1,6 @@
-//! StorPortInitialize: what a driver registers.
+//! `StorPortInitialize`: what a driver registers.
 
-use super::{
-    activity::Activity,
-    adapter::Phase,
-    machine::Machine,
-    rules,
-};
+use super::{activity::Activity, adapter::Phase, machine::Machine, rules};
 use crate::abi::{
     exports::Arguments,
     guest,
@@ -15,7 +10,7 @@ use crate::abi::{
     },
 };
 
-/// STATUS_SUCCESS, STATUS_INVALID_PARAMETER and STATUS_REVISION_MISMATCH.
+/// `STATUS_SUCCESS`, `STATUS_INVALID_PARAMETER` and `STATUS_REVISION_MISMATCH`.
 const SUCCESS: u32 = 0;
 const INVALID_PARAMETER: u32 = 0xC000_000D;
 const REVISION_MISMATCH: u32 = 0xC000_0059;
@@ -42,7 +37,9 @@ impl Machine {
         let size = guest::read::<u32>(data) as usize;
         let full = size_of::<HwInitializationData>();
         if size < OLD_SIZE {
-            self.violate(&rules::REGISTRATION, || format!("HwInitializationDataSize is {size}"));
+            self.violate(&rules::REGISTRATION, || {
+                format!("HwInitializationDataSize is {size}")
+            });
             return REVISION_MISMATCH;
         }
         let mut bytes = vec![0; full];
@@ -105,7 +102,9 @@ impl Machine {
         }
         let known = SRB_TYPE_FLAG_SCSI_REQUEST_BLOCK | SRB_TYPE_FLAG_STORAGE_REQUEST_BLOCK;
         if data.srb_type_flags & !known != 0 {
-            self.violate(&rules::REGISTRATION, || format!("SrbTypeFlags is {:#x}", data.srb_type_flags));
+            self.violate(&rules::REGISTRATION, || {
+                format!("SrbTypeFlags is {:#x}", data.srb_type_flags)
+            });
         }
         if data.device_extension_size == 0 {
             self.violate(&rules::REGISTRATION, || String::from("DeviceExtensionSize is 0"));

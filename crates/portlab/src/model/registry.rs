@@ -1,20 +1,15 @@
 //! The registry, as far as a miniport sees it: values by name, from [`super::AdapterParameters`].
 
-use super::{
-    limits::status,
-    machine::Machine,
-    options::RegistryValue,
-    rules,
-};
+use super::{limits::status, machine::Machine, options::RegistryValue, rules};
 use crate::abi::{GuestAddress, codes::stor_status, exports::Arguments, guest};
 
-/// REG_SZ, REG_BINARY and REG_DWORD.
+/// `REG_SZ`, `REG_BINARY` and `REG_DWORD`.
 const REG_SZ: u32 = 1;
 const REG_BINARY: u32 = 3;
 const REG_DWORD: u32 = 4;
 /// Longest name of a value or key.
 const NAME: usize = 255;
-/// The largest buffer that StorPortAllocateRegistryBuffer gives.
+/// The largest buffer that `StorPortAllocateRegistryBuffer` gives.
 const LARGEST_BUFFER: u32 = 16 << 10;
 
 fn encode(value: &RegistryValue) -> (u32, Vec<u8>) {
@@ -27,10 +22,14 @@ fn encode(value: &RegistryValue) -> (u32, Vec<u8>) {
 
 fn decode(kind: u32, bytes: &[u8]) -> Option<RegistryValue> {
     match kind {
-        REG_DWORD => Some(RegistryValue::Dword(u32::from_le_bytes(bytes.first_chunk().copied()?))),
+        REG_DWORD => Some(RegistryValue::Dword(u32::from_le_bytes(
+            bytes.first_chunk().copied()?,
+        ))),
         REG_SZ => {
             let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-            Some(RegistryValue::Text(String::from_utf8_lossy(bytes.get(..end)?).into_owned()))
+            Some(RegistryValue::Text(
+                String::from_utf8_lossy(bytes.get(..end)?).into_owned(),
+            ))
         }
         REG_BINARY => Some(RegistryValue::Binary(bytes.to_vec())),
         _ => None,
@@ -40,13 +39,19 @@ fn decode(kind: u32, bytes: &[u8]) -> Option<RegistryValue> {
 impl Machine {
     fn registry_value(&self, key: &str) -> Option<RegistryValue> {
         let values = self.registry.lock();
-        values.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.clone())
+        values
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(key))
+            .map(|(_, value)| value.clone())
     }
 
     /// `StorPortAllocateRegistryBuffer(HwDeviceExtension, *Length)`.
     pub(super) fn allocate_registry_buffer(&self, arguments: Arguments) -> GuestAddress {
         let length = arguments.pointer(1);
-        if !self.is_extension(arguments.pointer(0)) || !self.at_passive() || self.not_null("Length", length).is_err() {
+        if !self.is_extension(arguments.pointer(0))
+            || !self.at_passive()
+            || self.not_null("Length", length).is_err()
+        {
             return 0;
         }
         let wanted = guest::read::<u32>(length).min(LARGEST_BUFFER);
@@ -65,7 +70,10 @@ impl Machine {
     pub(super) fn registry_read(&self, arguments: Arguments) -> bool {
         let (name, kind) = (arguments.pointer(1), arguments.u32(3));
         let (buffer, length) = (arguments.pointer(4), arguments.pointer(5));
-        if !self.is_extension(arguments.pointer(0)) || !self.at_passive() || self.not_null("BufferLength", length).is_err() {
+        if !self.is_extension(arguments.pointer(0))
+            || !self.at_passive()
+            || self.not_null("BufferLength", length).is_err()
+        {
             return false;
         }
         let key = format!("Device\\{}", guest::read_c_string(name, NAME));
@@ -132,7 +140,9 @@ impl Machine {
         let mut bytes = vec![0; length.min(LARGEST_BUFFER) as usize];
         guest::read_bytes(buffer, &mut bytes);
         let Some(value) = decode(kind, &bytes) else {
-            self.violate(&rules::BAD_PARAMETER, || format!("registry type {kind}, {length} bytes"));
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!("registry type {kind}, {length} bytes")
+            });
             return stor_status::INVALID_PARAMETER;
         };
         self.registry.lock().insert(key, value);
@@ -142,5 +152,9 @@ impl Machine {
 
 fn path(key: GuestAddress, name: GuestAddress) -> String {
     let (key, name) = (guest::read_c_string(key, NAME), guest::read_c_string(name, NAME));
-    if key.is_empty() { name } else { format!("{key}\\{name}") }
+    if key.is_empty() {
+        name
+    } else {
+        format!("{key}\\{name}")
+    }
 }

@@ -1,4 +1,4 @@
-//! Removal: the PNP requests, ScsiStopAdapter, and what is left behind.
+//! Removal: the PNP requests, `ScsiStopAdapter`, and what is left behind.
 
 use std::time::Duration;
 
@@ -9,14 +9,22 @@ use super::{
     rules,
 };
 use crate::abi::{
-    control::adapter_control,
+    control::{adapter_control, unit_control},
     srb::{SRB_PNP_FLAGS_ADAPTER_REQUEST, pnp_action, status},
 };
 
 /// How long requests in flight may still take.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = if cfg!(test) {
+    Duration::from_millis(300)
+} else {
+    Duration::from_secs(10)
+};
 /// How long callbacks may still run after the adapter is stopped.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = if cfg!(test) {
+    Duration::from_millis(300)
+} else {
+    Duration::from_secs(5)
+};
 
 impl Lab {
     pub(super) fn take_away(&self) -> RemovalReport {
@@ -27,11 +35,12 @@ impl Lab {
             self.drain();
             let known = machine.units.lock().known();
             for unit in known {
+                self.unit_removed(unit);
                 refused |= !self.pnp_remove(unit, 0);
             }
             machine.adapter.enter(Phase::Removing);
             refused |= !self.pnp_remove(Address::default(), SRB_PNP_FLAGS_ADAPTER_REQUEST);
-            refused |= !self.control(adapter_control::STOP_ADAPTER).unwrap_or(false);
+            refused |= !self.stopped();
         }
         machine.options.device.disable_messages();
         let settled = machine.settle(SETTLE);
@@ -46,8 +55,34 @@ impl Lab {
         }
         let leaks = self.judge_leaks();
         machine.adapter.enter(Phase::Removed);
+        if settled && !machine.journal.is_down() {
+            // Whoever still touches a register faults.
+            machine.windows.clear();
+        }
         let clean = leaks.is_empty() && !refused && settled && outstanding == 0 && !machine.journal.is_down();
-        RemovalReport { clean, leaks, outstanding }
+        RemovalReport {
+            clean,
+            leaks,
+            outstanding,
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        let stopped = self.control(adapter_control::STOP_ADAPTER).unwrap_or(false);
+        if !stopped && !self.machine.journal.is_down() {
+            self.machine
+                .violate(&rules::RETURN_VALUE, || String::from("ScsiStopAdapter failed"));
+        }
+        stopped
+    }
+
+    fn unit_removed(&self, unit: Address) {
+        let machine = std::sync::Arc::clone(&self.machine);
+        // The removal goes on whatever becomes of it.
+        let _ = self.passively("HwStorUnitControl", move |_| {
+            machine.unit_control(unit_control::REMOVE, unit);
+            Ok(())
+        });
     }
 
     fn drain(&self) {
@@ -59,12 +94,21 @@ impl Lab {
     }
 
     fn pnp_remove(&self, address: Address, flags: u32) -> bool {
-        let outcome = self.srb_function(SrbFunction::Pnp { action: pnp_action::REMOVE_DEVICE, flags }, address);
+        let outcome = self.srb_function(
+            SrbFunction::Pnp {
+                action: pnp_action::REMOVE_DEVICE,
+                flags,
+            },
+            address,
+        );
         // A miniport that does not know the function says so, and nothing is lost.
         let accepted = matches!(outcome.srb_status, status::SUCCESS | status::INVALID_REQUEST);
         if !accepted && !self.machine.journal.is_down() {
             self.machine.violate(&rules::REMOVAL_FAILED, || {
-                format!("StorRemoveDevice to {address} (flags {flags}) ended with SRB status {:#04x}", outcome.srb_status)
+                format!(
+                    "StorRemoveDevice to {address} (flags {flags}) ended with SRB status {:#04x}",
+                    outcome.srb_status
+                )
             });
         }
         accepted
@@ -72,12 +116,14 @@ impl Lab {
 
     fn judge_outstanding(&self) {
         for (srb, request) in self.machine.requests.outstanding(|_| true) {
-            self.machine.violate(&rules::SRB_LOST_AT_REMOVAL, || request.describe());
+            self.machine
+                .violate(&rules::SRB_LOST_AT_REMOVAL, || request.describe());
             self.machine.give_up(srb, status::NO_HBA);
         }
         let waiting = self.machine.units.lock().drain();
         for request in waiting {
-            self.machine.end(&request, super::request::Outcome::made_up(status::NO_HBA));
+            self.machine
+                .end(&request, super::request::Outcome::made_up(status::NO_HBA));
         }
     }
 
@@ -96,9 +142,11 @@ impl Lab {
         }
         let workers = machine.workers.drain_leaks();
         let memory = machine.memory.drain_leaks();
-        for (rule, leaks) in
-            [(&rules::WORKER_LEAKED, &workers), (&rules::TIMER_LEAKED, &timers), (&rules::MEMORY_LEAKED, &memory)]
-        {
+        for (rule, leaks) in [
+            (&rules::WORKER_LEAKED, &workers),
+            (&rules::TIMER_LEAKED, &timers),
+            (&rules::MEMORY_LEAKED, &memory),
+        ] {
             for leak in leaks {
                 machine.violate(rule, || format!("{}: {}", leak.kind, leak.what));
             }

@@ -47,22 +47,22 @@ pub struct Request {
     pub cdb: Vec<u8>,
     /// Where data goes.
     pub direction: Direction,
-    /// The data; its length is the request's DataTransferLength.
+    /// The data; its length is the request's `DataTransferLength`.
     pub buffer: Option<DataBuffer>,
     /// When Storport gives up on it and resets; whole seconds count, at least one.
     pub timeout: Duration,
 }
 
-/// An SRB function other than EXECUTE_SCSI.
+/// An SRB function other than `EXECUTE_SCSI`.
 #[derive(Debug, Clone)]
 pub enum SrbFunction {
     /// FLUSH.
     Flush,
     /// SHUTDOWN.
     Shutdown,
-    /// RESET_LOGICAL_UNIT.
+    /// `RESET_LOGICAL_UNIT`.
     ResetLogicalUnit,
-    /// RESET_DEVICE.
+    /// `RESET_DEVICE`.
     ResetDevice,
     /// PNP.
     Pnp {
@@ -78,7 +78,7 @@ pub enum SrbFunction {
         /// `STOR_POWER_ACTION`.
         action: u32,
     },
-    /// IO_CONTROL; the buffer begins with an `SRB_IO_CONTROL`.
+    /// `IO_CONTROL`; the buffer begins with an `SRB_IO_CONTROL`.
     IoControl(DataBuffer),
     /// WMI.
     Wmi,
@@ -104,7 +104,13 @@ pub struct Outcome {
 impl Outcome {
     /// An outcome that Storport made up.
     pub(super) fn made_up(srb_status: u8) -> Self {
-        Self { srb_status, scsi_status: 0, sense: Vec::new(), transferred: 0, elapsed: Duration::ZERO }
+        Self {
+            srb_status,
+            scsi_status: 0,
+            sense: Vec::new(),
+            transferred: 0,
+            elapsed: Duration::ZERO,
+        }
     }
 
     /// Whether the command succeeded.
@@ -163,7 +169,7 @@ pub struct Statistics {
     pub work_items_run: u64,
     /// Timer callbacks run.
     pub timers_fired: u64,
-    /// HwStorResetBus calls.
+    /// `HwStorResetBus` calls.
     pub resets: u64,
     /// Requests given to the miniport, retries included.
     pub srbs_issued: u64,

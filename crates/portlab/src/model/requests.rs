@@ -12,9 +12,9 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
+    buffer::DataBuffer,
     machine::Machine,
     request::{Address, Direction, Done, Outcome},
-    buffer::DataBuffer,
     rules,
     srb_memory::SrbMemory,
 };
@@ -26,9 +26,9 @@ use crate::abi::{GuestAddress, srb::status};
 pub(super) enum Stage {
     /// Not given to the miniport.
     Waiting,
-    /// In HwStorBuildIo or on its way from there.
+    /// In `HwStorBuildIo` or on its way from there.
     Building,
-    /// Given to HwStorStartIo.
+    /// Given to `HwStorStartIo`.
     Issued,
     /// Back.
     Done,
@@ -37,7 +37,7 @@ pub(super) enum Stage {
 /// What a request asks for.
 #[derive(Debug, Clone)]
 pub(super) enum Command {
-    /// EXECUTE_SCSI.
+    /// `EXECUTE_SCSI`.
     Scsi(Vec<u8>),
     /// A function without parameters.
     Plain(u8),
@@ -68,7 +68,9 @@ pub(super) struct PortRequest {
 impl PortRequest {
     /// Bytes to transfer.
     pub(super) fn length(&self) -> u32 {
-        self.buffer.as_ref().map_or(0, |buffer| u32::try_from(buffer.len()).unwrap_or(u32::MAX))
+        self.buffer
+            .as_ref()
+            .map_or(0, |buffer| u32::try_from(buffer.len()).unwrap_or(u32::MAX))
     }
 
     /// Where it is.
@@ -89,13 +91,18 @@ impl PortRequest {
     /// Moves it on unless it is done.
     pub(super) fn advance(&self, stage: Stage) -> bool {
         self.stage
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now != Stage::Done as u8).then_some(stage as u8))
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+                (now != Stage::Done as u8).then_some(stage as u8)
+            })
             .is_ok()
     }
 
     /// Starts its time-out.
     pub(super) fn set_deadline(&self, deadline: Duration) {
-        self.deadline.store(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
+        self.deadline.store(
+            u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
+            Ordering::Release,
+        );
     }
 
     /// Whether it has timed out at `now`.
@@ -192,10 +199,16 @@ impl Requests {
     }
 
     /// What the miniport owns and `select` picks, oldest first.
-    pub(super) fn outstanding(&self, select: impl Fn(&PortRequest) -> bool) -> Vec<(GuestAddress, Arc<PortRequest>)> {
+    pub(super) fn outstanding(
+        &self,
+        select: impl Fn(&PortRequest) -> bool,
+    ) -> Vec<(GuestAddress, Arc<PortRequest>)> {
         let owned = self.owned.lock();
-        let mut found: Vec<_> =
-            owned.iter().filter(|(_, request)| select(request)).map(|(&srb, request)| (srb, Arc::clone(request))).collect();
+        let mut found: Vec<_> = owned
+            .iter()
+            .filter(|(_, request)| select(request))
+            .map(|(&srb, request)| (srb, Arc::clone(request)))
+            .collect();
         found.sort_by_key(|(_, request)| request.id);
         found
     }
@@ -248,7 +261,13 @@ impl Machine {
         for request in waiting {
             self.end(&request, Outcome::made_up(status::INTERNAL_ERROR));
         }
-        let owned: Vec<_> = self.requests.owned.lock().drain().map(|(_, request)| request).collect();
+        let owned: Vec<_> = self
+            .requests
+            .owned
+            .lock()
+            .drain()
+            .map(|(_, request)| request)
+            .collect();
         for request in owned {
             self.end(&request, Outcome::made_up(status::INTERNAL_ERROR));
         }

@@ -22,6 +22,8 @@ use crate::{
 const PERIOD: Duration = Duration::from_millis(250);
 /// What a reset request gets before the next wider reset.
 const RESET_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a callback on another processor gets to complete a request that a reset covers.
+const GRACE: Duration = Duration::from_millis(100);
 /// Event id of a reset.
 const EVENT_RESET: u32 = 129;
 
@@ -63,7 +65,8 @@ impl Machine {
             _ => {}
         }
         let what = format!("the {} timed out after {:?}", request.describe(), request.timeout);
-        self.journal.event(EVENT_RESET, format!("Reset to device: {what}"));
+        self.journal
+            .event(EVENT_RESET, format!("Reset to device: {what}"));
         if self.units.lock().set_resetting(address, true) {
             self.recover(address, Step::Unit);
         }
@@ -84,9 +87,16 @@ impl Machine {
                 return;
             }
         };
-        let next = if step == Step::Unit { Step::Target } else { Step::Bus };
+        let next = if step == Step::Unit {
+            Step::Target
+        } else {
+            Step::Bus
+        };
         if step == Step::Target {
-            self.journal.event(EVENT_RESET, format!("Reset to target {}:{}", address.path, address.target));
+            self.journal.event(
+                EVENT_RESET,
+                format!("Reset to target {}:{}", address.path, address.target),
+            );
         }
         let before = self.covered(address, step);
         let machine = Arc::clone(self);
@@ -132,7 +142,9 @@ impl Machine {
             Step::Target => (other.path, other.target) == (address.path, address.target),
             Step::Bus => other.path == address.path,
         };
-        let covered = self.requests.outstanding(|request| request.stage() == Stage::Issued && within(request.address));
+        let covered = self
+            .requests
+            .outstanding(|request| request.stage() == Stage::Issued && within(request.address));
         covered
             .into_iter()
             .filter(|(_, request)| step == Step::Bus || !request.bypass)
@@ -142,21 +154,57 @@ impl Machine {
 
     /// Judges a reset that was reported as successful: none of `before` may still be the miniport's. Storport
     /// ends what is left.
+    ///
+    /// A callback on another processor may be about to complete a request just now. That is no loss: it gets a
+    /// moment, and a warning.
     pub(super) fn judge_reset(self: &Arc<Self>, before: &[u64], what: &str) -> usize {
-        let left = self.requests.outstanding(|request| before.contains(&request.id) && request.stage() == Stage::Issued);
+        let still = || {
+            self.requests
+                .outstanding(|request| before.contains(&request.id) && request.stage() == Stage::Issued)
+        };
+        let at_return = still();
+        if at_return.is_empty() {
+            return 0;
+        }
+        let deadline = self.engine.now() + GRACE;
+        while self.engine.now() < deadline && !self.journal.is_down() && !still().is_empty() {
+            self.engine.stall(Duration::from_millis(1));
+        }
+        let left = still();
         for (srb, request) in &left {
-            self.violate(&rules::SRB_LOST_IN_RESET, || format!("{what} left the {} behind", request.describe()));
+            self.violate(&rules::SRB_LOST_IN_RESET, || {
+                format!("{what} left the {} behind", request.describe())
+            });
             self.give_up(*srb, status::BUS_RESET);
+        }
+        if left.is_empty() {
+            self.violate(&rules::RESET_OVERTAKEN, || {
+                let (_, first) = &at_return[0];
+                format!(
+                    "{what} returned before the {} was completed elsewhere",
+                    first.describe()
+                )
+            });
         }
         left.len()
     }
 
-    /// HwStorResetBus, on a processor's thread.
+    /// `HwStorResetBus`, on a processor's thread.
     pub(super) fn reset_bus_now(self: &Arc<Self>, path: u8) -> ResetOutcome {
         let setup = self.setup();
-        self.journal.event(EVENT_RESET, format!("Reset to device, \\Device\\RaidPort0: bus {path}"));
-        let address = Address { path, ..Address::default() };
-        let none = ResetOutcome { success: false, completed: 0, left_behind: 0 };
+        self.journal.event(
+            EVENT_RESET,
+            format!("Reset to device, \\Device\\RaidPort0: bus {path}"),
+        );
+        let address = Address {
+            path,
+            ..Address::default()
+        };
+        let none = ResetOutcome {
+            success: false,
+            completed: 0,
+            left_behind: 0,
+        };
         let Some(routine) = Routine::new(setup.registration.hw_reset_bus) else {
             return none;
         };
@@ -172,7 +220,11 @@ impl Machine {
             self.port_acquire(lock);
         }
         let before = self.covered(address, Step::Bus);
-        let irql = if setup.half_duplex() { Irql::DEVICE } else { Irql::DISPATCH };
+        let irql = if setup.half_duplex() {
+            Irql::DEVICE
+        } else {
+            Irql::DISPATCH
+        };
         let arguments = [setup.extension, u64::from(path)];
         let result = self.call(Activity::ResetBus, irql, &[], routine, &arguments);
         for lock in locks.iter().rev() {
@@ -184,8 +236,14 @@ impl Machine {
             self.judge_reset(&before, "HwStorResetBus")
         } else {
             self.violate(&rules::RESET_FALSE, || format!("for bus {path}"));
-            self.requests.outstanding(|request| before.contains(&request.id)).len()
+            self.requests
+                .outstanding(|request| before.contains(&request.id))
+                .len()
         };
-        ResetOutcome { success, completed: before.len() - left.min(before.len()), left_behind: left }
+        ResetOutcome {
+            success,
+            completed: before.len() - left.min(before.len()),
+            left_behind: left,
+        }
     }
 }

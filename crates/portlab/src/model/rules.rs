@@ -45,7 +45,7 @@ pub struct Rule {
 macro_rules! rules {
     ($( $name:ident = $id:literal, $tier:ident, $severity:ident, $sentence:literal; )+) => {
         $(
-            #[doc = $sentence]
+            #[doc = concat!("Rule `", $id, "`.")]
             pub static $name: Rule = Rule {
                 id: $id, tier: Tier::$tier, severity: Severity::$severity, sentence: $sentence,
             };
@@ -71,6 +71,8 @@ rules! {
         "The miniport leaves the parts of a request alone that it does not report through.";
     SRB_LOST_IN_RESET = "srb-not-completed-by-reset", Documentation, Violation,
         "When a reset is reported as successful, every request it covers has been completed.";
+    RESET_OVERTAKEN = "completed-after-reset", Inferred, Warning,
+        "A request that a reset covers is completed before the reset is reported, not by another processor just after.";
     SRB_LOST_AT_REMOVAL = "srb-not-completed-at-removal", Documentation, Violation,
         "A miniport that is removed has completed all its requests.";
     SENSE_OVERRUN = "sense-overrun", Documentation, Violation,

@@ -9,11 +9,13 @@ use super::{
 use crate::{
     abi::{
         GuestAddress,
-        configuration::{STOR_MAP_ALL_BUFFERS, STOR_MAP_ALL_BUFFERS_INCLUDING_READ_WRITE, STOR_MAP_NON_READ_WRITE_BUFFERS},
+        configuration::{
+            STOR_MAP_ALL_BUFFERS, STOR_MAP_ALL_BUFFERS_INCLUDING_READ_WRITE, STOR_MAP_NON_READ_WRITE_BUFFERS,
+        },
         guest,
         srb::{
-            self, ScsiRequestBlock, SrbexDataPnp, SrbexDataPower, SrbexDataScsiCdb16, SrbexDataScsiCdb32, StorAddrBtl8,
-            StorageRequestBlock, flags, function,
+            self, ScsiRequestBlock, SrbexDataPnp, SrbexDataPower, SrbexDataScsiCdb16, SrbexDataScsiCdb32,
+            StorAddrBtl8, StorageRequestBlock, flags, function,
         },
         transfer::{ScatterGatherElement, ScatterGatherHeader},
     },
@@ -34,7 +36,7 @@ pub(super) struct SrbMemory {
     sense: Option<Block>,
     scatter: Option<Block>,
     pub(super) extended: bool,
-    /// Offset of the SRBEX_DATA in an extended SRB.
+    /// Offset of the `SRBEX_DATA` in an extended SRB.
     data_offset: usize,
     /// The SRB as it was handed over.
     original: Vec<u8>,
@@ -83,7 +85,9 @@ impl SrbMemory {
         guest::read_bytes(self.srb.address, &mut now);
         let byte = |offset: usize| now.get(offset).copied().unwrap_or(0);
         let word = |offset: usize| {
-            now.get(offset..offset + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
+            now.get(offset..offset + 4)
+                .and_then(|bytes| bytes.try_into().ok())
+                .map_or(0, u32::from_le_bytes)
         };
         // What is reported through: offset and length.
         let (scsi, transferred, free): (usize, usize, Vec<(usize, usize)>) = if self.extended {
@@ -96,13 +100,19 @@ impl SrbMemory {
         let has_cdb = !self.extended || self.data_offset != 0;
         let changed = (0..now.len()).find(|&offset| {
             now.get(offset) != self.original.get(offset)
-                && !free.iter().any(|&(start, length)| offset >= start && offset < start + length)
+                && !free
+                    .iter()
+                    .any(|&(start, length)| offset >= start && offset < start + length)
         });
         Report {
             srb_status: byte(3),
             scsi_status: if has_cdb { byte(scsi) } else { 0 },
             transferred: word(transferred),
-            sense_length: if self.extended { byte(self.data_offset + 9) } else { byte(11) },
+            sense_length: if self.extended {
+                byte(self.data_offset + 9)
+            } else {
+                byte(11)
+            },
             changed,
         }
     }
@@ -127,13 +137,21 @@ impl Machine {
         };
         let sense = match &request.command {
             Command::Scsi(_) => {
-                let length = if request.id.is_multiple_of(4) { SENSE_LONG } else { SENSE_SHORT };
+                let length = if request.id.is_multiple_of(4) {
+                    SENSE_LONG
+                } else {
+                    SENSE_SHORT
+                };
                 Some(dma(usize::from(length), "sense buffer")?)
             }
             _ => None,
         };
         let list = scatter_list(request);
-        let scatter = if list.is_empty() { None } else { Some(pool(list.len(), "scatter/gather list")?) };
+        let scatter = if list.is_empty() {
+            None
+        } else {
+            Some(pool(list.len(), "scatter/gather list")?)
+        };
         if let Some(block) = scatter {
             guest::write_bytes(block.address, &list);
         }
@@ -143,11 +161,22 @@ impl Machine {
             sense_length: sense.map_or(0, |block| u8::try_from(block.length).unwrap_or(u8::MAX)),
             data: data_address(setup, request),
         };
-        let (image, data_offset) =
-            if setup.extended_srbs { extended_image(request, &places) } else { (legacy_image(request, &places), 0) };
+        let (image, data_offset) = if setup.extended_srbs {
+            extended_image(request, &places)
+        } else {
+            (legacy_image(request, &places), 0)
+        };
         let srb = pool(image.len(), "SRB")?;
         guest::write_bytes(srb.address, &image);
-        Some(SrbMemory { srb, extension, sense, scatter, extended: setup.extended_srbs, data_offset, original: image })
+        Some(SrbMemory {
+            srb,
+            extension,
+            sense,
+            scatter,
+            extended: setup.extended_srbs,
+            data_offset,
+            original: image,
+        })
     }
 
     /// Gives the memory of a completed SRB back: from now on it is poison.
@@ -177,17 +206,24 @@ fn data_address(setup: &Setup, request: &PortRequest) -> GuestAddress {
     let Some(buffer) = request.buffer.as_ref().filter(|buffer| !buffer.is_empty()) else {
         return 0;
     };
-    let mapped = match (&request.command, setup.configuration.map_buffers) {
+    let all = STOR_MAP_ALL_BUFFERS_INCLUDING_READ_WRITE;
+    let others = matches!(
+        setup.configuration.map_buffers,
+        STOR_MAP_ALL_BUFFERS | STOR_MAP_NON_READ_WRITE_BUFFERS
+    );
+    let mapped = match &request.command {
         // These are mapped in any case.
-        (Command::Plain(function::IO_CONTROL | function::WMI), _)
-        | (_, STOR_MAP_ALL_BUFFERS_INCLUDING_READ_WRITE) => true,
-        (Command::Scsi(cdb), STOR_MAP_ALL_BUFFERS | STOR_MAP_NON_READ_WRITE_BUFFERS) => {
-            !cdb.first().is_some_and(|&opcode| is_read_write(opcode))
+        Command::Plain(function::IO_CONTROL | function::WMI) => true,
+        Command::Scsi(cdb) if cdb.first().is_some_and(|&opcode| is_read_write(opcode)) => {
+            setup.configuration.map_buffers == all
         }
-        (_, STOR_MAP_ALL_BUFFERS | STOR_MAP_NON_READ_WRITE_BUFFERS) => true,
-        _ => false,
+        _ => others || setup.configuration.map_buffers == all,
     };
-    if mapped { buffer.address() } else { UNMAPPED | (buffer.address() & 0xFFF) }
+    if mapped {
+        buffer.address()
+    } else {
+        UNMAPPED | (buffer.address() & 0xFFF)
+    }
 }
 
 fn scatter_list(request: &PortRequest) -> Vec<u8> {
@@ -255,14 +291,24 @@ fn legacy_image(request: &PortRequest, places: &Places) -> Vec<u8> {
         Command::Pnp(action, pnp_flags) => {
             block.function = function::PNP;
             let [a, b, c, d] = action.to_le_bytes();
-            (block.queue_tag, block.queue_action, block.cdb_length, block.sense_info_buffer_length) = (a, b, c, d);
+            (
+                block.queue_tag,
+                block.queue_action,
+                block.cdb_length,
+                block.sense_info_buffer_length,
+            ) = (a, b, c, d);
             block.internal_status = *pnp_flags;
         }
         Command::Power(state, action) => {
             block.function = function::POWER;
             block.scsi_status = srb::SRB_POWER_FLAGS_ADAPTER_REQUEST;
             let [a, b, c, d] = state.to_le_bytes();
-            (block.queue_tag, block.queue_action, block.cdb_length, block.sense_info_buffer_length) = (a, b, c, d);
+            (
+                block.queue_tag,
+                block.queue_action,
+                block.cdb_length,
+                block.sense_info_buffer_length,
+            ) = (a, b, c, d);
             block.internal_status = *action;
         }
     }
@@ -316,14 +362,17 @@ fn extended_image(request: &PortRequest, places: &Places) -> (Vec<u8>, usize) {
     };
     put(address_offset, address.as_bytes());
     if count != 0 {
-        put(srb::SRB_EX_DATA_OFFSETS, &u32::try_from(data_offset).unwrap_or(0).to_le_bytes());
+        put(
+            srb::SRB_EX_DATA_OFFSETS,
+            &u32::try_from(data_offset).unwrap_or(0).to_le_bytes(),
+        );
         put(data_offset, &data);
     }
     let scsi = matches!(request.command, Command::Scsi(_));
     (image, if scsi { data_offset } else { 0 })
 }
 
-/// The SRB function and its SRBEX_DATA, if it has any.
+/// The SRB function and its `SRBEX_DATA`, if it has any.
 fn parameters(request: &PortRequest, places: &Places) -> (u8, Vec<u8>) {
     use zerocopy::IntoBytes;
     let length = |size: usize| u32::try_from(size - 8).unwrap_or(0);

@@ -7,14 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
-use super::{
-    activity::Activity,
-    adapter::Phase,
-    limits::status,
-    machine::Machine,
-    request::Leak,
-    rules,
-};
+use super::{activity::Activity, adapter::Phase, limits::status, machine::Machine, request::Leak, rules};
 use crate::{
     abi::{GuestAddress, codes::stor_status, entry::Routine, exports::Arguments, guest},
     engine::{Context, Irql, SpinLock, TimerId},
@@ -54,7 +47,14 @@ impl Timers {
             .filter(|&(handle, timer)| handle != ADAPTER_TIMER && !timer.freed)
             .map(|(handle, timer)| Leak {
                 kind: "timer",
-                what: format!("{handle:#x}{}", if timer.active.is_some() { ", still active" } else { "" }),
+                what: format!(
+                    "{handle:#x}{}",
+                    if timer.active.is_some() {
+                        ", still active"
+                    } else {
+                        ""
+                    }
+                ),
             })
             .collect();
         (leaks, active)
@@ -71,7 +71,11 @@ impl Machine {
             let handle = {
                 let mut table = self.timers.table.lock();
                 let last = table.last_key_value().map_or(ADAPTER_TIMER, |(&last, _)| last);
-                let handle = if last == ADAPTER_TIMER { FIRST_HANDLE } else { last + 0x10 };
+                let handle = if last == ADAPTER_TIMER {
+                    FIRST_HANDLE
+                } else {
+                    last + 0x10
+                };
                 table.insert(handle, Timer::default());
                 handle
             };
@@ -101,7 +105,13 @@ impl Machine {
             if self.with_timer(handle, |timer| timer.active.is_some())? {
                 return Err(stor_status::BUSY);
             }
-            self.arm(handle, Duration::from_micros(value), extension, routine, &[extension, context]);
+            self.arm(
+                handle,
+                Duration::from_micros(value),
+                extension,
+                routine,
+                &[extension, context],
+            );
             Ok(stor_status::SUCCESS)
         })())
     }
@@ -112,8 +122,16 @@ impl Machine {
         status((|| {
             self.dispatch_limited(extension)?;
             self.not_null("TimerHandle", handle)?;
-            if self.timers.table.lock().get(&handle).is_some_and(|timer| timer.freed) {
-                self.violate(&rules::TIMER_FREED_TWICE, || format!("timer {handle:#x} is free already"));
+            if self
+                .timers
+                .table
+                .lock()
+                .get(&handle)
+                .is_some_and(|timer| timer.freed)
+            {
+                self.violate(&rules::TIMER_FREED_TWICE, || {
+                    format!("timer {handle:#x} is free already")
+                });
                 return Err(stor_status::INVALID_PARAMETER);
             }
             let before = self.with_timer(handle, |timer| {
@@ -121,11 +139,15 @@ impl Machine {
                 (timer.active.take(), timer.running)
             })?;
             if let Some(id) = before.0 {
-                self.violate(&rules::TIMER_FREED_ACTIVE, || format!("timer {handle:#x} is active"));
+                self.violate(&rules::TIMER_FREED_ACTIVE, || {
+                    format!("timer {handle:#x} is active")
+                });
                 self.engine.cancel(id);
             }
             if before.1 {
-                self.violate(&rules::TIMER_FREED_RUNNING, || format!("the callback of timer {handle:#x} is running"));
+                self.violate(&rules::TIMER_FREED_RUNNING, || {
+                    format!("the callback of timer {handle:#x} is running")
+                });
             }
             Ok(stor_status::SUCCESS)
         })())
@@ -194,7 +216,7 @@ impl Machine {
         self.adapter.wake_all();
     }
 
-    /// What Storport holds around HwStorTimer, HwStorStateChange and HwStorResetBus.
+    /// What Storport holds around `HwStorTimer`, `HwStorStateChange` and `HwStorResetBus`.
     pub(super) fn timer_locks(&self) -> Vec<Arc<SpinLock>> {
         let mut locks = vec![Arc::clone(&self.adapter.start_io)];
         if self.setup().half_duplex() {
@@ -220,7 +242,9 @@ impl Machine {
             }
         };
         outcome.map_err(|what| {
-            self.violate(&rules::STATUS_IGNORED_HANDLE, || format!("timer handle {handle:#x} is {what}"));
+            self.violate(&rules::STATUS_IGNORED_HANDLE, || {
+                format!("timer handle {handle:#x} is {what}")
+            });
             stor_status::INVALID_PARAMETER
         })
     }

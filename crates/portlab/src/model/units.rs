@@ -6,12 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    machine::Machine,
-    request::Address,
-    requests::PortRequest,
-    rules,
-};
+use super::{machine::Machine, request::Address, requests::PortRequest, rules};
 use crate::{
     abi::{GuestAddress, exports::Arguments},
     engine::TimerId,
@@ -32,6 +27,7 @@ struct Unit {
     resetting: bool,
     extension: GuestAddress,
     inquired: bool,
+    answered: bool,
 }
 
 struct Pause {
@@ -41,7 +37,7 @@ struct Pause {
 
 /// All units of the adapter, and the adapter's own gate.
 pub(super) struct Units {
-    units: BTreeMap<Address, Unit>,
+    table: BTreeMap<Address, Unit>,
     initial_depth: u32,
     highest: u32,
     outstanding: u32,
@@ -53,7 +49,7 @@ pub(super) struct Units {
 impl Default for Units {
     fn default() -> Self {
         Self {
-            units: BTreeMap::new(),
+            table: BTreeMap::new(),
             initial_depth: INITIAL_DEPTH,
             highest: 1000,
             outstanding: 0,
@@ -73,7 +69,10 @@ impl Units {
 
     fn unit(&mut self, address: Address) -> &mut Unit {
         let depth = self.initial_depth;
-        self.units.entry(address).or_insert_with(|| Unit { depth, ..Unit::default() })
+        self.table.entry(address).or_insert_with(|| Unit {
+            depth,
+            ..Unit::default()
+        })
     }
 
     /// Puts a request into its queue.
@@ -91,7 +90,7 @@ impl Units {
         if self.paused.is_some() || self.busy > 0 || self.outstanding >= self.highest {
             return None;
         }
-        let unit = self.units.values_mut().find(|unit| {
+        let unit = self.table.values_mut().find(|unit| {
             !unit.waiting.is_empty()
                 && unit.paused.is_none()
                 && unit.busy == 0
@@ -107,10 +106,18 @@ impl Units {
     /// A request came back. A busy unit or adapter that has nothing outstanding any more is not busy.
     pub(super) fn returned(&mut self, address: Address) {
         self.outstanding = self.outstanding.saturating_sub(1);
-        self.busy = if self.outstanding == 0 { 0 } else { self.busy.saturating_sub(1) };
+        self.busy = if self.outstanding == 0 {
+            0
+        } else {
+            self.busy.saturating_sub(1)
+        };
         let unit = self.unit(address);
         unit.outstanding = unit.outstanding.saturating_sub(1);
-        unit.busy = if unit.outstanding == 0 { 0 } else { unit.busy.saturating_sub(1) };
+        unit.busy = if unit.outstanding == 0 {
+            0
+        } else {
+            unit.busy.saturating_sub(1)
+        };
     }
 
     /// Stops or resumes the issue of requests to a unit during its reset. `false` if nothing changed.
@@ -120,34 +127,56 @@ impl Units {
 
     /// Everything that waits, out of the queues.
     pub(super) fn drain(&mut self) -> Vec<Arc<PortRequest>> {
-        self.units.values_mut().flat_map(|unit| unit.waiting.drain(..)).collect()
+        self.table
+            .values_mut()
+            .flat_map(|unit| unit.waiting.drain(..))
+            .collect()
     }
 
     /// The units that have answered an INQUIRY.
     pub(super) fn known(&self) -> Vec<Address> {
-        self.units.iter().filter(|(_, unit)| unit.inquired).map(|(&address, _)| address).collect()
+        self.table
+            .iter()
+            .filter(|(_, unit)| unit.answered)
+            .map(|(&address, _)| address)
+            .collect()
     }
 
-    /// A unit got its first INQUIRY.
+    /// A unit gets an INQUIRY.
     pub(super) fn inquire(&mut self, address: Address) {
         self.unit(address).inquired = true;
+    }
+
+    /// A unit has answered an INQUIRY; `true` for the first time.
+    pub(super) fn answered(&mut self, address: Address) -> bool {
+        !std::mem::replace(&mut self.unit(address).answered, true)
     }
 
     /// What is still paused, in words.
     pub(super) fn paused(&self) -> Vec<String> {
         let adapter = self.paused.iter().map(|_| String::from("the adapter"));
-        let units = self.units.iter().filter(|(_, unit)| unit.paused.is_some());
-        adapter.chain(units.map(|(address, _)| format!("unit {address}"))).collect()
+        let units = self.table.iter().filter(|(_, unit)| unit.paused.is_some());
+        adapter
+            .chain(units.map(|(address, _)| format!("unit {address}")))
+            .collect()
     }
 
     /// Unit extensions, out of the table.
     pub(super) fn take_extensions(&mut self) -> Vec<GuestAddress> {
-        self.units.values_mut().map(|unit| std::mem::take(&mut unit.extension)).filter(|&address| address != 0).collect()
+        self.table
+            .values_mut()
+            .map(|unit| std::mem::take(&mut unit.extension))
+            .filter(|&address| address != 0)
+            .collect()
     }
 }
 
 fn address(arguments: Arguments) -> Address {
-    Address { path: arguments.u8(1), target: arguments.u8(2), lun: arguments.u8(3) }
+    Address {
+        path: arguments.u8(1),
+        target: arguments.u8(2),
+        lun: arguments.u8(3),
+    }
 }
 
 impl Machine {
@@ -222,11 +251,15 @@ impl Machine {
         let highest = self.setup().configuration.max_ios_per_lun.clamp(1, 0xFFFF);
         let inquired = self.units.lock().unit(address).inquired;
         if !inquired {
-            self.violate(&rules::CALL_WINDOW, || format!("unit {address} has not had an INQUIRY yet"));
+            self.violate(&rules::CALL_WINDOW, || {
+                format!("unit {address} has not had an INQUIRY yet")
+            });
             return false;
         }
         if depth == 0 || depth > highest {
-            self.violate(&rules::BAD_PARAMETER, || format!("depth {depth}; the unit takes 1 to {highest}"));
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!("depth {depth}; the unit takes 1 to {highest}")
+            });
             return false;
         }
         self.units.lock().unit(address).depth = depth;
@@ -243,7 +276,7 @@ impl Machine {
         let length = setup.configuration.specific_lu_extension_size as usize;
         let address = address(arguments);
         let mut units = self.units.lock();
-        let Some(unit) = units.units.get_mut(&address) else {
+        let Some(unit) = units.table.get_mut(&address) else {
             return 0;
         };
         if unit.extension == 0 && length != 0 {
@@ -288,7 +321,9 @@ impl Machine {
                 None => &mut units.paused,
                 Some(address) => &mut units.unit(address).paused,
             };
-            let applies = slot.as_ref().is_some_and(|pause| generation.is_none_or(|g| g == pause.generation));
+            let applies = slot
+                .as_ref()
+                .is_some_and(|pause| generation.is_none_or(|g| g == pause.generation));
             if applies { slot.take() } else { None }
         };
         let Some(pause) = ended else {

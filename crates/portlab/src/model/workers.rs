@@ -1,4 +1,4 @@
-//! Work items: StorPortInitializeWorker, StorPortQueueWorkItem, StorPortFreeWorker.
+//! Work items: `StorPortInitializeWorker`, `StorPortQueueWorkItem`, `StorPortFreeWorker`.
 //!
 //! A worker is *queued* from the successful call until its callback starts, so the callback may queue it again
 //! or free it. DDI pages: `StorPortQueueWorkItem`, `HwStorWorkItem` and their kin.
@@ -7,14 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::{
-    activity::Activity,
-    adapter::Phase,
-    limits::status,
-    machine::Machine,
-    request::Leak,
-    rules,
-};
+use super::{activity::Activity, adapter::Phase, limits::status, machine::Machine, request::Leak, rules};
 use crate::{
     abi::{GuestAddress, codes::stor_status, entry::Routine, exports::Arguments, guest},
     engine::Irql,
@@ -38,7 +31,11 @@ pub(super) struct Workers {
 impl Workers {
     /// Queued or running callbacks.
     pub(super) fn busy(&self) -> usize {
-        self.table.lock().values().filter(|worker| worker.queued || worker.running > 0).count()
+        self.table
+            .lock()
+            .values()
+            .filter(|worker| worker.queued || worker.running > 0)
+            .count()
     }
 
     /// Workers never freed; they are forgotten.
@@ -64,7 +61,9 @@ impl Machine {
             self.not_null("Worker", out)?;
             let handle = {
                 let mut table = self.workers.table.lock();
-                let handle = table.last_key_value().map_or(FIRST_HANDLE, |(&last, _)| last + 0x10);
+                let handle = table
+                    .last_key_value()
+                    .map_or(FIRST_HANDLE, |(&last, _)| last + 0x10);
                 table.insert(handle, Worker::default());
                 handle
             };
@@ -95,7 +94,9 @@ impl Machine {
             self.with_worker(handle, mark)?;
             self.counters.work_items_queued();
             let machine = Arc::clone(self);
-            self.engine.work(Box::new(move || machine.run_work_item(extension, routine, handle, context)));
+            self.engine.work(Box::new(move || {
+                machine.run_work_item(extension, routine, handle, context);
+            }));
             Ok(stor_status::SUCCESS)
         })())
     }
@@ -108,7 +109,9 @@ impl Machine {
             self.not_null("Worker", handle)?;
             let freed_before = self.workers.table.lock().get(&handle).map(|worker| worker.freed);
             if freed_before == Some(true) {
-                self.violate(&rules::WORKER_FREED_TWICE, || format!("worker {handle:#x} is free already"));
+                self.violate(&rules::WORKER_FREED_TWICE, || {
+                    format!("worker {handle:#x} is free already")
+                });
                 return Err(stor_status::UNSUCCESSFUL);
             }
             let free = |worker: &mut Worker| {
@@ -120,7 +123,9 @@ impl Machine {
             };
             let result = self.with_worker(handle, free);
             if result == Err(stor_status::BUSY) {
-                self.violate(&rules::WORKER_FREED_QUEUED, || format!("worker {handle:#x} is queued"));
+                self.violate(&rules::WORKER_FREED_QUEUED, || {
+                    format!("worker {handle:#x} is queued")
+                });
             }
             result.map(|()| stor_status::SUCCESS)
         })())
@@ -140,12 +145,20 @@ impl Machine {
             }
         };
         outcome.unwrap_or_else(|what| {
-            self.violate(&rules::STATUS_IGNORED_HANDLE, || format!("worker handle {handle:#x} is {what}"));
+            self.violate(&rules::STATUS_IGNORED_HANDLE, || {
+                format!("worker handle {handle:#x} is {what}")
+            });
             Err(stor_status::INVALID_PARAMETER)
         })
     }
 
-    fn run_work_item(&self, extension: GuestAddress, routine: Routine, handle: GuestAddress, context: GuestAddress) {
+    fn run_work_item(
+        &self,
+        extension: GuestAddress,
+        routine: Routine,
+        handle: GuestAddress,
+        context: GuestAddress,
+    ) {
         {
             let mut table = self.workers.table.lock();
             let Some(worker) = table.get_mut(&handle) else {
@@ -155,10 +168,18 @@ impl Machine {
             worker.running += 1;
         }
         if self.phase() == Phase::Removed {
-            self.violate(&rules::WORKER_AFTER_REMOVAL, || format!("worker {handle:#x} was still queued"));
+            self.violate(&rules::WORKER_AFTER_REMOVAL, || {
+                format!("worker {handle:#x} was still queued")
+            });
         } else {
             self.counters.work_items_run();
-            self.call(Activity::WorkItem, Irql::PASSIVE, &[], routine, &[extension, context, handle]);
+            self.call(
+                Activity::WorkItem,
+                Irql::PASSIVE,
+                &[],
+                routine,
+                &[extension, context, handle],
+            );
         }
         if let Some(worker) = self.workers.table.lock().get_mut(&handle) {
             worker.running -= 1;

@@ -64,7 +64,7 @@ impl Clock {
                     }
                     wait
                 }
-                None => Duration::from_secs(3600),
+                None => Duration::from_hours(1),
             };
             self.wake.wait_for(&mut timers, wait);
         }
@@ -73,7 +73,10 @@ impl Clock {
 
 pub(super) fn run(shared: &Shared) {
     while let Some((processor, job)) = shared.clock.next() {
-        if let Some(processor) = shared.processors.get(processor as usize % shared.processors.len()) {
+        if let Some(processor) = shared
+            .processors
+            .get(processor as usize % shared.processors.len())
+        {
             processor.post(Level::Dpc, job);
         }
     }

@@ -55,7 +55,9 @@ impl ParallelEngine {
     #[must_use]
     pub fn new(processors: u32) -> Self {
         let shared = Arc::new(Shared {
-            processors: (0..processors.clamp(1, 64)).map(|_| Processor::default()).collect(),
+            processors: (0..processors.clamp(1, 64))
+                .map(|_| Processor::default())
+                .collect(),
             on_interrupt: OnceLock::new(),
             epoch: Instant::now(),
             workers: Workers::default(),
@@ -76,7 +78,9 @@ impl ParallelEngine {
             })?;
         }
         for index in 0..WORKERS {
-            self.spawn(hooks, &format!("worker-{index}"), index % count, |shared| shared.workers.run())?;
+            self.spawn(hooks, &format!("worker-{index}"), index % count, |shared| {
+                shared.workers.run();
+            })?;
         }
         self.spawn(hooks, "clock", 0, clock::run)
     }
@@ -96,12 +100,15 @@ impl ParallelEngine {
         let shared = Arc::clone(&self.shared);
         let hooks = hooks.clone();
         // Detached: a thread may be caught inside a driver that never returns.
-        thread::Builder::new().name(format!("lab-{name}")).stack_size(STACK).spawn(move || {
-            Context::with(|context| context.processor.set(processor));
-            (hooks.enter)();
-            body(&shared);
-            (hooks.leave)();
-        })?;
+        thread::Builder::new()
+            .name(format!("lab-{name}"))
+            .stack_size(STACK)
+            .spawn(move || {
+                Context::with(|context| context.processor.set(processor));
+                (hooks.enter)();
+                body(&shared);
+                (hooks.leave)();
+            })?;
         Ok(())
     }
 }

@@ -1,5 +1,8 @@
 //! One virtual processor: who occupies it, and what waits for it.
-#![expect(unsafe_code, reason = "the occupancy lock is released by another call than the one that took it")]
+#![expect(
+    unsafe_code,
+    reason = "the occupancy lock is released by another call than the one that took it"
+)]
 
 use std::collections::{BTreeSet, VecDeque};
 

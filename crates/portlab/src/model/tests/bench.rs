@@ -46,8 +46,17 @@ impl Dummy {
         let memory: OwnedFd = memfd_create("dummy", MemfdFlags::CLOEXEC).expect("a memfd");
         ftruncate(&memory, SHARED).expect("its size");
         Arc::new(Self {
-            dma: DmaRegion { memory, offset: 0, device_address: 0x1_0000_0000, length: SHARED },
-            bars: vec![Bar { index: 0, address: BAR_ADDRESS, length: 0x4000 }],
+            dma: DmaRegion {
+                memory,
+                offset: 0,
+                device_address: 0x1_0000_0000,
+                length: SHARED,
+            },
+            bars: vec![Bar {
+                index: 0,
+                address: BAR_ADDRESS,
+                length: 0x4000,
+            }],
             sink: Mutex::new(None),
             register: Mutex::new(0),
         })
@@ -63,7 +72,7 @@ impl Dummy {
 }
 
 impl Device for Dummy {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "dummy"
     }
 
@@ -111,20 +120,28 @@ impl Device for Dummy {
 
 /// Calls an export of the model, as driver code does.
 pub(super) fn call(name: &str, arguments: &[u64]) -> u64 {
-    let address = ["storport.sys", "ntoskrnl.exe"].iter().find_map(|module| exports::resolve(module, name));
+    let address = ["storport.sys", "ntoskrnl.exe"]
+        .iter()
+        .find_map(|module| exports::resolve(module, name));
     let address = address.expect("the model exports it").expose_provenance();
     Routine::new(address as u64).expect("an address").call(arguments)
 }
 
-/// StorPortExtendedFunction.
+/// `StorPortExtendedFunction`.
 pub(super) fn extended(function: u32, extension: u64, arguments: &[u64]) -> u32 {
-    let all: Vec<u64> = [u64::from(function), extension].into_iter().chain(arguments.iter().copied()).collect();
+    let all: Vec<u64> = [u64::from(function), extension]
+        .into_iter()
+        .chain(arguments.iter().copied())
+        .collect();
     ulong(call("StorPortExtendedFunction", &all))
 }
 
-/// StorPortNotification.
+/// `StorPortNotification`.
 pub(super) fn notify(notification: u32, extension: u64, arguments: &[u64]) {
-    let all: Vec<u64> = [u64::from(notification), extension].into_iter().chain(arguments.iter().copied()).collect();
+    let all: Vec<u64> = [u64::from(notification), extension]
+        .into_iter()
+        .chain(arguments.iter().copied())
+        .collect();
     call("StorPortNotification", &all);
 }
 
@@ -144,7 +161,7 @@ pub(super) fn srb_function(srb: u64) -> u8 {
     u8::try_from(guest::read::<StorageRequestBlock>(srb).srb_function).unwrap_or(0xFF)
 }
 
-/// Address of the SRBEX_DATA of an extended SRB.
+/// Address of the `SRBEX_DATA` of an extended SRB.
 pub(super) fn srb_data(srb: u64) -> u64 {
     srb + u64::from(guest::read::<u32>(srb + SRB_EX_DATA_OFFSETS as u64))
 }
@@ -158,7 +175,11 @@ pub(super) fn srb_scsi(srb: u64) -> SrbexDataScsiCdb16 {
 pub(super) fn pool(extension: u64, length: u32) -> u64 {
     let mut address = 0_u64;
     let tag = u64::from(u32::from_le_bytes(*b"tseT"));
-    extended(code::ALLOCATE_POOL, extension, &[u64::from(length), tag, out(&mut address)]);
+    extended(
+        code::ALLOCATE_POOL,
+        extension,
+        &[u64::from(length), tag, out(&mut address)],
+    );
     address
 }
 
@@ -198,7 +219,15 @@ pub(super) trait Miniport: 'static {
                 | function::RESET_LOGICAL_UNIT
                 | function::RESET_DEVICE
         );
-        complete(extension, srb, if known { status::SUCCESS } else { status::INVALID_REQUEST });
+        complete(
+            extension,
+            srb,
+            if known {
+                status::SUCCESS
+            } else {
+                status::INVALID_REQUEST
+            },
+        );
         true
     }
 
@@ -215,7 +244,14 @@ pub(super) trait Miniport: 'static {
     }
 }
 
-extern "win64" fn find_adapter<M: Miniport>(extension: u64, _: u64, _: u64, _: u64, configuration: u64, _: u64) -> u64 {
+extern "win64" fn find_adapter<M: Miniport>(
+    extension: u64,
+    _: u64,
+    _: u64,
+    _: u64,
+    configuration: u64,
+    _: u64,
+) -> u64 {
     let mut said: PortConfigurationInformation = guest::read(configuration);
     said.maximum_transfer_length = 1 << 20;
     said.number_of_physical_breaks = 257;
@@ -316,10 +352,15 @@ impl Bench {
     pub(super) fn load_with<M: Miniport>(change: impl FnOnce(&mut LabOptions)) -> Self {
         let device = Dummy::new();
         let mut options = LabOptions::new(PathBuf::from("fake.sys"), Arc::clone(&device) as Arc<dyn Device>);
-        options.registry = AdapterParameters { bus_type: 0x11, msi_supported: true, ..AdapterParameters::default() };
+        options.registry = AdapterParameters {
+            bus_type: 0x11,
+            msi_supported: true,
+            ..AdapterParameters::default()
+        };
         change(&mut options);
         let lab = Lab::build(options).expect("a machine");
-        lab.driver_entry(Routine::new(address_of(driver_entry::<M> as *const ()))).expect("DriverEntry");
+        lab.driver_entry(Routine::new(address_of(driver_entry::<M> as *const ())))
+            .expect("DriverEntry");
         Self { lab, device }
     }
 
@@ -343,7 +384,11 @@ impl Bench {
             processor: 0,
             address: Address::default(),
             cdb,
-            direction: if length > 0 { Direction::In } else { Direction::None },
+            direction: if length > 0 {
+                Direction::In
+            } else {
+                Direction::None
+            },
             buffer,
             timeout: Duration::from_secs(2),
         }

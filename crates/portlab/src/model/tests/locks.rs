@@ -12,7 +12,11 @@ use crate::{
 };
 
 fn acquire(extension: u64, lock: u32, context: u64, handle: &mut StorLockHandle) {
-    notify(kind::ACQUIRE_SPIN_LOCK, extension, &[u64::from(lock), context, out(handle)]);
+    notify(
+        kind::ACQUIRE_SPIN_LOCK,
+        extension,
+        &[u64::from(lock), context, out(handle)],
+    );
 }
 
 fn release(extension: u64, handle: &mut StorLockHandle) {
@@ -62,19 +66,24 @@ initializing_miniport!(WrongOrder, the_order_of_locks, ["lock-order"], |extensio
     release(extension, &mut first);
 });
 
-initializing_miniport!(Inverted, an_inversion_within_a_rank, ["lock-order"], |extension| {
-    let dpc = word(extension, 8);
-    notify(kind::INITIALIZE_DPC, extension, &[dpc, extension]);
-    let (mut first, mut second) = (StorLockHandle::default(), StorLockHandle::default());
-    acquire(extension, START_IO_LOCK, 0, &mut first);
-    acquire(extension, DPC_LOCK, dpc, &mut second);
-    release(extension, &mut second);
-    release(extension, &mut first);
-    acquire(extension, DPC_LOCK, dpc, &mut first);
-    acquire(extension, START_IO_LOCK, 0, &mut second);
-    release(extension, &mut second);
-    release(extension, &mut first);
-});
+initializing_miniport!(
+    Inverted,
+    an_inversion_within_a_rank,
+    ["lock-order"],
+    |extension| {
+        let dpc = word(extension, 8);
+        notify(kind::INITIALIZE_DPC, extension, &[dpc, extension]);
+        let (mut first, mut second) = (StorLockHandle::default(), StorLockHandle::default());
+        acquire(extension, START_IO_LOCK, 0, &mut first);
+        acquire(extension, DPC_LOCK, dpc, &mut second);
+        release(extension, &mut second);
+        release(extension, &mut first);
+        acquire(extension, DPC_LOCK, dpc, &mut first);
+        acquire(extension, START_IO_LOCK, 0, &mut second);
+        release(extension, &mut second);
+        release(extension, &mut first);
+    }
+);
 
 initializing_miniport!(Recursive, a_lock_taken_twice, ["lock-recursion"], |extension| {
     let (mut first, mut second) = (StorLockHandle::default(), StorLockHandle::default());
@@ -96,32 +105,57 @@ initializing_miniport!(Stray, a_lock_that_is_not_held, ["lock-not-held"], |exten
 
 initializing_miniport!(Message, message_locks, [], |extension| {
     let mut old = 0_u32;
-    assert_eq!(extended(code::ACQUIRE_MSI_SPIN_LOCK, extension, &[1, out(&mut old)]), stor_status::SUCCESS);
+    assert_eq!(
+        extended(code::ACQUIRE_MSI_SPIN_LOCK, extension, &[1, out(&mut old)]),
+        stor_status::SUCCESS
+    );
     assert_eq!((old, Context::irql()), (2, Irql::DEVICE));
     let released = extended(code::RELEASE_MSI_SPIN_LOCK, extension, &[1, u64::from(old)]);
-    assert_eq!((released, Context::irql()), (stor_status::SUCCESS, Irql::DISPATCH));
+    assert_eq!(
+        (released, Context::irql()),
+        (stor_status::SUCCESS, Irql::DISPATCH)
+    );
 });
 
-initializing_miniport!(Passive, registry_calls_at_dispatch, ["irql-too-high"], |extension| {
-    let mut length = 16_u32;
-    call("StorPortAllocateRegistryBuffer", &[extension, out(&mut length)]);
-});
+initializing_miniport!(
+    Passive,
+    registry_calls_at_dispatch,
+    ["irql-too-high"],
+    |extension| {
+        let mut length = 16_u32;
+        call("StorPortAllocateRegistryBuffer", &[extension, out(&mut length)]);
+    }
+);
 
 initializing_miniport!(Stalling, a_long_stall, ["stall-too-long"], |_extension| {
     call("StorPortStallExecution", &[1000]);
 });
 
-initializing_miniport!(StallingOften, stalls_that_add_up, ["stall-total-too-long"], |_extension| {
-    for _ in 0..150 {
-        call("StorPortStallExecution", &[900]);
+initializing_miniport!(
+    StallingOften,
+    stalls_that_add_up,
+    ["stall-total-too-long"],
+    |_extension| {
+        for _ in 0..150 {
+            call("StorPortStallExecution", &[900]);
+        }
     }
-});
+);
 
-initializing_miniport!(NoDpc, a_dpc_that_was_never_initialised, ["dpc-uninitialized"], |extension| {
-    let mut queued = 7_i32;
-    notify(kind::ISSUE_DPC, extension, &[word(extension, 8), 0, 0, out(&mut queued)]);
-    assert_eq!(queued, 0);
-});
+initializing_miniport!(
+    NoDpc,
+    a_dpc_that_was_never_initialised,
+    ["dpc-uninitialized"],
+    |extension| {
+        let mut queued = 7_i32;
+        notify(
+            kind::ISSUE_DPC,
+            extension,
+            &[word(extension, 8), 0, 0, out(&mut queued)],
+        );
+        assert_eq!(queued, 0);
+    }
+);
 
 struct PoolAtDirql;
 impl Miniport for PoolAtDirql {
@@ -141,16 +175,28 @@ fn pool_at_dirql() {
 struct Deferring;
 impl Miniport for Deferring {
     fn initialize(extension: u64) -> bool {
-        notify(kind::INITIALIZE_DPC, extension, &[word(extension, 8), routine(dpc_routine)]);
+        notify(
+            kind::INITIALIZE_DPC,
+            extension,
+            &[word(extension, 8), routine(dpc_routine)],
+        );
         true
     }
 
     fn message(extension: u64, message: u64) -> bool {
         let mut queued = 0_i32;
-        notify(kind::ISSUE_DPC, extension, &[word(extension, 8), message, 1, out(&mut queued)]);
+        notify(
+            kind::ISSUE_DPC,
+            extension,
+            &[word(extension, 8), message, 1, out(&mut queued)],
+        );
         assert_eq!(queued, 1);
         // It cannot have run: this processor is at DIRQL.
-        notify(kind::ISSUE_DPC, extension, &[word(extension, 8), message, 2, out(&mut queued)]);
+        notify(
+            kind::ISSUE_DPC,
+            extension,
+            &[word(extension, 8), message, 2, out(&mut queued)],
+        );
         assert_eq!(queued, 0);
         true
     }
@@ -200,7 +246,10 @@ fn a_spin_lock_excludes_other_processors() {
         let mut request = bench.command(0x28, 512);
         request.processor = processor;
         let sender = sender.clone();
-        bench.lab.submit(request, Box::new(move |outcome| sender.send(outcome).expect("a listener")));
+        bench.lab.submit(
+            request,
+            Box::new(move |outcome| sender.send(outcome).expect("a listener")),
+        );
     }
     for _ in 0..6 {
         assert!(receiver.recv().expect("an outcome").is_success());
@@ -208,4 +257,41 @@ fn a_spin_lock_excludes_other_processors() {
     let extension = bench.lab.machine.setup().extension;
     assert_eq!(guest::read::<u64>(extension), 3000);
     assert!(bench.broken().is_empty());
+}
+
+struct Raising;
+impl Miniport for Raising {
+    fn build_io(_extension: u64, _srb: u64) -> bool {
+        // As by a move to CR8.
+        crate::trap::set_current_irql(9);
+        true
+    }
+}
+
+#[test]
+fn a_callback_that_changes_the_irql() {
+    let bench = Bench::start::<Raising>();
+    bench.execute(0x28, 512);
+    let mut broken = bench.broken();
+    broken.dedup();
+    assert_eq!(broken, ["irql-changed"]);
+}
+
+struct Lingering;
+impl Miniport for Lingering {
+    fn build_io(_extension: u64, srb: u64) -> bool {
+        if super::bench::srb_function(srb) == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(2200));
+        }
+        true
+    }
+}
+
+#[test]
+fn a_callback_that_takes_too_long() {
+    let bench = Bench::start::<Lingering>();
+    let mut request = bench.command(0x28, 512);
+    request.timeout = std::time::Duration::from_secs(30);
+    assert!(bench.lab.execute(request).is_success());
+    assert_eq!(bench.broken(), ["callback-too-long"]);
 }

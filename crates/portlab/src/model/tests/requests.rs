@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::bench::{
-    Bench, Miniport, call, complete, eventually, extended, notify, out, srb_data, srb_function, srb_scsi, word,
+    Bench, Miniport, call, complete, eventually, extended, notify, out, srb_data, srb_function, srb_scsi,
+    word,
 };
 use crate::{
     abi::{
@@ -86,7 +87,13 @@ fn touching_after_completion() {
         // This object had pages of its own: the write faulted.
         return;
     }
-    assert_eq!(broken, ["srb-touched-after-completion", "srb-extension-touched-after-completion"]);
+    assert_eq!(
+        broken,
+        [
+            "srb-touched-after-completion",
+            "srb-extension-touched-after-completion"
+        ]
+    );
 }
 
 scsi_miniport!(Scribbler, |extension, srb| {
@@ -201,7 +208,9 @@ impl Miniport for Obliging {
 #[test]
 fn an_unknown_function_must_be_refused() {
     let bench = Bench::start::<Obliging>();
-    let _ = bench.lab.srb_function(SrbFunction::Other(0x55), Address::default());
+    let _ = bench
+        .lab
+        .srb_function(SrbFunction::Other(0x55), Address::default());
     assert_eq!(bench.broken(), ["unknown-function-not-refused"]);
 }
 
@@ -259,7 +268,15 @@ fn a_time_out_escalates_to_a_bus_reset() {
     assert_eq!(outcome.srb_status, status::BUS_RESET);
     let statistics = bench.lab.statistics();
     assert_eq!((statistics.time_outs, statistics.resets), (1, 1));
-    assert!(bench.lab.event_log().iter().filter(|event| event.id == 129).count() >= 2);
+    assert!(
+        bench
+            .lab
+            .event_log()
+            .iter()
+            .filter(|event| event.id == 129)
+            .count()
+            >= 2
+    );
     // Life goes on.
     assert!(bench.execute(0x28, 512).is_success());
     assert!(bench.broken().is_empty());
@@ -280,9 +297,12 @@ impl Miniport for Loser {
 fn a_reset_completes_what_it_covers() {
     let bench = Bench::start::<Loser>();
     let mut request = bench.command(0x28, 512);
-    request.timeout = Duration::from_secs(60);
+    request.timeout = Duration::from_mins(1);
     let (sender, receiver) = std::sync::mpsc::channel();
-    bench.lab.submit(request, Box::new(move |outcome| sender.send(outcome).expect("a listener")));
+    bench.lab.submit(
+        request,
+        Box::new(move |outcome| sender.send(outcome).expect("a listener")),
+    );
     eventually("the issue", || bench.lab.statistics().srbs_issued == 1);
     std::thread::sleep(Duration::from_millis(20));
     let outcome = bench.lab.reset_bus(0);
@@ -306,16 +326,26 @@ scsi_miniport!(Lister, |extension, srb| {
     let mut total = 0;
     for index in 0..u64::from(head.number_of_elements) {
         let element: ScatterGatherElement = guest::read(list + 16 + 24 * index);
-        let address = call("StorPortGetVirtualAddress", &[extension, element.physical_address]);
+        let address = call(
+            "StorPortGetVirtualAddress",
+            &[extension, element.physical_address],
+        );
         assert_ne!(address, 0);
         guest::write(address, &0xAB_u8);
         total += element.length;
     }
     let block: StorageRequestBlock = guest::read(srb);
     assert_eq!(total, block.data_transfer_length);
-    let mut parameters = StartIoPerformanceParameters { version: 1, size: 16, ..Default::default() };
-    let status_of =
-        extended(code::GET_START_IO_PERFORMANCE_PARAMETERS, extension, &[srb, out(&mut parameters)]);
+    let mut parameters = StartIoPerformanceParameters {
+        version: 1,
+        size: 16,
+        ..Default::default()
+    };
+    let status_of = extended(
+        code::GET_START_IO_PERFORMANCE_PARAMETERS,
+        extension,
+        &[srb, out(&mut parameters)],
+    );
     assert_eq!(status_of, stor_status::UNSUCCESSFUL);
     complete(extension, srb, status::SUCCESS);
 });
@@ -367,7 +397,10 @@ impl Miniport for Deep {
         let opcode = srb_scsi(srb).cdb[0];
         if opcode == 0x12 {
             complete(extension, srb, status::SUCCESS);
-            assert_eq!(call("StorPortSetDeviceQueueDepth", &[extension, 0, 0, 0, 2]) & 0xFF, 1);
+            assert_eq!(
+                call("StorPortSetDeviceQueueDepth", &[extension, 0, 0, 0, 2]) & 0xFF,
+                1
+            );
             return true;
         }
         let held: u64 = guest::read(extension);
@@ -380,7 +413,11 @@ impl Miniport for Deep {
         let held: u64 = guest::read(extension);
         guest::write(extension, &0_u64);
         for index in 0..held {
-            complete(extension, guest::read(word(extension, 1 + index)), status::SUCCESS);
+            complete(
+                extension,
+                guest::read(word(extension, 1 + index)),
+                status::SUCCESS,
+            );
         }
         true
     }
@@ -395,16 +432,26 @@ fn the_queue_depth_holds() {
         let sender = sender.clone();
         let mut request = bench.command(0x28, 512);
         request.timeout = Duration::from_secs(30);
-        bench.lab.submit(request, Box::new(move |outcome| sender.send(outcome).expect("a listener")));
+        bench.lab.submit(
+            request,
+            Box::new(move |outcome| sender.send(outcome).expect("a listener")),
+        );
     }
     for issued in [3, 5, 7] {
-        eventually("two more requests", || bench.lab.statistics().srbs_issued == issued);
+        eventually("two more requests", || {
+            bench.lab.statistics().srbs_issued == issued
+        });
         std::thread::sleep(Duration::from_millis(30));
         assert_eq!(bench.lab.statistics().srbs_issued, issued);
         bench.device.fire(0);
     }
     for _ in 0..6 {
-        assert!(receiver.recv_timeout(Duration::from_secs(5)).expect("an outcome").is_success());
+        assert!(
+            receiver
+                .recv_timeout(Duration::from_secs(5))
+                .expect("an outcome")
+                .is_success()
+        );
     }
     assert!(bench.broken().is_empty());
 }
@@ -425,4 +472,97 @@ fn a_pause_ends_by_its_time_out() {
     assert!(outcome.is_success());
     assert!(outcome.elapsed > Duration::from_millis(700), "{outcome:?}");
     assert!(bench.broken().is_empty());
+}
+
+#[test]
+fn a_removal_waits_for_no_lost_request() {
+    let bench = Bench::start::<Loser>();
+    let mut request = bench.command(0x28, 512);
+    request.timeout = Duration::from_secs(60);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    bench.lab.submit(
+        request,
+        Box::new(move |outcome| sender.send(outcome).expect("a listener")),
+    );
+    eventually("the issue", || bench.lab.statistics().srbs_issued == 1);
+    let (report, violations) = bench.finish();
+    assert_eq!(report.outstanding, 1);
+    assert_eq!(violations[0].rule, "srb-not-completed-at-removal");
+    assert_eq!(receiver.recv().expect("an outcome").srb_status, status::NO_HBA);
+}
+
+scsi_miniport!(Overrunner, |extension, srb| {
+    let block: StorageRequestBlock = guest::read(srb);
+    let mut address = 0_u64;
+    let found = extended(code::GET_SYSTEM_ADDRESS, extension, &[srb, out(&mut address)]);
+    assert_eq!(found, stor_status::SUCCESS);
+    let end = address + u64::from(block.data_transfer_length);
+    if end % 4096 != 0 {
+        guest::write(end, &0x11_u8);
+    }
+    complete(extension, srb, status::SUCCESS);
+});
+
+#[test]
+fn writing_beyond_the_data_buffer() {
+    let bench = Bench::start::<Overrunner>();
+    // Some buffers end with their page: there the write would fault.
+    for length in [510, 511, 513, 514, 515, 516] {
+        assert!(bench.execute(0x28, length).is_success());
+    }
+    let mut broken = bench.broken();
+    broken.dedup();
+    assert_eq!(broken, ["data-buffer-overrun"]);
+}
+
+scsi_miniport!(Wild, |extension, srb| {
+    guest::write(8, &srb);
+    complete(extension, srb, status::SUCCESS);
+});
+
+#[test]
+fn a_wild_write_is_reported_and_ends_the_life() {
+    let bench = Bench::start::<Wild>();
+    assert_eq!(bench.execute(0x28, 512).srb_status, status::INTERNAL_ERROR);
+    assert_eq!(bench.lab.bug_check().expect("a bug check").code, 0x50);
+    let broken = bench.broken();
+    assert_eq!(broken, ["guard-page-hit", "bug-check"]);
+}
+
+/// Reports a failed reset.
+struct Helpless;
+impl Miniport for Helpless {
+    fn reset_bus(_extension: u64, _path: u64) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_reset_that_fails() {
+    let bench = Bench::start::<Helpless>();
+    assert!(!bench.lab.reset_bus(0).success);
+    assert_eq!(bench.broken(), ["reset-bus-failed"]);
+}
+
+/// Works in half duplex, where HwStorStartIo runs at DIRQL.
+struct Half;
+impl Miniport for Half {
+    fn configure(configuration: &mut crate::abi::configuration::PortConfigurationInformation) {
+        configuration.synchronization_model = 0;
+    }
+
+    fn start_io(extension: u64, srb: u64) -> bool {
+        assert_eq!(crate::engine::Context::irql(), crate::engine::Irql::DEVICE);
+        assert!(crate::engine::Context::holds(crate::engine::LockName::Interrupt));
+        complete(extension, srb, status::SUCCESS);
+        true
+    }
+}
+
+#[test]
+fn half_duplex() {
+    let bench = Bench::start::<Half>();
+    assert!(bench.execute(0x28, 512).is_success());
+    assert!(bench.lab.reset_bus(0).success);
+    assert_eq!(bench.broken(), ["half-duplex-by-default"]);
 }

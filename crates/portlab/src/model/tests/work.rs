@@ -30,7 +30,11 @@ fn bump(extension: u64, index: u64) -> u64 {
 }
 
 fn queue(extension: u64, entry: *const (), context: u64) -> u32 {
-    extended(code::QUEUE_WORK_ITEM, extension, &[address_of(entry), worker(extension), context])
+    extended(
+        code::QUEUE_WORK_ITEM,
+        extension,
+        &[address_of(entry), worker(extension), context],
+    )
 }
 
 fn initialize_worker(extension: u64) {
@@ -60,7 +64,10 @@ impl Miniport for Working {
 }
 
 extern "win64" fn again(extension: u64, context: u64, handle: u64) -> u64 {
-    assert_eq!((Context::irql(), context, handle), (Irql::PASSIVE, 77, worker(extension)));
+    assert_eq!(
+        (Context::irql(), context, handle),
+        (Irql::PASSIVE, 77, worker(extension))
+    );
     if bump(extension, 3) < 3 {
         // "Queued" is cleared before the callback starts.
         assert_eq!(queue(extension, again as *const (), 77), stor_status::SUCCESS);
@@ -84,15 +91,24 @@ fn a_work_item_may_queue_itself_again_and_free_itself() {
 struct Careless;
 impl Miniport for Careless {
     fn find_adapter(extension: u64, _configuration: u64) -> u32 {
-        assert_eq!(extended(code::INITIALIZE_WORKER, extension, &[0]), stor_status::INVALID_PARAMETER);
-        assert_eq!(extended(code::QUEUE_WORK_ITEM, extension, &[0, 1, 0]), stor_status::INVALID_PARAMETER);
+        assert_eq!(
+            extended(code::INITIALIZE_WORKER, extension, &[0]),
+            stor_status::INVALID_PARAMETER
+        );
+        assert_eq!(
+            extended(code::QUEUE_WORK_ITEM, extension, &[0, 1, 0]),
+            stor_status::INVALID_PARAMETER
+        );
         initialize_worker(extension);
         // The handle's address instead of the handle.
         let wrong = extended(code::FREE_WORKER, extension, &[word(extension, WORKER)]);
         assert_eq!(wrong, stor_status::INVALID_PARAMETER);
         assert_eq!(free_worker(extension), stor_status::SUCCESS);
         assert_eq!(free_worker(extension), stor_status::UNSUCCESSFUL);
-        assert_eq!(queue(extension, nothing as *const (), 0), stor_status::INVALID_PARAMETER);
+        assert_eq!(
+            queue(extension, nothing as *const (), 0),
+            stor_status::INVALID_PARAMETER
+        );
         1
     }
 }
@@ -106,7 +122,13 @@ fn misuse_of_workers() {
     let broken = Bench::start::<Careless>().broken();
     assert_eq!(
         broken,
-        ["bad-parameter", "bad-parameter", "stale-handle", "worker-freed-twice", "stale-handle"]
+        [
+            "bad-parameter",
+            "bad-parameter",
+            "stale-handle",
+            "worker-freed-twice",
+            "stale-handle"
+        ]
     );
 }
 
@@ -119,7 +141,11 @@ impl Miniport for Hasty {
         for _ in 0..8 {
             let mut handle = 0_u64;
             extended(code::INITIALIZE_WORKER, extension, &[out(&mut handle)]);
-            extended(code::QUEUE_WORK_ITEM, extension, &[address_of(slow as *const ()), handle, 0]);
+            extended(
+                code::QUEUE_WORK_ITEM,
+                extension,
+                &[address_of(slow as *const ()), handle, 0],
+            );
         }
         assert_eq!(queue(extension, nothing as *const (), 0), stor_status::SUCCESS);
         assert_eq!(free_worker(extension), stor_status::BUSY);
@@ -164,7 +190,10 @@ impl Miniport for Late {
     }
 
     fn stop(extension: u64) -> bool {
-        assert_eq!(queue(extension, nothing as *const (), 0), stor_status::INVALID_DEVICE_STATE);
+        assert_eq!(
+            queue(extension, nothing as *const (), 0),
+            stor_status::INVALID_DEVICE_STATE
+        );
         free_worker(extension) == stor_status::SUCCESS
     }
 }
@@ -178,7 +207,10 @@ fn nothing_is_queued_during_removal() {
 struct Timed;
 impl Miniport for Timed {
     fn find_adapter(extension: u64, _configuration: u64) -> u32 {
-        assert_eq!(extended(code::INITIALIZE_TIMER, extension, &[word(extension, TIMER)]), stor_status::SUCCESS);
+        assert_eq!(
+            extended(code::INITIALIZE_TIMER, extension, &[word(extension, TIMER)]),
+            stor_status::SUCCESS
+        );
         1
     }
 
@@ -191,14 +223,21 @@ impl Miniport for Timed {
 
     fn stop(extension: u64) -> bool {
         let timer: u64 = guest::read(word(extension, TIMER));
-        assert_eq!(extended(code::FREE_TIMER, extension, &[timer]), stor_status::SUCCESS);
+        assert_eq!(
+            extended(code::FREE_TIMER, extension, &[timer]),
+            stor_status::SUCCESS
+        );
         true
     }
 }
 
 fn arm(extension: u64, microseconds: u64) -> u32 {
     let timer: u64 = guest::read(word(extension, TIMER));
-    extended(code::REQUEST_TIMER, extension, &[timer, address_of(tick as *const ()), 5, microseconds, 0])
+    extended(
+        code::REQUEST_TIMER,
+        extension,
+        &[timer, address_of(tick as *const ()), 5, microseconds, 0],
+    )
 }
 
 extern "win64" fn tick(extension: u64, context: u64) -> u64 {
@@ -224,22 +263,36 @@ impl Miniport for FreesActive {
         extended(code::INITIALIZE_TIMER, extension, &[word(extension, TIMER)]);
         let timer: u64 = guest::read(word(extension, TIMER));
         arm(extension, 60_000_000);
-        assert_eq!(extended(code::FREE_TIMER, extension, &[timer]), stor_status::SUCCESS);
-        assert_eq!(extended(code::FREE_TIMER, extension, &[timer]), stor_status::INVALID_PARAMETER);
+        assert_eq!(
+            extended(code::FREE_TIMER, extension, &[timer]),
+            stor_status::SUCCESS
+        );
+        assert_eq!(
+            extended(code::FREE_TIMER, extension, &[timer]),
+            stor_status::INVALID_PARAMETER
+        );
         1
     }
 }
 
 #[test]
 fn an_active_timer_is_not_freed() {
-    assert_eq!(Bench::start::<FreesActive>().broken(), ["timer-freed-while-active", "timer-freed-twice"]);
+    assert_eq!(
+        Bench::start::<FreesActive>().broken(),
+        ["timer-freed-while-active", "timer-freed-twice"]
+    );
 }
 
 /// Reports two state changes at once.
 struct Changing;
 impl Miniport for Changing {
     fn initialize(extension: u64) -> bool {
-        let address = StorAddrBtl8 { kind: 1, address_length: 4, target: 1, ..StorAddrBtl8::default() };
+        let address = StorAddrBtl8 {
+            kind: 1,
+            address_length: 4,
+            target: 1,
+            ..StorAddrBtl8::default()
+        };
         guest::write(word(extension, ADDRESS), &address);
         assert_eq!(report(extension), stor_status::SUCCESS);
         true
@@ -255,7 +308,10 @@ fn report(extension: u64) -> u32 {
 }
 
 extern "win64" fn processed(extension: u64, context: u64, kind: u64, address: u64, status: u64) -> u64 {
-    assert_eq!((context, kind & 0xFFFF, address), (3, 1, word(extension, ADDRESS)));
+    assert_eq!(
+        (context, kind & 0xFFFF, address),
+        (3, 1, word(extension, ADDRESS))
+    );
     assert_eq!((status & 0xFFFF_FFFF, Context::irql()), (0, Irql::DISPATCH));
     if bump(extension, 3) == 1 {
         // One is allowed from here on, the second is too many.
@@ -274,6 +330,70 @@ fn one_state_change_at_a_time() {
     });
     let changes = bench.lab.take_state_changes();
     assert_eq!(changes.len(), 2);
-    assert_eq!(changes[0], StateChange::State { entity: 1, address: [0, 1, 0], attributes: 0 });
+    assert_eq!(
+        changes[0],
+        StateChange::State {
+            entity: 1,
+            address: [0, 1, 0],
+            attributes: 0
+        }
+    );
     assert_eq!(bench.broken(), ["state-change-outstanding"]);
+}
+
+/// Its work item outlives it.
+struct Outliving;
+impl Miniport for Outliving {
+    fn find_adapter(extension: u64, _configuration: u64) -> u32 {
+        initialize_worker(extension);
+        queue(extension, long as *const (), 0);
+        1
+    }
+}
+
+extern "win64" fn long(_extension: u64, _context: u64, _handle: u64) -> u64 {
+    std::thread::sleep(std::time::Duration::from_millis(900));
+    0
+}
+
+#[test]
+fn no_work_item_outlives_the_adapter() {
+    let bench = Bench::start::<Outliving>();
+    eventually("the work item", || bench.lab.statistics().work_items_run == 1);
+    assert_eq!(bench.broken(), ["work-item-after-removal", "worker-leaked"]);
+}
+
+/// Takes a spin lock in its work item.
+struct Raised;
+impl Miniport for Raised {
+    fn find_adapter(extension: u64, _configuration: u64) -> u32 {
+        initialize_worker(extension);
+        queue(extension, locking as *const (), 0);
+        1
+    }
+}
+
+extern "win64" fn locking(extension: u64, _context: u64, _handle: u64) -> u64 {
+    use crate::abi::synchronization::{INTERRUPT_LOCK, StorLockHandle};
+    let mut handle = StorLockHandle::default();
+    notify(
+        kind::ACQUIRE_SPIN_LOCK,
+        extension,
+        &[u64::from(INTERRUPT_LOCK), 0, out(&mut handle)],
+    );
+    assert_eq!(
+        (Context::irql(), crate::trap::current_irql()),
+        (Irql::DEVICE, Irql::DEVICE.0)
+    );
+    notify(kind::RELEASE_SPIN_LOCK, extension, &[out(&mut handle)]);
+    assert_eq!((Context::irql(), crate::trap::current_irql()), (Irql::PASSIVE, 0));
+    assert_eq!(free_worker(extension), stor_status::SUCCESS);
+    0
+}
+
+#[test]
+fn a_work_item_raises_itself_by_a_spin_lock() {
+    let bench = Bench::start::<Raised>();
+    eventually("the work item", || bench.lab.statistics().work_items_run == 1);
+    assert!(bench.broken().is_empty());
 }
