@@ -166,7 +166,7 @@ pub struct SrbexDataScsiCdb32 {
 }
 
 /// `SRBEX_DATA_POWER`.
-#[repr(C)]
+#[repr(C, align(8))]
 #[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct SrbexDataPower {
     /// [`SRBEX_DATA_TYPE_POWER`].
@@ -186,7 +186,7 @@ pub struct SrbexDataPower {
 }
 
 /// `SRBEX_DATA_PNP`.
-#[repr(C)]
+#[repr(C, align(8))]
 #[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct SrbexDataPnp {
     /// [`SRBEX_DATA_TYPE_PNP`].
@@ -206,7 +206,7 @@ pub struct SrbexDataPnp {
 }
 
 /// `STOR_ADDR_BTL8`.
-#[repr(C)]
+#[repr(C, align(8))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct StorAddrBtl8 {
     /// [`STOR_ADDRESS_TYPE_BTL8`].
