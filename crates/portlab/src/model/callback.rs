@@ -111,17 +111,14 @@ impl Machine {
         }
     }
 
-    /// Raises this activity's IRQL, where driver code can see it too.
+    /// Raises this activity's IRQL.
     pub(super) fn raise(&self, irql: Irql) -> Irql {
-        let old = self.engine.raise(irql);
-        trap::set_current_irql(Context::irql().0);
-        old
+        self.engine.raise(irql)
     }
 
     /// Lowers this activity's IRQL.
     pub(super) fn lower(&self, irql: Irql) {
         self.engine.lower(irql);
-        trap::set_current_irql(irql.0);
     }
 
     /// Takes a lock on Storport's behalf.
