@@ -172,7 +172,10 @@ impl Demo {
             observed,
         };
         report.print(&traffic, found.files);
-        let path = self.json.clone().unwrap_or_else(|| self.package.with_file_name("reports").join("demo.json"));
+        let path = self
+            .json
+            .clone()
+            .unwrap_or_else(|| self.package.with_file_name("reports").join("demo.json"));
         match report::write(&path, &report) {
             Ok(()) => println!("report     {}", path.display()),
             Err(error) => return refuse(&error),

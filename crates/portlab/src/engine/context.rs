@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::{Irql, LockName, SpinLock};
-use crate::abi::{GuestAddress, exports::Call};
+use crate::{
+    abi::{GuestAddress, exports::Call},
+    trap,
+};
 
 /// A lock the current activity holds.
 #[derive(Debug, Clone)]
@@ -65,6 +68,12 @@ impl Context {
     #[must_use]
     pub fn irql() -> Irql {
         Self::with(|context| context.irql.get())
+    }
+
+    /// Sets the current IRQL, where driver code sees it too.
+    pub(super) fn set_irql(irql: Irql) {
+        Self::with(|context| context.irql.set(irql));
+        trap::set_current_irql(irql.0);
     }
 
     /// The current virtual processor.

@@ -159,7 +159,7 @@ impl Shared {
 
 /// Sets this activity's IRQL, where driver code can see it too.
 fn set_irql(irql: Irql) {
-    Context::with(|context| context.irql.set(irql));
+    Context::set_irql(irql);
     trap::set_current_irql(irql.0);
 }
 

@@ -295,3 +295,47 @@ fn a_callback_that_takes_too_long() {
     assert!(bench.lab.execute(request).is_success());
     assert_eq!(bench.broken(), ["callback-too-long"]);
 }
+
+/// Waits in HwStorBuildIo for an interrupt of its own processor.
+struct Nesting;
+impl Miniport for Nesting {
+    fn build_io(extension: u64, srb: u64) -> bool {
+        if super::bench::srb_function(srb) == 0 {
+            guest::write(word(extension, 1), &1_u64);
+            for _ in 0..20_000 {
+                if guest::read::<u64>(extension) == 1 {
+                    break;
+                }
+                call("StorPortStallExecution", &[10]);
+            }
+            assert_eq!(guest::read::<u64>(extension), 1, "the interrupt did not nest");
+            assert_eq!(
+                (Context::irql(), crate::trap::current_irql()),
+                (Irql::DISPATCH, Irql::DISPATCH.0)
+            );
+        }
+        true
+    }
+
+    fn message(extension: u64, _message: u64) -> bool {
+        assert_eq!(crate::trap::current_irql(), Irql::DEVICE.0);
+        guest::write(extension, &1_u64);
+        true
+    }
+}
+
+#[test]
+fn interrupts_nest_at_calls_into_the_kernel() {
+    let bench = Bench::start::<Nesting>();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let request = bench.command(0x28, 512);
+    bench.lab.submit(
+        request,
+        Box::new(move |outcome| sender.send(outcome).expect("a listener")),
+    );
+    let extension = bench.lab.machine.setup().extension;
+    eventually("HwStorBuildIo", || guest::read::<u64>(word(extension, 1)) == 1);
+    bench.device.fire(1);
+    assert!(receiver.recv().expect("an outcome").is_success());
+    assert!(bench.broken().iter().all(|rule| *rule == "stall-total-too-long"));
+}
