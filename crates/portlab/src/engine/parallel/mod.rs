@@ -15,7 +15,6 @@ use processor::Processor;
 use workers::Workers;
 
 use super::{Context, Engine, Irql, Job, Level, SpinLock, TimerId};
-use crate::trap;
 
 /// Called at the device's IRQL on the message's processor.
 pub type InterruptHandler = Box<dyn Fn(u16) + Send + Sync>;
@@ -129,13 +128,13 @@ impl Shared {
             Context::with(|context| context.occupies.set(true));
         }
         if irql > old {
-            set_irql(irql);
+            Context::set_irql(irql);
         }
         old
     }
 
     fn lower(&self, irql: Irql) {
-        set_irql(irql);
+        Context::set_irql(irql);
         if irql < Irql::DISPATCH
             && Context::with(|context| context.occupies.replace(false))
             && let Some(processor) = self.current()
@@ -155,12 +154,6 @@ impl Shared {
             self.lower(old);
         }
     }
-}
-
-/// Sets this activity's IRQL, where driver code can see it too.
-fn set_irql(irql: Irql) {
-    Context::set_irql(irql);
-    trap::set_current_irql(irql.0);
 }
 
 impl Engine for ParallelEngine {
