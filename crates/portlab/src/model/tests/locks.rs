@@ -296,7 +296,7 @@ fn a_callback_that_takes_too_long() {
     assert_eq!(bench.broken(), ["callback-too-long"]);
 }
 
-/// Waits in HwStorBuildIo for an interrupt of its own processor.
+/// Waits in `HwStorBuildIo` for an interrupt of its own processor.
 struct Nesting;
 impl Miniport for Nesting {
     fn build_io(extension: u64, srb: u64) -> bool {

@@ -478,7 +478,7 @@ fn a_pause_ends_by_its_time_out() {
 fn a_removal_waits_for_no_lost_request() {
     let bench = Bench::start::<Loser>();
     let mut request = bench.command(0x28, 512);
-    request.timeout = Duration::from_secs(60);
+    request.timeout = Duration::from_mins(1);
     let (sender, receiver) = std::sync::mpsc::channel();
     bench.lab.submit(
         request,
@@ -497,7 +497,7 @@ scsi_miniport!(Overrunner, |extension, srb| {
     let found = extended(code::GET_SYSTEM_ADDRESS, extension, &[srb, out(&mut address)]);
     assert_eq!(found, stor_status::SUCCESS);
     let end = address + u64::from(block.data_transfer_length);
-    if end % 4096 != 0 {
+    if !end.is_multiple_of(4096) {
         guest::write(end, &0x11_u8);
     }
     complete(extension, srb, status::SUCCESS);
@@ -544,7 +544,7 @@ fn a_reset_that_fails() {
     assert_eq!(bench.broken(), ["reset-bus-failed"]);
 }
 
-/// Works in half duplex, where HwStorStartIo runs at DIRQL.
+/// Works in half duplex, where `HwStorStartIo` runs at DIRQL.
 struct Half;
 impl Miniport for Half {
     fn configure(configuration: &mut crate::abi::configuration::PortConfigurationInformation) {
