@@ -1,7 +1,7 @@
 # What x and the scripts beside it share; sourced, with $root set.
 
 # cargo-make and cargo may be installed without being on PATH.
-PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
+PATH=$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin
 export PATH
 
 windows_target=x86_64-pc-windows-msvc

@@ -105,7 +105,10 @@ install_windows_target() {
         say "installing core for $windows_target (rustup target add)"
         rustup target add "$windows_target" >"$log" 2>&1 </dev/null && ! compiles_core "$sysroot" && return 0
         say "rustup did not provide it: $(reason); taking its source instead"
+        provide_rust_src
+        # Only now: without either, the next try asks rustup again.
         echo "$rustc_version" >"$refusal"
+        return 0
     fi
     provide_rust_src
 }

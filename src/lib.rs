@@ -5,7 +5,7 @@
 //!
 //! | module | idea |
 //! | --- | --- |
-//! | [`adapter`] | the state that the callbacks share |
+//! | `adapter` | the state that the callbacks share |
 //! | `memory` | the DMA memory, cut into queues |
 //! | `request` | `HwStorBuildIo`: PRPs in the SRB extension |
 //! | `start_io` | `HwStorStartIo`: what each SRB function leads to |

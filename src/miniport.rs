@@ -262,5 +262,7 @@ fn start<'dev>(
         Ok(_) | Err(_) => return Err(InitializeError),
     }
     control::publish_first_units(cx, adapter);
+    #[cfg(feature = "dev")]
+    wdk::println!("ferronvme: started with {} message(s)", cx.message_count());
     Ok(())
 }

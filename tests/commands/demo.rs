@@ -106,10 +106,14 @@ fn an_interrupted_demo_takes_its_emulator_along() {
         (Signal::KILL, None),
     ] {
         let package = package_directory().display().to_string();
+        let directory = tempfile::tempdir().expect("directory");
+        let report = directory.path().join("demo.json").display().to_string();
         let status = Portlab::new(&[
             "demo",
             "--package",
             &package,
+            "--json",
+            &report,
             "--size",
             "256M",
             "--data",

@@ -103,7 +103,11 @@ fn a_demo_without_a_package_names_the_command() {
 #[test]
 fn a_demo_with_wrong_data_or_size_is_refused() {
     let package = package().directory.display().to_string();
-    let demo = |arguments: &[&str]| Portlab::new(&[&["demo", "--package", &package], arguments].concat());
+    let directory = tempfile::tempdir().expect("directory");
+    let report = directory.path().join("demo.json").display().to_string();
+    let demo = |arguments: &[&str]| {
+        Portlab::new(&[&["demo", "--package", &package, "--json", &report], arguments].concat())
+    };
     demo(&["--size", "1000"]).fails(ENVIRONMENT, &["multiple of 4K"]);
     demo(&["--size", "8M", "--data", "/nonexistent"]).fails(ENVIRONMENT, &["/nonexistent", "--data"]);
     demo(&["--size", "16M", "--device", "qemu:nvme,size=8M"]).fails(ENVIRONMENT, &["size="]);

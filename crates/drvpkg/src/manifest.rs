@@ -60,7 +60,7 @@ pub enum ManifestError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavour {
-    /// With checks, debug prints and a bug check on a panic.
+    /// With checks and a bug check on a panic.
     Dev,
     /// Imports storport.sys only; no panic is reachable.
     Release,

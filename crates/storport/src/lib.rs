@@ -1,6 +1,6 @@
 //! The Storport DDI for miniports, made safe.
 //!
-//! A miniport implements [`Miniport`] and names itself in [`miniport!`]. Each callback gets a [`Context`] typed by
+//! A miniport implements `Miniport` and names itself in `miniport!`. Each callback gets a `Context` typed by
 //! the IRQL it surely runs at and the exclusion that surely holds; a DDI call is a method that exists only
 //! where its page allows it. Everything that belongs to the device (registers, DMA memory, workers, SRBs) carries
 //! the lifetime `'dev`, so that it can be kept in the adapter and nowhere else.

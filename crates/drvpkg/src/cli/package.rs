@@ -13,7 +13,7 @@ use super::{Answer, Outcome, print_json};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FlavourName {
-    /// With checks, debug prints and a bug check on a panic.
+    /// With checks and a bug check on a panic.
     Dev,
     /// Imports storport.sys only; no panic is reachable.
     Release,

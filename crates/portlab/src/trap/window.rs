@@ -66,7 +66,7 @@ impl Window {
     /// Maps `length` bytes (rounded up to pages) of registers.
     ///
     /// # Errors
-    /// If the system refuses the address space, or [`SLOTS`] windows exist.
+    /// If the system refuses the address space, or as many windows exist as there are places (256).
     pub fn map(length: u64, mmio: Arc<dyn Mmio>) -> io::Result<Self> {
         signal::install()?;
         let mapped = length

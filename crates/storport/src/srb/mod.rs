@@ -1,4 +1,4 @@
-//! SCSI request blocks: functions, statuses, and (on Windows) the token-linear [`Srb`].
+//! SCSI request blocks: functions, statuses, and (on Windows) the token-linear `Srb`.
 //!
 //! Source: srb.h and storport.h; the SRB pages of the Storport documentation.
 
