@@ -45,7 +45,13 @@ impl Machine {
             return;
         }
         let phase = self.phase();
-        let open = matches!(phase, Phase::Running) || (request.bypass && matches!(phase, Phase::Removing));
+        // A stopped adapter is powered down: its requests wait for the restart.
+        let open = match phase {
+            Phase::Running => true,
+            Phase::Stopped | Phase::Starting => !request.bypass,
+            Phase::Removing => request.bypass,
+            Phase::Unregistered | Phase::Loaded | Phase::Removed => false,
+        };
         if !open {
             self.end(&request, Outcome::made_up(status::NO_HBA));
             return;
@@ -60,6 +66,9 @@ impl Machine {
 
     /// Issues whatever may be issued.
     pub(super) fn pump(self: &Arc<Self>) {
+        if self.phase() != Phase::Running {
+            return;
+        }
         loop {
             let next = self.units.lock().next();
             let Some(request) = next else {

@@ -2,13 +2,13 @@
 //!
 //! | module | idea |
 //! | --- | --- |
-//! | `lab`, `removal`, `driver`, `error` | the public face: load, start, requests, removal |
+//! | `lab`, `lab_requests`, `removal`, `driver`, `error` | the public face: load, start, requests, removal |
 //! | `options`, `request`, `buffer`, `journal` | what goes in and what comes out |
 //! | [`rules`] | the rules a miniport is held to |
 //! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters` | one driver, one adapter, the callback that runs |
 //! | `dispatch`, `extended`, `notification` | the driver's calls, by export and code |
-//! | `registration`, `pnp`, `bus` | `StorPortInitialize`, start and stop, the PCI function |
-//! | `requests`, `srb_memory`, `issue`, `completion`, `units`, `reset` | the way of a request |
+//! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start and stop, the PCI function |
+//! | `requests`, `srb_memory`, `srb_image`, `issue`, `completion`, `units`, `reset` | the way of a request |
 //! | `workers`, `timers`, `dpc`, `locks`, `interrupts` | what runs later or elsewhere, and exclusion |
 //! | `memory`, `memory_calls`, `registry`, `logging`, `format`, `bug_check` | the rest of the interface |
 //!
@@ -21,6 +21,8 @@ mod bug_check;
 mod bus;
 mod callback;
 mod completion;
+mod configuration;
+mod control;
 mod counters;
 mod dispatch;
 mod dpc;
@@ -32,6 +34,7 @@ mod interrupts;
 mod issue;
 mod journal;
 mod lab;
+mod lab_requests;
 mod limits;
 mod locks;
 mod logging;
@@ -48,6 +51,7 @@ mod request;
 mod requests;
 mod reset;
 pub mod rules;
+mod srb_image;
 mod srb_memory;
 mod timers;
 mod units;

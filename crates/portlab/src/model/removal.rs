@@ -85,7 +85,8 @@ impl Lab {
         });
     }
 
-    fn drain(&self) {
+    /// Waits a moment for requests in flight.
+    pub(super) fn drain(&self) {
         let deadline = self.machine.engine.now() + DRAIN;
         let mut phase = self.machine.adapter.phase.lock();
         while self.machine.outstanding() > 0 && self.machine.engine.now() < deadline {

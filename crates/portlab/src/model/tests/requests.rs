@@ -566,3 +566,21 @@ fn half_duplex() {
     assert!(bench.lab.reset_bus(0).success);
     assert_eq!(bench.broken(), ["half-duplex-by-default"]);
 }
+
+#[test]
+fn requests_wait_for_a_stopped_adapter() {
+    struct Right;
+    impl Miniport for Right {}
+    let bench = Bench::start::<Right>();
+    bench.lab.stop().expect("a stop");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let request = bench.command(0x28, 512);
+    bench.lab.submit(
+        request,
+        Box::new(move |outcome| sender.send(outcome).expect("a listener")),
+    );
+    assert!(receiver.recv_timeout(Duration::from_millis(100)).is_err());
+    bench.lab.restart().expect("a restart");
+    assert!(receiver.recv().expect("an outcome").is_success());
+    assert!(bench.broken().is_empty());
+}

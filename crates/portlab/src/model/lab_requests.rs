@@ -1,0 +1,169 @@
+//! The lab's requests: buffers, commands, SRB functions, resets.
+
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use super::{
+    adapter::Phase,
+    buffer::DataBuffer,
+    error::LabError,
+    lab::{Lab, PATIENCE},
+    options::Limits,
+    request::{Address, Direction, Done, Outcome, Request, ResetOutcome, SrbFunction},
+    requests::{Command, Order},
+};
+use crate::abi::srb::{function, status};
+
+/// How long a request without a time-out of its own may take.
+const FUNCTION_TIMEOUT: Duration = Duration::from_mins(1);
+/// Bytes that one page of scatter/gather describes.
+const PAGE: u32 = 4096;
+
+impl Lab {
+    /// What the adapter said of itself.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let setup = self.machine.setup();
+        let said = &setup.configuration;
+        // The first element of a scatter/gather list may begin anywhere in its page.
+        let by_breaks = said
+            .number_of_physical_breaks
+            .saturating_sub(1)
+            .max(1)
+            .saturating_mul(PAGE);
+        Limits {
+            max_transfer: said.maximum_transfer_length.min(by_breaks),
+            alignment_mask: said.alignment_mask,
+            physical_breaks: said.number_of_physical_breaks,
+            buses: said.number_of_buses,
+            targets: said.maximum_number_of_targets,
+            luns: said.maximum_number_of_logical_units,
+            max_io: said.max_number_of_io,
+            initial_lun_depth: said.initial_lun_queue_depth.min(said.max_ios_per_lun),
+            messages: setup.messages,
+            caches_data: said.caches_data != 0,
+            bus_type: setup.bus_type,
+        }
+    }
+
+    /// A data buffer that obeys the adapter's alignment.
+    ///
+    /// # Errors
+    /// If the memory shared with the device is used up.
+    pub fn buffer(&self, length: usize) -> Result<DataBuffer, LabError> {
+        let mask = self.machine.setup().configuration.alignment_mask;
+        let alignment = (mask as usize + 1).next_power_of_two().min(PAGE as usize);
+        DataBuffer::new(&self.machine, length, alignment).ok_or(LabError::Memory(length))
+    }
+
+    /// Sends a SCSI command; `done` runs on a thread of the lab: it is short, never blocks, and may submit again.
+    pub fn submit(&self, request: Request, done: Done) {
+        let machine = &self.machine;
+        let setup = machine.setup();
+        let longest = if setup.extended_srbs { 32 } else { 16 };
+        let length = request.buffer.as_ref().map_or(0, DataBuffer::len);
+        if request.cdb.is_empty()
+            || request.cdb.len() > longest
+            || length > self.limits().max_transfer as usize
+        {
+            done(Outcome::made_up(status::INVALID_REQUEST));
+            return;
+        }
+        let order = Order {
+            command: Command::Scsi(request.cdb),
+            address: request.address,
+            processor: request.processor % machine.engine.processors(),
+            direction: request.direction,
+            buffer: request.buffer,
+            timeout: request.timeout,
+            bypass: false,
+        };
+        let request = machine.requests.open(order, machine.engine.now(), done);
+        machine.submit(request);
+    }
+
+    /// Sends a SCSI command and waits for it. Not from within a `done`.
+    #[must_use]
+    pub fn execute(&self, request: Request) -> Outcome {
+        let patience = request.timeout.max(Duration::from_secs(1)) * 2 + PATIENCE;
+        let (sender, receiver) = mpsc::channel();
+        let done = Box::new(move |outcome| {
+            // The receiver may have lost patience.
+            let _ = sender.send(outcome);
+        });
+        self.submit(request, done);
+        receiver
+            .recv_timeout(patience)
+            .unwrap_or_else(|_| Outcome::made_up(status::INTERNAL_ERROR))
+    }
+
+    /// Sends another SRB function and waits for it.
+    #[must_use]
+    pub fn srb_function(&self, function: SrbFunction, address: Address) -> Outcome {
+        let machine = &self.machine;
+        let (command, buffer, bypass) = match function {
+            SrbFunction::Flush => (Command::Plain(function::FLUSH), None, false),
+            SrbFunction::Shutdown => (Command::Plain(function::SHUTDOWN), None, false),
+            SrbFunction::ResetLogicalUnit => (Command::Plain(function::RESET_LOGICAL_UNIT), None, true),
+            SrbFunction::ResetDevice => (Command::Plain(function::RESET_DEVICE), None, true),
+            SrbFunction::Pnp { action, flags } => (Command::Pnp(action, flags), None, true),
+            SrbFunction::Power { device_state, action } => (Command::Power(device_state, action), None, true),
+            SrbFunction::IoControl(buffer) => (Command::Plain(function::IO_CONTROL), Some(buffer), false),
+            SrbFunction::Wmi => (Command::Plain(function::WMI), None, false),
+            SrbFunction::Other(code) => (Command::Plain(code), None, false),
+        };
+        let covered = match command {
+            Command::Plain(function::RESET_LOGICAL_UNIT) => machine.covered_by_unit(address),
+            Command::Plain(function::RESET_DEVICE) => machine.covered_by_target(address),
+            _ => Vec::new(),
+        };
+        let direction = if buffer.is_some() {
+            Direction::In
+        } else {
+            Direction::None
+        };
+        let order = Order {
+            command,
+            address,
+            processor: 0,
+            direction,
+            buffer,
+            timeout: FUNCTION_TIMEOUT,
+            bypass,
+        };
+        let (sender, receiver) = mpsc::channel();
+        let done = Box::new(move |outcome| {
+            let _ = sender.send(outcome);
+        });
+        let request = machine.requests.open(order, machine.engine.now(), done);
+        machine.submit(request);
+        let outcome = receiver
+            .recv_timeout(FUNCTION_TIMEOUT + PATIENCE)
+            .unwrap_or_else(|_| Outcome::made_up(status::INTERNAL_ERROR));
+        if outcome.is_success() && !covered.is_empty() {
+            machine.judge_reset(&covered, "a reset request");
+        }
+        outcome
+    }
+
+    /// Resets a bus: `HwStorResetBus` under the documented locks.
+    #[must_use]
+    pub fn reset_bus(&self, path: u8) -> ResetOutcome {
+        let machine = Arc::clone(&self.machine);
+        if machine.phase() != Phase::Running {
+            return ResetOutcome {
+                success: false,
+                completed: 0,
+                left_behind: 0,
+            };
+        }
+        self.on_processor("HwStorResetBus", move || machine.reset_bus_now(path))
+            .unwrap_or(ResetOutcome {
+                success: false,
+                completed: 0,
+                left_behind: self.outstanding(),
+            })
+    }
+}
