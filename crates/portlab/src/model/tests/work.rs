@@ -147,6 +147,7 @@ impl Miniport for Hasty {
             );
         }
         assert_eq!(queue(extension, nothing as *const (), 0), stor_status::SUCCESS);
+        assert_eq!(queue(extension, nothing as *const (), 0), stor_status::BUSY);
         assert_eq!(free_worker(extension), stor_status::BUSY);
         1
     }
