@@ -1,7 +1,7 @@
 //! Steps the control machine.
 //!
 //! One state, three drivers: bounded stalls where the caller must not return before the end ([`run`]), DPC and timer
-//! ([`pump`]), and the work item ([`crate::events`]), which steps at PASSIVE_LEVEL. Whoever holds the state alone steps;
+//! ([`pump`]), and the work item ([`crate::events`]), which steps under the StartIo lock. Who holds the state alone steps;
 //! who is refused leaves a note and returns.
 
 use core::{sync::atomic::Ordering, time::Duration};

@@ -37,7 +37,7 @@ const TELL: u32 = 1 << 5;
 /// Until what could not be done is tried again.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// The reaction to asynchronous events, at PASSIVE_LEVEL: log pages, Identify Namespace again, the port driver told.
+/// The reaction to asynchronous events, in `HwStorWorkItem`: log pages, Identify Namespace again, the port driver told.
 ///
 /// One step of it is done in a run: what waits for the controller goes on in the next. What is to be done is noted in the
 /// adapter and not in the payload, so that a refused or coalesced queueing loses nothing.
