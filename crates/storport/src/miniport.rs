@@ -10,6 +10,7 @@ use crate::{
     },
     find_adapter::{FindAdapter, Limits},
     srb::{Address, Built, Preparing, Srb, Started},
+    version::Windows,
 };
 
 /// Why `HwStorFindAdapter` found nothing to drive.
@@ -75,6 +76,10 @@ pub trait Miniport: Sized + 'static {
 
     /// `STOR_FEATURE_*` bits. A virtual miniport, and adapter control before `HwStorFindAdapter`, do not compile.
     const FEATURES: u32;
+
+    /// The oldest Windows that the miniport is installed on; the INF has to agree. Newer calls of the DDI compile up to
+    /// here: [`version`](crate::version).
+    const OLDEST_WINDOWS: Windows = Windows::V10_1809;
 
     /// `HwStorFindAdapter`. PASSIVE_LEVEL.
     ///
