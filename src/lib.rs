@@ -42,12 +42,8 @@ mod reset;
 mod start_io;
 mod units;
 
-#[cfg(feature = "dev")]
-extern crate wdk_panic;
-
-#[cfg(feature = "dev")]
-#[global_allocator]
-static ALLOCATOR: wdk_alloc::WdkAllocator = wdk_alloc::WdkAllocator;
+// Panic handler and memory functions.
+extern crate miniport_rt;
 
 /// The NVMe miniport.
 pub(crate) struct FerroNvme;
