@@ -6,7 +6,7 @@
 //! the lifetime `'dev`, so that it can be kept in the adapter and nowhere else.
 //!
 //! The port driver's half is compiled for Windows only; the parts that decide something ([`slot`], [`rundown`],
-//! [`serial`], [`cell`], [`status`], [`version`], [`srb::extended`]) build and are tested everywhere.
+//! [`serial`], [`cell`], [`stepped`], [`status`], [`version`], [`srb::extended`]) build and are tested everywhere.
 #![no_std]
 #![expect(unsafe_code, reason = "this crate is the boundary to the port driver")]
 #![cfg_attr(
@@ -30,6 +30,7 @@ pub mod serial;
 pub mod slot;
 pub mod srb;
 pub mod status;
+pub mod stepped;
 pub mod version;
 
 #[cfg(windows)]
