@@ -2,7 +2,8 @@
 //!
 //! [`Control::step`] takes what happened and says what to do next. It does no I/O and never waits; the caller performs
 //! the action and steps again, by bounded stalls where it must not return (`HwStorFindAdapter`, `HwStorResetBus`,
-//! crash dump), by timer and DPC otherwise. The same code runs in all of them.
+//! crash dump), by timer and DPC otherwise. The same code runs in all of them: [`Control::advance`] is the loop between
+//! two waits, over the small trait [`Hardware`].
 //!
 //! # Invariants
 //!
@@ -14,6 +15,7 @@
 //! * *Stale completions change nothing*: a completion counts only with the tag of the present command.
 //! * *Stopping is proved*: a [`DmaStopped`] is made where CSTS.RDY was read as 0 after CC.EN was cleared.
 
+mod advance;
 mod config;
 mod info;
 mod machine;
@@ -23,6 +25,7 @@ mod start;
 mod step;
 mod stop;
 
+pub use advance::{Hardware, Progress};
 pub use config::{ConfigError, ControlConfig, QueuePair};
 pub use info::ControllerInfo;
 pub use machine::Control;
