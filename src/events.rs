@@ -164,7 +164,7 @@ impl Work<FerroNvme> for EventWork {
         // for its processor.
         let changed = cx.with_start_io_lock(|cx| {
             if adapter.state() == State::Ready {
-                control::work(cx, adapter, |_| {
+                control::work(cx, adapter, || {
                     let (request, rest) = next_request(events)?;
                     events = rest;
                     Some(request)

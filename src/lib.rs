@@ -11,7 +11,7 @@
 //! | `start_io` | `HwStorStartIo`: what each SRB function leads to |
 //! | `io` | the I/O queue pair |
 //! | `units` | logical units and their namespaces |
-//! | `control` | steps the control machine: by stalls, by DPC and timer, by work item |
+//! | `control` | the control path: steps the machine of `nvme-core` by stalls, by DPC and timer, by work item |
 //! | `admin` | the admin queue |
 //! | `events` | asynchronous events and the work item that reacts to them |
 //! | `reset` | bus and unit resets |

@@ -1,9 +1,8 @@
 //! The callbacks.
 
-use nvme_core::{
-    Micros,
-    control::{Failure, Outcome, Request},
-};
+use core::time::Duration;
+
+use nvme_core::control::{Failure, Outcome, Request};
 use storport::{
     Miniport,
     context::{
@@ -29,9 +28,9 @@ use crate::{
 };
 
 /// CAP.TO is 127.5 s at most; the commands that follow have limits of their own.
-const BRING_UP_BUDGET: Micros = Micros::from_secs(140);
+const BRING_UP_BUDGET: Duration = Duration::from_secs(140);
 /// Creating queues and reading namespaces.
-const QUEUES_BUDGET: Micros = Micros::from_secs(60);
+const QUEUES_BUDGET: Duration = Duration::from_mins(1);
 
 /// `STOR_FEATURE_FULL_PNP_DEVICE_CAPABILITIES`.
 const FULL_PNP_DEVICE_CAPABILITIES: u32 = 0x4;

@@ -2,10 +2,7 @@
 
 use core::{sync::atomic::Ordering, time::Duration};
 
-use nvme_core::{
-    Micros,
-    control::{Failure, Outcome, Request},
-};
+use nvme_core::control::{Failure, Outcome, Request};
 use storport::{
     Context,
     context::{AtMostDispatch, Exclusion, Irql, StartIo, WorkItem},
@@ -19,7 +16,7 @@ use crate::{
 };
 
 /// Longest time in which CSTS.RDY has to follow CC.EN at a bus reset: well below the watchdog's 0.5 s.
-const STOP_BUDGET: Micros = Micros::from_millis(350);
+const STOP_BUDGET: Duration = Duration::from_millis(350);
 /// How long the port driver holds requests back at most while the controller comes up again.
 const PAUSE: Duration = Duration::from_mins(1);
 /// How long the commands of a unit may take to come back when the unit is reset.
@@ -199,7 +196,7 @@ pub(crate) fn stop<'dev, I: Irql, X: Exclusion>(
     adapter: &'dev Adapter<'dev>,
     why: Stop,
 ) {
-    const SHUTDOWN_BUDGET: Micros = Micros::from_millis(250);
+    const SHUTDOWN_BUDGET: Duration = Duration::from_millis(250);
     if adapter.state() == State::Stopped && why == Stop::Pause {
         return;
     }
@@ -220,7 +217,7 @@ pub(crate) fn disable<'dev, I: Irql, X: Exclusion>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
 ) {
-    const DISABLE_BUDGET: Micros = Micros::from_millis(150);
+    const DISABLE_BUDGET: Duration = Duration::from_millis(150);
     match control::run(cx, adapter, Request::Stop, DISABLE_BUDGET, SrbStatus::NoDevice) {
         Ok(Outcome::Stopped(proof)) => {
             io::reclaim(cx, adapter, proof, SrbStatus::NoDevice);

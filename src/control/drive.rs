@@ -1,0 +1,161 @@
+//! Who steps the control path, and when.
+
+use core::time::Duration;
+
+use nvme_core::control::{Failure, Outcome, Request};
+use storport::{
+    Context,
+    cell::Entered,
+    context::{Exclusion, Irql, Running, StartIo},
+    srb::SrbStatus,
+    stepped::{self, AlarmPort, DriveError, StallPort, Who},
+};
+
+use super::{
+    CONTROL_DPC,
+    hardware::Hardware,
+    path::{Callback, Path},
+};
+use crate::{
+    FerroNvme,
+    adapter::Adapter,
+    io,
+    memory::{ADMIN_ENTRIES, IO_QUEUES},
+};
+
+/// How long a recovery after a reset may take before the adapter is given up.
+const RECOVERY_BUDGET: Duration = Duration::from_secs(150);
+/// How long a request of the work item may take.
+const EVENT_BUDGET: Duration = Duration::from_secs(30);
+
+pub(super) fn stalls<'a, 'dev, I: Irql, X: Exclusion>(
+    context: &'a Context<'dev, FerroNvme, I, X>,
+) -> StallPort<'a, 'dev, FerroNvme, I, X> {
+    StallPort {
+        context,
+        dpc: CONTROL_DPC,
+    }
+}
+
+fn alarms<'a, 'dev, I: Irql, X: Running>(
+    cx: &'a Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+) -> AlarmPort<'a, 'dev, FerroNvme, I, X> {
+    AlarmPort {
+        stalls: stalls(cx),
+        timer: adapter.control_timer.get(),
+    }
+}
+
+/// Enters the control path, waiting by stalls for whoever is in it.
+pub(crate) fn enter<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+) -> Option<Entered<'dev, Path>> {
+    stepped::enter(&stalls(cx), &adapter.control)
+}
+
+fn failure(error: DriveError<Failure>) -> Failure {
+    match error {
+        DriveError::Held => Failure::CommandOutstanding,
+        DriveError::ClockStopped => Failure::ClockStopped,
+        DriveError::Failed(failure) => failure,
+    }
+}
+
+/// Runs `request` to its end by bounded stalls, within `budget`. Requests in flight that it takes from the controller
+/// are completed with `status`.
+pub(crate) fn run<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+    request: Request,
+    budget: Duration,
+    status: SrbStatus,
+) -> Result<Outcome, Failure> {
+    let hardware = Hardware::new(adapter, status).ok_or(Failure::NotConfigured)?;
+    let callback = Callback {
+        cx,
+        adapter,
+        hardware,
+    };
+    stepped::run(&stalls(cx), &adapter.control, &callback, request, budget).map_err(failure)
+}
+
+/// Begins bringing the controller up again after it was stopped; DPC and timer go on with it.
+pub(crate) fn recover<'dev, I: Irql, X: Running>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+) -> bool {
+    let Some(hardware) = Hardware::new(adapter, SrbStatus::BusReset) else {
+        return false;
+    };
+    let callback = Callback {
+        cx,
+        adapter,
+        hardware,
+    };
+    let request = Request::Restart { pairs: IO_QUEUES };
+    let port = alarms(cx, adapter);
+    stepped::start(&port, &adapter.control, &callback, request, RECOVERY_BUDGET).is_ok()
+}
+
+fn visit<'dev, I: Irql, X: Running>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+    who: Who,
+    mut next: impl FnMut() -> Option<Request>,
+) {
+    let Some(hardware) = Hardware::new(adapter, SrbStatus::BusReset) else {
+        return;
+    };
+    let callback = Callback {
+        cx,
+        adapter,
+        hardware,
+    };
+    stepped::visit(&alarms(cx, adapter), &adapter.control, &callback, who, |_| {
+        Some((next()?, EVENT_BUDGET))
+    });
+}
+
+/// DPC and timer: what has come, and what is due.
+pub(crate) fn pump<'dev, I: Irql, X: Running>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    adapter: &'dev Adapter<'dev>,
+) {
+    visit(cx, adapter, Who::Interrupt, || None);
+}
+
+/// The work item: what has come for it, and `next`'s request once nothing is under way.
+///
+/// Under the StartIo lock, at `DISPATCH_LEVEL`: a reset must not find the control path held by a thread that waits for
+/// its processor.
+pub(crate) fn work<'dev>(
+    cx: &StartIo<'dev, FerroNvme>,
+    adapter: &'dev Adapter<'dev>,
+    next: impl FnMut() -> Option<Request>,
+) {
+    visit(cx, adapter, Who::Worker, next);
+}
+
+/// Asks the controller to abort the commands of `namespace` that are in flight (0: all), as many as it takes at a time.
+pub(crate) fn abort<'dev>(cx: &StartIo<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>, namespace: u32) {
+    let Some(hardware) = Hardware::new(adapter, SrbStatus::Aborted) else {
+        return;
+    };
+    let Some(mut path) = enter(cx, adapter) else {
+        return;
+    };
+    let limit = path.abort_limit();
+    let mut command_ids = adapter.io.table.in_flight(namespace);
+    for _ in 0..limit.min(ADMIN_ENTRIES / 2) {
+        let Some(command_id) = command_ids.next() else {
+            break;
+        };
+        let queue = &mut path.rings.admin;
+        if !queue.abort(&hardware.memory, &hardware.doorbells, io::QUEUE, command_id) {
+            break;
+        }
+    }
+    stepped::leave(&stalls(cx), &adapter.control, path);
+}

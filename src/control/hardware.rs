@@ -1,0 +1,120 @@
+//! Performs what the machine says: registers, rings, requests in flight.
+
+use nvme::{Register, SubmissionEntry};
+use nvme_core::{DmaStopped, Epoch, Instant, control};
+use storport::{
+    Context,
+    cell::Late,
+    context::{Exclusion, Irql},
+    register::Registers,
+    srb::SrbStatus,
+};
+use zerocopy::FromZeros;
+
+use crate::{
+    FerroNvme,
+    adapter::Adapter,
+    admin::{self, AdminQueue, Completed},
+    io,
+    memory::Memory,
+};
+
+/// What stepping needs of the adapter. There is none before `HwStorFindAdapter` has mapped it.
+#[derive(Clone, Copy)]
+pub(super) struct Hardware<'dev> {
+    registers: Registers<'dev>,
+    pub(super) memory: Memory<'dev>,
+    pub(super) doorbells: io::Doorbells<'dev>,
+    /// What requests in flight are completed with that the machine takes from the controller.
+    status: SrbStatus,
+}
+
+impl<'dev> Hardware<'dev> {
+    pub(super) fn new(adapter: &'dev Adapter<'dev>, status: SrbStatus) -> Option<Self> {
+        Some(Self {
+            registers: adapter.registers.get()?,
+            memory: adapter.memory.get()?,
+            doorbells: adapter.admin_doorbells.get()?,
+            status,
+        })
+    }
+}
+
+/// The rings that the machine has prepared, and what is outstanding on the admin queue. All zeroes: none.
+#[derive(FromZeros)]
+pub(super) struct Rings {
+    pub(super) admin: AdminQueue,
+    /// Entries and life of the I/O queue pair.
+    pub(super) io_entries: u16,
+    pub(super) io_epoch: Epoch,
+    /// Whether the completion of the machine's command needs the data page.
+    pub(super) transfers: bool,
+    /// Event requests that the controller has.
+    pub(super) event_requests: u8,
+    /// A completion of the machine's command that waits for the work item.
+    pub(super) parked: Late<Completed>,
+}
+
+/// The time, as the machine counts it.
+pub(super) fn now<M: storport::Miniport, I: Irql, X: Exclusion>(cx: &Context<'_, M, I, X>) -> Instant {
+    Instant(u64::try_from(cx.now().as_micros()).unwrap_or(u64::MAX))
+}
+
+/// The hands of the machine for one row of actions.
+pub(super) struct Performer<'a, 'dev, I: Irql, X: Exclusion> {
+    pub(super) cx: &'a Context<'dev, FerroNvme, I, X>,
+    pub(super) adapter: &'dev Adapter<'dev>,
+    pub(super) hardware: &'a Hardware<'dev>,
+    pub(super) rings: &'a mut Rings,
+}
+
+impl<I: Irql, X: Exclusion> control::Hardware for Performer<'_, '_, I, X> {
+    fn now(&self) -> Instant {
+        now(self.cx)
+    }
+
+    fn read(&mut self, register: Register) -> u64 {
+        let registers = self.hardware.registers;
+        if register.is_64_bit() {
+            registers.read64(register.offset())
+        } else {
+            u64::from(registers.read32(register.offset()))
+        }
+    }
+
+    fn write(&mut self, register: Register, value: u64) {
+        let registers = self.hardware.registers;
+        if register.is_64_bit() {
+            registers.write64(register.offset(), value);
+        } else {
+            let [a, b, c, d, ..] = value.to_le_bytes();
+            registers.write32(register.offset(), u32::from_le_bytes([a, b, c, d]));
+        }
+    }
+
+    fn reclaim(&mut self, proof: DmaStopped) {
+        io::reclaim(self.cx, self.adapter, proof, self.hardware.status);
+        self.rings.admin.reclaim(proof);
+        self.rings.event_requests = 0;
+        self.rings.parked.clear();
+    }
+
+    fn prepare_admin_queue(&mut self, entries: u16, epoch: Epoch) -> bool {
+        self.rings.admin.prepare(&self.hardware.memory, entries, epoch)
+    }
+
+    fn prepare_queue_pair(&mut self, _index: u16, entries: u16, epoch: Epoch) {
+        self.hardware.memory.io_completion.zero();
+        self.rings.io_entries = entries;
+        self.rings.io_epoch = epoch;
+    }
+
+    fn submit(&mut self, tag: u32, entry: SubmissionEntry, transfers: bool) {
+        self.rings.transfers = transfers;
+        // Without room the deadline comes; the ring has room for every command that is ever outstanding.
+        let hardware = self.hardware;
+        self.rings
+            .admin
+            .submit(&hardware.memory, &hardware.doorbells, entry, admin::MACHINE, tag);
+    }
+}

@@ -1,0 +1,64 @@
+//! Hands the namespaces of the control path to StartIo.
+
+use core::sync::atomic::Ordering;
+
+use storport::{
+    Context,
+    context::{AtMostDispatch, PassiveInitialize, StartIo, Unshared},
+    stepped,
+};
+
+use super::drive::stalls;
+use crate::{
+    FerroNvme,
+    adapter::{Adapter, StartIoState},
+    request::MAX_TRANSFER,
+};
+
+/// Hands the namespaces of the control path to StartIo, if they changed. Under the StartIo lock.
+pub(crate) fn publish_units<'dev>(cx: &mut StartIo<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) -> bool {
+    let changed = replace_units(cx.start_io_state(), adapter);
+    stepped::serve_refused(&stalls(cx), &adapter.control);
+    changed
+}
+
+/// As [`publish_units`], before the adapter is started.
+pub(crate) fn publish_first_units<'dev>(
+    cx: &mut PassiveInitialize<'dev, FerroNvme>,
+    adapter: &'dev Adapter<'dev>,
+) {
+    replace_units(cx.start_io_state(), adapter);
+    stepped::serve_refused(&stalls(cx), &adapter.control);
+}
+
+fn replace_units(state: &mut StartIoState, adapter: &Adapter<'_>) -> bool {
+    if adapter.units_outdated.load(Ordering::Acquire) == 0 {
+        return false;
+    }
+    // Whoever is in the control path now publishes after it: DPC, timer and work item do.
+    let Some(path) = adapter.control.try_enter() else {
+        return false;
+    };
+    adapter.units_outdated.store(0, Ordering::Release);
+    let info = path.info();
+    state.controller.put(scsi_nvme::Controller {
+        serial_number: info.serial_number,
+        model_number: info.model_number,
+        firmware_revision: info.firmware_revision,
+        volatile_write_cache: info.write_cache_present,
+        write_cache_enabled: info.write_cache_enabled,
+        max_transfer_bytes: info.max_transfer_bytes.min(MAX_TRANSFER),
+    });
+    state
+        .units
+        .replace(path.namespaces.online().map(|(_, namespace)| *namespace))
+}
+
+/// As [`publish_units`], taking the StartIo lock.
+pub(crate) fn settle<'dev, I: AtMostDispatch>(
+    cx: &mut Context<'dev, FerroNvme, I, Unshared>,
+    adapter: &'dev Adapter<'dev>,
+) -> bool {
+    adapter.units_outdated.load(Ordering::Acquire) != 0
+        && cx.with_start_io_lock(|cx| publish_units(cx, adapter))
+}
