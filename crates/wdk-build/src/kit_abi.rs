@@ -2,8 +2,10 @@
 //!
 //! `tests/data/kit-10.0.16299.json` holds sizes, alignments, field offsets, enumerators and constants that
 //! clang computed from the headers of the Windows 10 1709 kit. The same figures are computed here from the
-//! open headers, and whatever both know must agree. A name that the kit's figures lack must stand in
-//! [`DOCUMENTED_ONLY`], so that no figure goes unchecked by oversight.
+//! open headers, and whatever both know must agree. What is newer than that kit is compared with
+//! `tests/data/inferred.json`: figures of tier I, read from published type information of later versions, and
+//! counted apart. A name that both lack must stand in [`DOCUMENTED_ONLY`], so that no figure goes unchecked by
+//! oversight.
 
 use std::collections::BTreeMap;
 
@@ -40,35 +42,57 @@ struct Figures {
     constants: BTreeMap<String, i64>,
 }
 
+impl Figures {
+    fn figures(&self) -> usize {
+        let enumerators: usize = self.enumerations.values().map(BTreeMap::len).sum();
+        self.size.len() + self.align.len() + self.offset.len() + self.constants.len() + enumerators
+    }
+}
+
 /// How many figures were compared, and those that differ.
 #[derive(Debug, Default)]
 struct Comparison {
     compared: BTreeMap<&'static str, usize>,
+    inferred: usize,
     differences: Vec<String>,
     unknown: Vec<String>,
 }
 
 impl Comparison {
     fn between(ours: &Figures, kit: &Figures) -> Self {
+        let inferred = inferred();
         let mut comparison = Self::default();
-        comparison.maps("sizes", &ours.size, &kit.size);
-        comparison.maps("alignments", &ours.align, &kit.align);
-        comparison.maps("offsets", &ours.offset, &kit.offset);
-        comparison.maps("constants", &ours.constants, &kit.constants);
+        comparison.maps("sizes", &ours.size, &kit.size, &inferred.size);
+        comparison.maps("alignments", &ours.align, &kit.align, &inferred.align);
+        comparison.maps("offsets", &ours.offset, &kit.offset, &inferred.offset);
+        comparison.maps("constants", &ours.constants, &kit.constants, &inferred.constants);
+        let none = BTreeMap::new();
         for (name, enumerators) in &ours.enumerations {
+            let later = inferred.enumerations.get(name).unwrap_or(&none);
             match kit.enumerations.get(name) {
-                Some(kit) => comparison.maps("enumerators", enumerators, kit),
-                None => comparison.note_unknown(name),
+                Some(kit) => comparison.maps("enumerators", enumerators, kit, later),
+                None if later.is_empty() => comparison.note_unknown(name),
+                None => comparison.maps("enumerators", enumerators, &none, later),
             }
         }
         comparison
     }
 
-    fn maps(&mut self, kind: &'static str, ours: &BTreeMap<String, i64>, kit: &BTreeMap<String, i64>) {
+    fn maps(
+        &mut self,
+        kind: &'static str,
+        ours: &BTreeMap<String, i64>,
+        kit: &BTreeMap<String, i64>,
+        inferred: &BTreeMap<String, i64>,
+    ) {
         for (name, value) in ours {
-            match kit.get(name) {
+            match kit.get(name).or_else(|| inferred.get(name)) {
                 Some(expected) => {
-                    *self.compared.entry(kind).or_default() += 1;
+                    if kit.contains_key(name) {
+                        *self.compared.entry(kind).or_default() += 1;
+                    } else {
+                        self.inferred += 1;
+                    }
                     // C's unsigned and signed spellings of 32 bits are the same bits.
                     if value != expected && value & 0xFFFF_FFFF != expected & 0xFFFF_FFFF {
                         self.differences
@@ -93,6 +117,10 @@ impl Comparison {
 
 fn kit() -> Figures {
     serde_json::from_str(include_str!("../tests/data/kit-10.0.16299.json")).unwrap()
+}
+
+fn inferred() -> Figures {
+    serde_json::from_str(include_str!("../tests/data/inferred.json")).unwrap()
 }
 
 /// The figures that clang computes from the open headers, read from the layout assertions that bindgen
@@ -159,15 +187,21 @@ fn parse(bindings: &str) -> Figures {
 fn open_headers_agree_with_a_real_kit() {
     let comparison = Comparison::between(&open_headers("-DFERROPORT_NOTHING"), &kit());
     println!(
-        "compared with kit 10.0.16299: {:?}, {} in all",
+        "compared with kit 10.0.16299: {:?}, {} in all; with later type information: {}",
         comparison.compared,
-        comparison.total()
+        comparison.total(),
+        comparison.inferred
     );
     assert!(comparison.differences.is_empty(), "{:#?}", comparison.differences);
     assert!(
         comparison.unknown.is_empty(),
         "neither in the kit's figures nor in DOCUMENTED_ONLY: {:#?}",
         comparison.unknown
+    );
+    let known: usize = inferred().figures();
+    assert_eq!(
+        comparison.inferred, known,
+        "inferred figures that the headers do not declare"
     );
     for (kind, at_least) in [
         ("sizes", 60),
@@ -206,6 +240,10 @@ fn an_added_field_a_shifted_enumerator_and_a_wrong_constant_are_seen() {
     assert_bites(
         "-DExtFunctionFreePool=ExtFunctionInserted,ExtFunctionFreePool",
         &["enumerators: ExtFunctionQueueWorkItem is 31, in the kit 30"],
+    );
+    assert_bites(
+        "-DExtFunctionFreeDmaMemory=ExtFunctionInserted,ExtFunctionFreeDmaMemory",
+        &["enumerators: ExtFunctionEnableRegistryKeyNotification is 119, in the kit 118"],
     );
     let mut wrong = open_headers("-DFERROPORT_NOTHING");
     wrong.constants.insert("SRB_STATUS_BUSY".to_owned(), 6);

@@ -82,7 +82,46 @@ typedef enum _STORPORT_FUNCTION_CODE {
     ExtFunctionInitializeCryptoEngine,
     ExtFunctionGetRequestCryptoInfo,
     ExtFunctionMiniportTelemetry,
-    ExtFunctionUpdateAdapterMaxIO
+    ExtFunctionUpdateAdapterMaxIO,
+    /* Inferred from here on: newer than the kit that was compared, from a published enumeration. */
+    ExtFunctionDelayExecution,
+    ExtFunctionAllocateDmaMemory,
+    ExtFunctionFreeDmaMemory,
+    ExtFunctionUpdateAdapterMaxIOInfo,
+    ExtFunctionMiniportChannelEtwEvent2,
+    ExtFunctionMiniportChannelEtwEvent4,
+    ExtFunctionMiniportChannelEtwEvent8,
+    ExtFunctionInitializeHighResolutionTimer,
+    ExtFunctionRequestHighResolutionTimer,
+    ExtFunctionCancelHighResolutionTimer,
+    ExtFunctionFreeHighResolutionTimer,
+    ExtFunctionGetCurrentProcessorIndex,
+    ExtFunctionAcquireSpinLock,
+    ExtFunctionGetProcessorCount,
+    ExtFunctionCancelDpc,
+    ExtFunctionMiniportTelemetryEx,
+    ExtFunctionQueryConfiguration,
+    ExtFunctionLogHardwareError,
+    ExtFunctionInitializeEvent,
+    ExtFunctionWaitForEvent,
+    ExtFunctionSetEvent,
+    ExtFunctionDeviceReset,
+    ExtFunctionSetFeatureList,
+    ExtFunctionCaptureLiveDump,
+    ExtFunctionMiniportLogByteStream,
+    ExtFunctionQueryDpcWatchdogInformation,
+    ExtFunctionQueryTimerMinInterval,
+    ExtFunctionMaskPciMsixEntry,
+    ExtFunctionGetCurrentIrql,
+    ExtFunctionCreateSystemThread,
+    ExtFunctionSetPriorityThread,
+    ExtFunctionSetSystemGroupAffinityThread,
+    ExtFunctionRevertToUserGroupAffinityThread,
+    ExtFunctionDeviceResetEx,
+    ExtFunctionMiniportReportInternalData,
+    ExtFunctionGetMessageInterruptIDFromProcessorIndex,
+    ExtFunctionGetNodeAffinity2,
+    ExtFunctionEnableRegistryKeyNotification
 } STORPORT_FUNCTION_CODE, *PSTORPORT_FUNCTION_CODE;
 
 typedef enum _SCSI_NOTIFICATION_TYPE {
@@ -109,5 +148,13 @@ typedef enum _SCSI_NOTIFICATION_TYPE {
     ReleaseSpinLock,
     StateChangeDetectedCall,
     IoTargetRequestServiceTime,
-    AsyncNotificationDetected
+    AsyncNotificationDetected,
+    /* Inferred from here on, as above. */
+    RequestDirectComplete,
+    InitializeDpcWithContext,
+    InitializeThreadedDpc,
+    SetTargetProcessorDpc,
+    MarkDeviceFailed,
+    MarkDeviceFailedEx,
+    TerminateSystemThread
 } SCSI_NOTIFICATION_TYPE, *PSCSI_NOTIFICATION_TYPE;
