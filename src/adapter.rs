@@ -5,8 +5,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use scsi_nvme::Controller;
 use storport::{
     cell::{Exclusive, Late, SetOnce},
+    context::StartIo,
     register::Registers,
-    srb::{InFlight, SrbStatus},
+    srb::{Completion, Fresh, InFlight, Srb, SrbStatus, Started},
     timer::TimerHandle,
     work_item::Worker,
 };
@@ -86,11 +87,17 @@ impl Adapter<'_> {
         self.state.store(state as u32, Ordering::Release);
     }
 
-    /// What a request gets that cannot be issued now: the port driver tries again, unless there is no hope.
-    pub(crate) fn pushback(&self) -> SrbStatus {
+    /// Gives back a request that cannot be issued now: the port driver tries again, unless there is no hope.
+    pub(crate) fn push_back<'dev, 'srb>(
+        &self,
+        cx: &StartIo<'dev, FerroNvme>,
+        srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
+    ) -> Started<'srb> {
         match self.state() {
-            State::Ready | State::Recovering => SrbStatus::Busy,
-            State::Down | State::Stopped | State::Failed => SrbStatus::NoDevice,
+            State::Ready | State::Recovering => srb.busy(cx),
+            State::Down | State::Stopped | State::Failed => {
+                srb.complete(cx, Completion::Status(SrbStatus::NoDevice))
+            }
         }
     }
 }

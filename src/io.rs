@@ -17,7 +17,7 @@ use storport::{
     context::{Dpc, Exclusion, Irql, StartIo},
     dma::Dma,
     register::Registers,
-    srb::{Completion, Function, InFlight, Srb, SrbStatus, Started},
+    srb::{Completion, Fresh, Function, InFlight, Srb, SrbStatus, Stage, Started, Token},
 };
 use zerocopy::FromZeros;
 
@@ -143,12 +143,12 @@ impl IoQueue<'_> {
 }
 
 /// Submits `command` for `srb`. The request is parked and published before the doorbell is rung.
-pub(crate) fn submit<'dev>(
+pub(crate) fn submit<'dev, 'srb>(
     cx: &mut StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
-    mut srb: Srb<'dev, FerroNvme>,
+    mut srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
     command: &NvmCommand,
-) -> Started {
+) -> Started<'srb> {
     let (Some(memory), Some(doorbells)) = (adapter.memory.get(), adapter.io_doorbells.get()) else {
         return srb.complete(cx, Completion::Status(SrbStatus::NoHba));
     };
@@ -167,12 +167,12 @@ pub(crate) fn submit<'dev>(
     }
     let queue = &adapter.io;
     if reset::holds_back(adapter, command.namespace().0) {
-        return srb.complete(cx, Completion::Status(SrbStatus::Busy));
+        return srb.busy(cx);
     }
     let claim = match queue.table.claim() {
         Ok(claim) => claim,
         Err(ClaimError::Full | ClaimError::Closed) => {
-            return srb.complete(cx, Completion::Status(adapter.pushback()));
+            return adapter.push_back(cx, srb);
         }
     };
     let life = queue.life.load(Ordering::Acquire);
@@ -180,7 +180,7 @@ pub(crate) fn submit<'dev>(
     if submission.life != life {
         let Ok(ring) = SubmissionRing::new(queue.entries()) else {
             queue.table.cancel(claim);
-            return srb.complete(cx, Completion::Status(adapter.pushback()));
+            return adapter.push_back(cx, srb);
         };
         *submission = IoSubmission { ring, life };
     }
@@ -191,7 +191,7 @@ pub(crate) fn submit<'dev>(
             queue.head.catch_up(&submission.ring);
         } else {
             queue.table.cancel(claim);
-            return srb.complete(cx, Completion::Status(SrbStatus::Busy));
+            return srb.busy(cx);
         }
     }
     let index = usize::from(claim.index());
@@ -218,9 +218,10 @@ pub(crate) fn submit<'dev>(
         Ok(Published::Reclaimed) => {}
         // A reset began meanwhile: nothing was issued.
         Err(Withdrawn) => {
-            if let Some(srb) = queue.srbs.take(cx, index) {
-                let _ = srb.complete(cx, Completion::Status(adapter.pushback()));
-            }
+            return match queue.srbs.withdraw(cx, index, parked) {
+                Ok(srb) => adapter.push_back(cx, srb),
+                Err(parked) => parked,
+            };
         }
     }
     parked
@@ -290,23 +291,22 @@ fn answer<'dev, I: Irql, X: Exclusion>(
     mut srb: Srb<'dev, FerroNvme>,
     status: nvme::Status,
 ) {
-    let started = if status.is_success() {
+    if status.is_success() {
         let transferred = srb.extension().map_or(0, |extension| extension.transfer());
-        srb.complete(cx, Completion::Success { transferred })
+        srb.complete(cx, Completion::Success { transferred });
     } else if srb.function() == Function::ExecuteScsi {
-        fail(cx, srb, &scsi_nvme::outcome(status))
+        fail(cx, srb, &scsi_nvme::outcome(status));
     } else {
-        srb.complete(cx, Completion::Status(SrbStatus::Error))
-    };
-    let _ = started;
+        srb.complete(cx, Completion::Status(SrbStatus::Error));
+    }
 }
 
 /// Completes a SCSI request with the status and sense data of a translation.
-pub(crate) fn fail<'dev, I: Irql, X: Exclusion>(
+pub(crate) fn fail<'dev, I: Irql, X: Exclusion, S: Stage>(
     cx: &Context<'dev, FerroNvme, I, X>,
-    srb: Srb<'dev, FerroNvme>,
+    srb: Srb<'dev, FerroNvme, S>,
     outcome: &scsi_nvme::Outcome,
-) -> Started {
+) -> Token<S> {
     let sense = outcome.sense.map(scsi::sense::Sense::to_fixed);
     let sense = sense.as_ref().map_or(&[][..], |sense| &sense[..]);
     srb.complete(
@@ -330,7 +330,7 @@ pub(crate) fn reclaim<'dev, I: Irql, X: Exclusion>(
     let queue = &adapter.io;
     let covered = queue.table.reclaim(&proof, |taken| {
         if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
-            let _ = srb.complete(cx, Completion::Status(status));
+            srb.complete(cx, Completion::Status(status));
         }
     });
     // A request whose completion another processor is just reaping is that processor's to complete.

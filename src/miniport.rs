@@ -6,12 +6,12 @@ use nvme_core::control::{Failure, Outcome, Request};
 use storport::{
     Miniport,
     context::{
-        Control, Dpc, Initialize, LineInterrupt, MessageInterrupt, PassiveInitialize, ResetBus, StartIo,
-        Timer, UnitControl,
+        Control, Dpc, Initialize, MessageInterrupt, PassiveInitialize, ResetBus, StartIo, Timer, UnitControl,
     },
+    control::{NotDone, UnitControls, UnitEvent},
     find_adapter::{FindAdapter, Limits},
-    miniport::{Claim, FindError, InitializeError, ResetOutcome, Slots, UnitEvent},
-    srb::{Address, Built, Preparing, Srb, SrbStatus, Started},
+    miniport::{Claim, FindError, InitializeError, OneChannel, PerMessage, ResetOutcome, Slots},
+    srb::{Address, Built, Fresh, Preparing, Srb, SrbStatus, Started},
 };
 
 use crate::{
@@ -59,9 +59,15 @@ impl Miniport for FerroNvme {
     type StartIoState<'dev> = StartIoState;
     type DpcState<'dev> = DpcState;
     type SrbExtension = request::Extension;
+    type UnitExtension = ();
     type Slots = Slots<1, 2, 2>;
+    type Interrupts = PerMessage;
+    type Channels = OneChannel;
 
     const FEATURES: u32 = FULL_PNP_DEVICE_CAPABILITIES | ADAPTER_NOT_REQUIRE_IO_PORT;
+    const UNIT_CONTROLS: UnitControls = UnitControls::START
+        .and(UnitControls::REMOVE)
+        .and(UnitControls::SURPRISE_REMOVAL);
 
     fn find_adapter<'dev>(
         cx: &mut FindAdapter<'_, 'dev, Self>,
@@ -117,7 +123,7 @@ impl Miniport for FerroNvme {
     }
 
     fn initialize<'dev>(
-        cx: &Initialize<'dev, Self>,
+        cx: &mut Initialize<'dev, Self>,
         adapter: &'dev Adapter<'dev>,
     ) -> Result<(), InitializeError> {
         // Line interrupts are not served: the INF asks for messages.
@@ -143,19 +149,19 @@ impl Miniport for FerroNvme {
         request::build(srb)
     }
 
-    fn start_io<'dev>(
+    fn start_io<'dev, 'srb>(
         cx: &mut StartIo<'dev, Self>,
         adapter: &'dev Adapter<'dev>,
-        srb: Srb<'dev, Self>,
-    ) -> Started {
+        srb: Srb<'dev, Self, Fresh<'srb>>,
+    ) -> Started<'srb> {
         start_io::start(cx, adapter, srb)
     }
 
     fn message_interrupt<'dev>(
-        cx: &MessageInterrupt<'dev, Self>,
+        cx: &mut MessageInterrupt<'dev, Self>,
         _adapter: &'dev Adapter<'dev>,
-        message: u32,
     ) -> Claim {
+        let message = cx.message();
         if message == 0 {
             cx.issue_dpc(CONTROL_DPC);
         }
@@ -163,10 +169,6 @@ impl Miniport for FerroNvme {
             cx.issue_dpc(IO_DPC);
         }
         Claim::Claimed
-    }
-
-    fn line_interrupt<'dev>(_cx: &LineInterrupt<'dev, Self>, _adapter: &'dev Adapter<'dev>) -> Claim {
-        Claim::NotMine
     }
 
     fn dpc<'dev>(cx: &mut Dpc<'dev, Self>, adapter: &'dev Adapter<'dev>) {
@@ -227,9 +229,10 @@ impl Miniport for FerroNvme {
         _cx: &mut UnitControl<'dev, Self>,
         _adapter: &'dev Adapter<'dev>,
         _unit: Address,
-        _event: UnitEvent,
-    ) {
+        _event: UnitEvent<'_>,
+    ) -> Result<(), NotDone> {
         // A namespace has nothing to be started or removed.
+        Ok(())
     }
 
     fn remove<'dev>(cx: &mut StartIo<'dev, Self>, adapter: &'dev Adapter<'dev>) {

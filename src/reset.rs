@@ -6,7 +6,7 @@ use nvme_core::control::{Failure, Outcome, Request};
 use storport::{
     Context,
     context::{AtMostDispatch, Exclusion, Irql, StartIo, WorkItem},
-    srb::{Completion, Function, Srb, SrbStatus, Started},
+    srb::{Completion, Fresh, Function, Srb, SrbStatus, Started},
 };
 
 use crate::{
@@ -99,11 +99,11 @@ pub(crate) fn request<'dev>(cx: &mut WorkItem<'dev, FerroNvme>, adapter: &'dev A
 
 /// `RESET_LOGICAL_UNIT` and `RESET_DEVICE`: the unit's commands are aborted, and the request is completed when the last
 /// is back; new ones are pushed back meanwhile. If they do not come back in time it fails, and the port driver escalates.
-pub(crate) fn unit<'dev>(
+pub(crate) fn unit<'dev, 'srb>(
     cx: &mut StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
-    srb: Srb<'dev, FerroNvme>,
-) -> Started {
+    srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
+) -> Started<'srb> {
     let namespace = if srb.function() == Function::ResetDevice {
         ALL_UNITS
     } else {
@@ -154,7 +154,7 @@ fn end_unit_reset<'dev, I: Irql, X: Exclusion>(
 ) {
     if let Some(srb) = adapter.unit_reset.take(cx, 0) {
         adapter.unit_reset_namespace.store(NO_UNIT, Ordering::Relaxed);
-        let _ = srb.complete(cx, completion);
+        srb.complete(cx, completion);
     }
 }
 

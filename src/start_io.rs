@@ -4,7 +4,7 @@ use nvme::NamespaceId;
 use scsi_nvme::{DataDirection, NvmCommand, Request, Target, Translation};
 use storport::{
     context::StartIo,
-    srb::{Completion, DataBuffer, Direction, Function, PnpAction, Srb, SrbStatus, Started},
+    srb::{Completion, DataBuffer, Direction, Fresh, Function, PnpAction, Srb, SrbStatus, Started},
 };
 
 use crate::{
@@ -25,11 +25,11 @@ impl scsi_nvme::DataIn for Answer<'_> {
 }
 
 /// Starts one request.
-pub(crate) fn start<'dev>(
+pub(crate) fn start<'dev, 'srb>(
     cx: &mut StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
-    srb: Srb<'dev, FerroNvme>,
-) -> Started {
+    srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
+) -> Started<'srb> {
     match srb.function() {
         Function::ExecuteScsi => execute(cx, adapter, srb),
         Function::Flush | Function::Shutdown => flush(cx, adapter, srb),
@@ -57,11 +57,11 @@ pub(crate) fn start<'dev>(
     }
 }
 
-fn execute<'dev>(
+fn execute<'dev, 'srb>(
     cx: &mut StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
-    mut srb: Srb<'dev, FerroNvme>,
-) -> Started {
+    mut srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
+) -> Started<'srb> {
     if adapter.state() == State::Failed {
         return srb.complete(cx, Completion::Status(SrbStatus::NoDevice));
     }
@@ -81,7 +81,7 @@ fn execute<'dev>(
     };
     let state = cx.start_io_state();
     let Some(controller) = state.controller.get() else {
-        return srb.complete(cx, Completion::Status(adapter.pushback()));
+        return adapter.push_back(cx, srb);
     };
     let namespace = state.units.get(address);
     let target = Target {
@@ -97,11 +97,11 @@ fn execute<'dev>(
 }
 
 /// FLUSH and SHUTDOWN: what the unit's volatile cache holds is written.
-fn flush<'dev>(
+fn flush<'dev, 'srb>(
     cx: &mut StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
-    srb: Srb<'dev, FerroNvme>,
-) -> Started {
+    srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
+) -> Started<'srb> {
     let controller = cx.start_io_state().controller.get();
     let cached = controller.is_some_and(|controller| controller.volatile_write_cache);
     let Some(address) = srb.address() else {

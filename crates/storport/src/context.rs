@@ -3,18 +3,21 @@
 //! | callback | IRQL | exclusion |
 //! | --- | --- | --- |
 //! | [`FindAdapter`](crate::find_adapter::FindAdapter) | [`Passive`] | [`Starting`] |
-//! | [`Initialize`] | [`Device`] | [`Starting`] |
+//! | [`Initialize`] | [`Device`] | [`InterruptLock`] over [`Starting`] |
 //! | [`PassiveInitialize`] | [`Passive`] | [`Starting`] |
-//! | [`StartIo`] | [`Dispatch`] | [`StartIoLock`] |
-//! | [`MessageInterrupt`], [`LineInterrupt`] | [`Device`] | none that guards state here |
+//! | [`StartIo`] | [`Dispatch`] | [`StartIoLock`]; [`Channel`](crate::lock::Channel) with concurrent channels |
+//! | [`LineInterrupt`] | [`Device`] | [`InterruptLock`] |
+//! | [`MessageInterrupt`] | [`Device`] | [`InterruptLock`], or [`MessageLock`](crate::lock::MessageLock) of its message |
 //! | [`Dpc`] | [`Dispatch`] | its own DPC object |
-//! | [`Timer`] | [`Dispatch`] | [`StartIoLock`] |
-//! | [`ResetBus`] | [`Dispatch`] | [`StartIoLock`] |
-//! | [`Control`] (stop, restart) | [`Device`] | none: the documented readings differ |
-//! | [`UnitControl`] | [`UpToDispatch`] | none |
+//! | [`Timer`], [`StateChanged`], [`ResetBus`] | [`Dispatch`] | [`StartIoLock`] |
+//! | [`Control`] (stop, restart, what no page gives an IRQL for) | [`Device`] | [`Unknown`]: the documented readings differ |
+//! | [`Configuration`], [`AdapterControl`], [`UnitControl`] | [`Passive`] | none |
+//! | [`AdapterPower`] | [`UpToDispatch`] | none |
+//! | [`UnitPower`] | [`Dispatch`] | none |
 //! | [`WorkItem`] | [`Passive`] | none |
 //!
-//! Source: the page of each callback, and "Spin locks in Storport miniports". The miniport asks for full duplex.
+//! `HwStorBuildIo` has no context: it sees its SRB alone. Source: the page of each callback, and the tables of
+//! `StorPortAcquireSpinLock`. The miniport asks for full duplex. The guide has the whole table (`docs/guide/irql-and-locks.md`).
 
 use core::{
     ffi::c_void,
@@ -26,16 +29,21 @@ use core::{
 };
 
 use wdk_sys::{
-    _STOR_SPINLOCK, PVOID, STOR_ADDR_BTL8, STOR_LOCK_HANDLE,
+    PVOID, STOR_ADDR_BTL8,
     storage::{StorPortPause, StorPortResume, StorPortSetDeviceQueueDepth, StorPortStallExecution},
 };
 
 use crate::{
     extension::{DpcSlot, Extension, SlotTable},
     ffi,
-    miniport::Miniport,
+    miniport::{ChannelMode, InterruptMode, Miniport},
     srb::Address,
     status::CallError,
+};
+
+pub use crate::lock::{
+    BelowDpcLock, BelowInterruptLock, BelowStartIoLock, Exclusion, Holds, InterruptLock, Running,
+    StartIoLock, Starting, Unknown, Unshared,
 };
 
 mod sealed {
@@ -75,28 +83,6 @@ irql! {
     Device: false;
 }
 
-/// An exclusion that surely holds.
-pub trait Exclusion: sealed::Sealed {}
-/// That of a callback of an adapter that may be started: from here timers are started and work is queued. An adapter that
-/// is being started may fail, and no removal SRB follows that would wait for what it left running.
-pub trait Running: Exclusion {}
-
-/// Nothing is excluded.
-pub struct Unshared;
-/// The StartIo lock of this adapter is held.
-pub struct StartIoLock;
-/// The adapter is being started: the framework lets no request, timer, work item or DPC routine run until
-/// `HwStorPassiveInitialize` has ended. Interrupt routines may run.
-pub struct Starting;
-impl sealed::Sealed for Unshared {}
-impl sealed::Sealed for StartIoLock {}
-impl sealed::Sealed for Starting {}
-impl Exclusion for Unshared {}
-impl Exclusion for StartIoLock {}
-impl Exclusion for Starting {}
-impl Running for Unshared {}
-impl Running for StartIoLock {}
-
 /// What a callback may do: at IRQL `I`, under exclusion `X`, on one adapter.
 pub struct Context<'dev, M: Miniport, I: Irql, X: Exclusion> {
     extension: &'dev Extension<'dev, M>,
@@ -105,21 +91,32 @@ pub struct Context<'dev, M: Miniport, I: Irql, X: Exclusion> {
 }
 
 /// `HwStorInitialize`.
-pub type Initialize<'dev, M> = Context<'dev, M, Device, Starting>;
+pub type Initialize<'dev, M> = Context<'dev, M, Device, InterruptLock<Starting>>;
 /// `HwStorPassiveInitialize`.
 pub type PassiveInitialize<'dev, M> = Context<'dev, M, Passive, Starting>;
-/// `HwStorStartIo`.
-pub type StartIo<'dev, M> = Context<'dev, M, Dispatch, StartIoLock>;
-/// A message-signalled interrupt routine.
-pub type MessageInterrupt<'dev, M> = Context<'dev, M, Device, Unshared>;
+/// `HwStorStartIo`: what is excluded follows from [`Miniport::Channels`].
+pub type StartIo<'dev, M> = Context<'dev, M, Dispatch, <<M as Miniport>::Channels as ChannelMode>::StartIo>;
+/// A message-signalled interrupt routine: which lock is held follows from [`Miniport::Interrupts`].
+pub type MessageInterrupt<'dev, M> =
+    Message<'dev, M, <<M as Miniport>::Interrupts as InterruptMode>::Exclusion>;
 /// `HwStorInterrupt`.
-pub type LineInterrupt<'dev, M> = Context<'dev, M, Device, Unshared>;
+pub type LineInterrupt<'dev, M> = Context<'dev, M, Device, InterruptLock>;
 /// `HwStorResetBus`.
 pub type ResetBus<'dev, M> = Context<'dev, M, Dispatch, StartIoLock>;
-/// `HwStorAdapterControl` for stop and restart.
-pub type Control<'dev, M> = Context<'dev, M, Device, Unshared>;
-/// `HwStorUnitControl`.
-pub type UnitControl<'dev, M> = Context<'dev, M, UpToDispatch, Unshared>;
+/// `HwStorStateChange`.
+pub type StateChanged<'dev, M> = Context<'dev, M, Dispatch, StartIoLock>;
+/// `HwStorAdapterControl` for stop and restart, and for the control types whose IRQL no page gives.
+pub type Control<'dev, M> = Context<'dev, M, Device, Unknown>;
+/// `HwStorAdapterControl` for `ScsiSetBootConfig` and `ScsiSetRunningConfig`.
+pub type Configuration<'dev, M> = Context<'dev, M, Passive, Unshared>;
+/// `HwStorAdapterControl` for what comes at `PASSIVE_LEVEL`.
+pub type AdapterControl<'dev, M> = Context<'dev, M, Passive, Unshared>;
+/// `HwStorAdapterControl` for power.
+pub type AdapterPower<'dev, M> = Context<'dev, M, UpToDispatch, Unshared>;
+/// `HwStorUnitControl` for what comes at `PASSIVE_LEVEL`.
+pub type UnitControl<'dev, M> = Context<'dev, M, Passive, Unshared>;
+/// `HwStorUnitControl` for power.
+pub type UnitPower<'dev, M> = Context<'dev, M, Dispatch, Unshared>;
 /// `HwStorWorkItem`.
 pub type WorkItem<'dev, M> = Context<'dev, M, Passive, Unshared>;
 
@@ -290,61 +287,45 @@ impl<M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'_, M, I, X> {
     }
 }
 
-impl<'dev, M: Miniport, I: AtMostDispatch> Context<'dev, M, I, Unshared> {
-    /// Acquires the StartIo lock (`StorPortAcquireSpinLock`), runs `f` at `DISPATCH_LEVEL` under it, releases it.
-    ///
-    /// The context is borrowed meanwhile, so that nothing in `f` can think of the lower IRQL, or take the lock again. The
-    /// callbacks that have this context ([`Dpc`], [`UnitControl`], [`WorkItem`]) run without a lock; that a work item may
-    /// take this one is not written on the page of the call, which lists no work items.
-    pub fn with_start_io_lock<R>(&mut self, f: impl FnOnce(&mut StartIo<'dev, M>) -> R) -> R {
-        let mut handle = STOR_LOCK_HANDLE {
-            Lock: _STOR_SPINLOCK::StartIoLock,
-            ..Default::default()
-        };
-        // SAFETY: no Storport lock is held here and the IRQL is at most DISPATCH; the handle stays in this frame.
-        unsafe {
-            ffi::acquire_spin_lock(
-                self.raw(),
-                _STOR_SPINLOCK::StartIoLock,
-                ptr::null_mut(),
-                &raw mut handle,
-            );
-        };
-        // SAFETY: the lock is held until the release below.
-        let mut cx = unsafe { Context::new(self.extension) };
-        let result = f(&mut cx);
-        // SAFETY: acquired above with this handle.
-        unsafe { ffi::release_spin_lock(self.raw(), &raw mut handle) };
-        result
+/// The context of a message-signalled interrupt routine, or of a message's lock: which message, at the device's IRQL.
+pub struct Message<'dev, M: Miniport, X: Exclusion> {
+    context: Context<'dev, M, Device, X>,
+    message: u32,
+}
+
+impl<'dev, M: Miniport, X: Exclusion> Message<'dev, M, X> {
+    /// # Safety
+    /// `X` surely holds until the context is gone; if it is a message's lock, it is that of `message`.
+    pub(crate) unsafe fn new(extension: &'dev Extension<'dev, M>, message: u32) -> Self {
+        // SAFETY: the caller's promise; any IRQL is at most the device's.
+        let context = unsafe { Context::new(extension) };
+        Self { context, message }
+    }
+
+    /// Which message.
+    #[must_use]
+    pub fn message(&self) -> u32 {
+        self.message
     }
 }
 
-impl<'dev, M: Miniport, I: AtMostDispatch> Context<'dev, M, I, Starting> {
-    /// The state that the StartIo lock guards, for its first contents.
-    ///
-    /// The lock is not taken, nor may it be in these callbacks: nothing that reaches the state runs before
-    /// `HwStorPassiveInitialize` has ended.
-    pub fn start_io_state(&mut self) -> &mut M::StartIoState<'dev> {
-        // SAFETY: the callbacks that start an adapter follow one another, and until the gate `started` opens every other
-        // way to the state is shut. The context is borrowed for as long as the state.
-        unsafe { &mut *self.extension.start_io.get() }
+impl<'dev, M: Miniport, X: Exclusion> Deref for Message<'dev, M, X> {
+    type Target = Context<'dev, M, Device, X>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.context
     }
 }
 
-impl<'dev, M: Miniport, I: Irql> Context<'dev, M, I, StartIoLock> {
-    /// The state that the StartIo lock guards.
-    ///
-    /// The borrow keeps the context: an SRB cannot be completed while the state is held.
-    pub fn start_io_state(&mut self) -> &mut M::StartIoState<'dev> {
-        // SAFETY: the StartIo lock of this adapter is held as long as the context exists, and the context is
-        // borrowed for as long as the state.
-        unsafe { &mut *self.extension.start_io.get() }
+impl<M: Miniport, X: Exclusion> DerefMut for Message<'_, M, X> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.context
     }
 }
 
 /// The context of a timer routine: which timer, at `DISPATCH_LEVEL` under the StartIo lock.
 pub struct Timer<'dev, M: Miniport> {
-    pub(crate) context: StartIo<'dev, M>,
+    pub(crate) context: Context<'dev, M, Dispatch, StartIoLock>,
     pub(crate) index: usize,
 }
 
@@ -357,7 +338,7 @@ impl<M: Miniport> Timer<'_, M> {
 }
 
 impl<'dev, M: Miniport> Deref for Timer<'dev, M> {
-    type Target = StartIo<'dev, M>;
+    type Target = Context<'dev, M, Dispatch, StartIoLock>;
 
     fn deref(&self) -> &Self::Target {
         &self.context

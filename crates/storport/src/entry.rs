@@ -3,22 +3,19 @@
 use core::{ffi::c_void, ptr, ptr::NonNull, sync::atomic::Ordering};
 
 use wdk_sys::{
-    _INTERFACE_TYPE, _SCSI_ADAPTER_CONTROL_STATUS, _SCSI_ADAPTER_CONTROL_TYPE, _SCSI_UNIT_CONTROL_STATUS,
-    _SCSI_UNIT_CONTROL_TYPE, BOOLEAN, HW_INITIALIZATION_DATA, MESSAGE_INTERRUPT_INFORMATION, NTSTATUS, PCHAR,
-    PPORT_CONFIGURATION_INFORMATION, PSCSI_REQUEST_BLOCK, PSTOR_DPC, PVOID, SCSI_ADAPTER_CONTROL_STATUS,
-    SCSI_ADAPTER_CONTROL_TYPE, SCSI_SUPPORTED_CONTROL_TYPE_LIST, SCSI_UNIT_CONTROL_STATUS,
-    SCSI_UNIT_CONTROL_TYPE, STOR_ADDR_BTL8, ULONG, storage::StorPortInitialize,
+    _INTERFACE_TYPE, BOOLEAN, HW_INITIALIZATION_DATA, MESSAGE_INTERRUPT_INFORMATION, NTSTATUS, PCHAR,
+    PPORT_CONFIGURATION_INFORMATION, PSCSI_REQUEST_BLOCK, PSTOR_DPC, PVOID, ULONG,
+    storage::StorPortInitialize,
 };
 
 use crate::{
-    context::{Context, Dispatch, Dpc, Unshared, UpToDispatch},
+    context::{Context, Dispatch, Dpc, MessageInterrupt, StartIo, StateChanged, Unshared},
+    control::{adapter_control, unit_control},
     extension::{Extension, FRESH, LIVE, SlotTable},
     ffi,
     find_adapter::FindAdapter,
-    miniport::{Claim, FindError, Miniport, ResetOutcome, UnitEvent},
-    srb::{
-        Address, Completion, PnpAction, Preparing, Srb, SrbStatus, complete_malformed, srb_extension_size,
-    },
+    miniport::{Claim, FindError, InterruptMode, Miniport, ResetOutcome},
+    srb::{Completion, Fresh, PnpAction, Preparing, Srb, SrbStatus, complete_malformed, srb_extension_size},
 };
 
 const SP_RETURN_NOT_FOUND: ULONG = 0;
@@ -69,9 +66,10 @@ pub unsafe fn register<M: Miniport>(driver_object: *mut c_void, registry_path: *
     if driver_object.is_null() || registry_path.is_null() {
         return STATUS_INVALID_PARAMETER;
     }
-    let (Ok(extension_size), Ok(srb_extension_size), Ok(data_size)) = (
+    let (Ok(extension_size), Ok(srb_extension_size), Ok(unit_extension_size), Ok(data_size)) = (
         ULONG::try_from(size_of::<Extension<'static, M>>()),
         ULONG::try_from(srb_extension_size::<M>()),
+        ULONG::try_from(size_of::<M::UnitExtension>()),
         ULONG::try_from(size_of::<HW_INITIALIZATION_DATA>()),
     ) else {
         return STATUS_INVALID_PARAMETER;
@@ -89,6 +87,7 @@ pub unsafe fn register<M: Miniport>(driver_object: *mut c_void, registry_path: *
         HwUnitControl: Some(unit_control::<M>),
         HwBuildIo: Some(build_io::<M>),
         DeviceExtensionSize: extension_size,
+        SpecificLuExtensionSize: unit_extension_size,
         SrbExtensionSize: srb_extension_size,
         NumberOfAccessRanges: PCI_BARS,
         MapBuffers: STOR_MAP_NON_READ_WRITE_BUFFERS,
@@ -153,16 +152,19 @@ unsafe extern "C" fn find_adapter<M: Miniport>(
 unsafe extern "C" fn initialize<M: Miniport>(extension: PVOID) -> BOOLEAN {
     // SAFETY: HwStorFindAdapter has succeeded.
     let live = unsafe { Extension::<M>::from_raw(extension) };
-    live.header
-        .messages
-        .store(count_messages(extension), Ordering::Release);
+    let messages = if M::Interrupts::MESSAGES {
+        count_messages(extension)
+    } else {
+        0
+    };
+    live.header.messages.store(messages, Ordering::Release);
     // Without passive initialisation nothing at PASSIVE_LEVEL would run.
     let prepared = live.header.started.is_open()
         // SAFETY: HwStorInitialize is running.
         || unsafe { ffi::enable_passive_initialization(extension, Some(passive_initialize::<M>)) };
-    // SAFETY: HwStorInitialize runs at DIRQL or below.
-    let cx = unsafe { Context::new(live) };
-    let initialized = prepared && M::initialize(&cx, live.adapter()).is_ok();
+    // SAFETY: HwStorInitialize runs at DIRQL under the interrupt lock, and `started` is shut.
+    let mut cx = unsafe { Context::new(live) };
+    let initialized = prepared && M::initialize(&mut cx, live.adapter()).is_ok();
     if !initialized {
         // Nothing runs yet. What exists cannot be freed at this IRQL: HwStorFindAdapter does it if it comes again; if it
         // does not, the port driver's objects are leaked.
@@ -216,20 +218,19 @@ unsafe extern "C" fn passive_initialize<M: Miniport>(extension: PVOID) -> BOOLEA
 /// `HwStorBuildIo`.
 unsafe extern "C" fn build_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_BLOCK) -> BOOLEAN {
     // SAFETY: the port driver's SRB.
-    if let Some(preparing) = unsafe { Preparing::<M>::new(extension, srb.cast()) } {
-        let _ = M::build_io(preparing);
-    }
-    ffi::boolean(true)
+    let built = unsafe { Preparing::<M>::new(extension, srb.cast()) }.map(M::build_io);
+    // FALSE: it is completed, HwStorStartIo does not get it.
+    ffi::boolean(built.is_none_or(|built| built.proceeds()))
 }
 
 /// `HwStorStartIo`.
 unsafe extern "C" fn start_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_BLOCK) -> BOOLEAN {
     // SAFETY: the adapter is started.
     let live = unsafe { Extension::<M>::from_raw(extension) };
-    // SAFETY: HwStorStartIo runs at DISPATCH_LEVEL under the StartIo lock.
-    let mut cx = unsafe { Context::new(live) };
+    // SAFETY: HwStorStartIo runs at DISPATCH_LEVEL, under the StartIo lock if there is one channel.
+    let mut cx: StartIo<'_, M> = unsafe { Context::new(live) };
     // SAFETY: the port driver's SRB is ours until it is completed.
-    let Some(request) = (unsafe { Srb::<M>::new(live, srb.cast()) }) else {
+    let Some(request) = (unsafe { Srb::<M, Fresh<'_>>::new(srb.cast()) }) else {
         // SAFETY: the port driver's SRB is ours until it is completed.
         unsafe { complete_malformed(extension, srb.cast()) };
         return ffi::boolean(true);
@@ -247,7 +248,7 @@ unsafe extern "C" fn start_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_
     } else if live.header.started.is_open() {
         let _ = M::start_io(&mut cx, live.adapter(), request);
     } else {
-        let _ = request.complete(&cx, Completion::Status(SrbStatus::Busy));
+        let _ = request.busy(&cx);
     }
     ffi::boolean(true)
 }
@@ -261,8 +262,8 @@ unsafe extern "C" fn line_interrupt<M: Miniport>(extension: PVOID) -> BOOLEAN {
         return ffi::boolean(false);
     }
     // SAFETY: DIRQL under the interrupt lock.
-    let cx = unsafe { Context::new(live) };
-    ffi::boolean(M::line_interrupt(&cx, live.adapter()) == Claim::Claimed)
+    let mut cx = unsafe { Context::new(live) };
+    ffi::boolean(M::line_interrupt(&mut cx, live.adapter()) == Claim::Claimed)
 }
 
 /// `HwMSInterruptRoutine`.
@@ -272,9 +273,9 @@ pub(crate) unsafe extern "C" fn message_interrupt<M: Miniport>(extension: PVOID,
     if live.header.rundown.is_closed() {
         return ffi::boolean(true);
     }
-    // SAFETY: DIRQL under the message's lock.
-    let cx = unsafe { Context::new(live) };
-    ffi::boolean(M::message_interrupt(&cx, live.adapter(), message) == Claim::Claimed)
+    // SAFETY: DIRQL under the message's lock, or the interrupt lock: as the miniport asked.
+    let mut cx: MessageInterrupt<'_, M> = unsafe { MessageInterrupt::<M>::new(live, message) };
+    ffi::boolean(M::message_interrupt(&mut cx, live.adapter()) == Claim::Claimed)
 }
 
 /// `HwStorDpcRoutine`: the first argument is the DPC's index.
@@ -309,11 +310,19 @@ pub(crate) unsafe extern "C" fn state_change<M: Miniport>(
     _context: PVOID,
     _address_type: i16,
     _address: PVOID,
-    _status: ULONG,
+    status: ULONG,
 ) {
     // SAFETY: the adapter was started.
     let live = unsafe { Extension::<M>::from_raw(extension) };
     live.header.state_change_used.store(0, Ordering::Release);
+    if !live.header.started.is_open() || !live.header.rundown.acquire() {
+        return;
+    }
+    // SAFETY: HwStorStateChange runs at DISPATCH_LEVEL under the StartIo lock.
+    let mut cx: StateChanged<'_, M> = unsafe { Context::new(live) };
+    M::state_changed(&mut cx, live.adapter(), crate::status::CallError::check(status));
+    // SAFETY: our reference; nothing of the extension is used after this.
+    unsafe { Extension::<M>::release_reference(extension) };
 }
 
 /// `HwStorResetBus`.
@@ -329,115 +338,4 @@ unsafe extern "C" fn reset_bus<M: Miniport>(extension: PVOID, path: ULONG) -> BO
         return ffi::boolean(false);
     };
     ffi::boolean(M::reset_bus(&mut cx, live.adapter(), path) == ResetOutcome::Done)
-}
-
-/// Marks the supported types in a `SCSI_SUPPORTED_CONTROL_TYPE_LIST`.
-///
-/// # Safety
-/// `list` is NULL or a list with room for `MaxControlType` entries.
-unsafe fn answer_supported(list: *mut SCSI_SUPPORTED_CONTROL_TYPE_LIST, supported: &[usize]) -> bool {
-    let Some(list) = NonNull::new(list) else {
-        return false;
-    };
-    // SAFETY: the caller's promise.
-    let room = unsafe { (*list.as_ptr()).MaxControlType } as usize;
-    // SAFETY: the entries follow the count.
-    let entries = unsafe { &raw mut (*list.as_ptr()).SupportedTypeList }.cast::<BOOLEAN>();
-    for kind in supported.iter().filter(|kind| **kind < room) {
-        // SAFETY: the entry lies within the list.
-        let entry = unsafe { entries.add(*kind) };
-        // SAFETY: as above.
-        unsafe { entry.write(ffi::boolean(true)) };
-    }
-    true
-}
-
-/// `HwStorAdapterControl`.
-unsafe extern "C" fn adapter_control<M: Miniport>(
-    extension: PVOID,
-    kind: SCSI_ADAPTER_CONTROL_TYPE,
-    parameters: PVOID,
-) -> SCSI_ADAPTER_CONTROL_STATUS {
-    use _SCSI_ADAPTER_CONTROL_TYPE as Kind;
-    let done = |done: bool| {
-        if done {
-            _SCSI_ADAPTER_CONTROL_STATUS::ScsiAdapterControlSuccess
-        } else {
-            _SCSI_ADAPTER_CONTROL_STATUS::ScsiAdapterControlUnsuccessful
-        }
-    };
-    if kind == Kind::ScsiQuerySupportedControlTypes {
-        let supported = [
-            Kind::ScsiQuerySupportedControlTypes as usize,
-            Kind::ScsiStopAdapter as usize,
-            Kind::ScsiRestartAdapter as usize,
-        ];
-        // SAFETY: the parameter of this control type is the list.
-        return done(unsafe { answer_supported(parameters.cast(), &supported) });
-    }
-    // SAFETY: the adapter was found.
-    let live = unsafe { Extension::<M>::from_raw(extension) };
-    // SAFETY: nothing is assumed of locks, and no more than DIRQL of the IRQL.
-    let cx = unsafe { Context::new(live) };
-    match kind {
-        Kind::ScsiStopAdapter => {
-            M::stop(&cx, live.adapter());
-            done(true)
-        }
-        Kind::ScsiRestartAdapter => done(M::restart(&cx, live.adapter()).is_ok()),
-        _ => done(false),
-    }
-}
-
-/// `HwStorUnitControl`.
-unsafe extern "C" fn unit_control<M: Miniport>(
-    extension: PVOID,
-    kind: SCSI_UNIT_CONTROL_TYPE,
-    parameters: PVOID,
-) -> SCSI_UNIT_CONTROL_STATUS {
-    use _SCSI_UNIT_CONTROL_TYPE as Kind;
-    let done = |done: bool| {
-        if done {
-            _SCSI_UNIT_CONTROL_STATUS::ScsiUnitControlSuccess
-        } else {
-            _SCSI_UNIT_CONTROL_STATUS::ScsiUnitControlUnsuccessful
-        }
-    };
-    let event = match kind {
-        Kind::ScsiQuerySupportedUnitControlTypes => {
-            let supported = [
-                Kind::ScsiQuerySupportedUnitControlTypes as usize,
-                Kind::ScsiUnitStart as usize,
-                Kind::ScsiUnitRemove as usize,
-                Kind::ScsiUnitSurpriseRemoval as usize,
-            ];
-            // SAFETY: the parameter of this control type is the list.
-            return done(unsafe { answer_supported(parameters.cast(), &supported) });
-        }
-        Kind::ScsiUnitStart => UnitEvent::Start,
-        Kind::ScsiUnitRemove => UnitEvent::Remove,
-        Kind::ScsiUnitSurpriseRemoval => UnitEvent::SurpriseRemoval,
-        _ => return done(false),
-    };
-    let Some(address) = NonNull::new(parameters.cast::<STOR_ADDR_BTL8>()) else {
-        return done(false);
-    };
-    // SAFETY: the parameter of these control types is the unit's address, of the type registered for.
-    let address = unsafe { address.read_unaligned() };
-    // SAFETY: the adapter was found.
-    let live = unsafe { Extension::<M>::from_raw(extension) };
-    if !live.header.started.is_open() || !live.header.rundown.acquire() {
-        return done(false);
-    }
-    // SAFETY: HwStorUnitControl runs at most at DISPATCH_LEVEL without a lock.
-    let mut cx: Context<'_, M, UpToDispatch, Unshared> = unsafe { Context::new(live) };
-    let unit = Address {
-        path: address.Path,
-        target: address.Target,
-        lun: address.Lun,
-    };
-    M::unit_control(&mut cx, live.adapter(), unit, event);
-    // SAFETY: our reference; nothing of the extension is used after this.
-    unsafe { Extension::<M>::release_reference(extension) };
-    done(true)
 }

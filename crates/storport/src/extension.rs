@@ -155,6 +155,14 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
             "an SRB extension has no drop glue"
         );
         assert!(
+            !core::mem::needs_drop::<M::UnitExtension>(),
+            "a unit's extension has no drop glue"
+        );
+        assert!(
+            align_of::<M::UnitExtension>() <= 16,
+            "the port driver aligns units' extensions to 16 bytes at most"
+        );
+        assert!(
             align_of::<Self>() <= 16,
             "the port driver aligns device extensions to 16 bytes at most"
         );

@@ -3,6 +3,8 @@
 //! Each passes what its page documents, in the order of the public header. bindgen emits no inline functions,
 //! so these are ours; none adds a rule of its own.
 
+pub(crate) mod lock;
+
 use core::{ffi::c_void, ptr};
 
 use wdk_sys::{

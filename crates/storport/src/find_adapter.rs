@@ -3,8 +3,7 @@
 use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
 
 use wdk_sys::{
-    _BUS_DATA_TYPE, _DMA_WIDTH, _INTERRUPT_SYNCHRONIZATION_MODE, _STOR_SYNCHRONIZATION_MODEL, ACCESS_RANGE,
-    PORT_CONFIGURATION_INFORMATION,
+    _BUS_DATA_TYPE, _DMA_WIDTH, _STOR_SYNCHRONIZATION_MODEL, ACCESS_RANGE, PORT_CONFIGURATION_INFORMATION,
     storage::{
         StorPortGetBusData, StorPortGetDeviceBase, StorPortGetPhysicalAddress, StorPortGetUncachedExtension,
         StorPortSetBusDataByOffset,
@@ -16,7 +15,7 @@ use crate::{
     dma::Dma,
     extension::{Extension, Uncached},
     ffi,
-    miniport::Miniport,
+    miniport::{InterruptMode, Miniport},
     register::Registers,
     srb::srb_extension_size,
 };
@@ -242,9 +241,16 @@ impl<'dev, M: Miniport> FindAdapter<'_, 'dev, M> {
         configuration.MapBuffers = STOR_MAP_NON_READ_WRITE_BUFFERS;
         configuration.Dma64BitAddresses = SCSI_DMA64_MINIPORT_FULL64BIT_SUPPORTED;
         configuration.SynchronizationModel = _STOR_SYNCHRONIZATION_MODEL::StorSynchronizeFullDuplex;
-        configuration.HwMSInterruptRoutine = Some(crate::entry::message_interrupt::<M>);
-        configuration.InterruptSynchronizationMode =
-            _INTERRUPT_SYNCHRONIZATION_MODE::InterruptSynchronizePerMessage;
+        // Without a routine for messages the port driver takes line interrupts; with one it takes those if the platform
+        // grants no messages.
+        configuration.HwMSInterruptRoutine = if M::Interrupts::MESSAGES {
+            Some(crate::entry::message_interrupt::<M>)
+        } else {
+            None
+        };
+        configuration.InterruptSynchronizationMode = M::Interrupts::SYNCHRONIZATION;
+        configuration.SpecificLuExtensionSize =
+            u32::try_from(size_of::<M::UnitExtension>()).unwrap_or(u32::MAX);
         configuration.NumberOfBuses = 1;
         configuration.MaximumTransferLength = limits.maximum_transfer_length;
         configuration.NumberOfPhysicalBreaks = limits.physical_breaks;

@@ -38,6 +38,8 @@ mod brand;
 #[cfg(windows)]
 pub mod context;
 #[cfg(windows)]
+pub mod control;
+#[cfg(windows)]
 pub mod dma;
 #[cfg(windows)]
 pub mod entry;
@@ -49,6 +51,8 @@ mod ffi;
 pub mod find_adapter;
 #[cfg(windows)]
 mod lifecycle;
+#[cfg(windows)]
+pub mod lock;
 #[cfg(windows)]
 pub mod miniport;
 #[cfg(windows)]

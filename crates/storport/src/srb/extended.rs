@@ -9,10 +9,14 @@ pub const SCSI_CDB16: u32 = 0x40;
 pub const SCSI_CDB32: u32 = 0x41;
 /// `SrbExDataTypeScsiCdbVar`.
 pub const SCSI_CDB_VAR: u32 = 0x42;
+/// `SrbExDataTypeWmi`.
+pub const WMI: u32 = 0x60;
 /// `SrbExDataTypePower`.
 pub const POWER: u32 = 0x61;
 /// `SrbExDataTypePnP`.
 pub const PNP: u32 = 0x62;
+/// `SrbExDataTypeIoInfo`.
+pub const IO_INFORMATION: u32 = 0x80;
 
 /// Offset of `SrbExDataOffset[0]`.
 pub const OFFSET_TABLE: u32 = 120;

@@ -92,7 +92,8 @@ impl From<u32> for PnpAction {
 
 /// `SRB_STATUS_*` that a miniport completes with.
 ///
-/// There is no `PENDING` here: an SRB is never completed with it.
+/// There is no `PENDING` here: an SRB is never completed with it. Nor `BUSY`: that is for a request for which nothing was
+/// issued yet, `Srb::busy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SrbStatus {
@@ -104,8 +105,6 @@ pub enum SrbStatus {
     AbortFailed = 0x03,
     /// Failed; a SCSI status or sense data tells why.
     Error = 0x04,
-    /// Not issued; the port driver tries again. Only before the command was issued.
-    Busy = 0x05,
     /// The miniport does not know the request.
     InvalidRequest = 0x06,
     /// No such path.

@@ -8,7 +8,10 @@ use core::{
 
 use zerocopy::FromZeros;
 
-use super::request::{Srb, Started};
+use super::{
+    request::Srb,
+    token::{Fresh, Issued, Stage, Started, Token},
+};
 use crate::{
     brand::Brand,
     context::{Context, Exclusion, Irql},
@@ -32,7 +35,7 @@ impl<'dev, M: Miniport, const N: usize> InFlight<'dev, M, N> {
     ///
     /// # Errors
     /// Gives the SRB back if the place does not exist or is taken.
-    pub fn park(&self, place: usize, srb: Srb<'dev, M>) -> Result<Started, Srb<'dev, M>> {
+    pub fn park<S: Stage>(&self, place: usize, srb: Srb<'dev, M, S>) -> Result<Token<S>, Srb<'dev, M, S>> {
         let Some(entry) = self.places.get(place) else {
             return Err(srb);
         };
@@ -50,12 +53,35 @@ impl<'dev, M: Miniport, const N: usize> InFlight<'dev, M, N> {
     /// Takes the SRB at `place`: it now belongs to the caller, who completes it.
     pub fn take<I: Irql, X: Exclusion>(
         &self,
-        cx: &Context<'dev, M, I, X>,
+        _cx: &Context<'dev, M, I, X>,
         place: usize,
-    ) -> Option<Srb<'dev, M>> {
+    ) -> Option<Srb<'dev, M, Issued>> {
         let pointer = self.places.get(place)?.swap(ptr::null_mut(), Ordering::AcqRel);
-        // SAFETY: the swap made this caller its owner; `cx` proves that the adapter is this one and lives.
-        unsafe { Srb::new(cx.extension(), pointer) }
+        // SAFETY: the swap made this caller its owner; the context proves that the adapter is this one and lives.
+        unsafe { Srb::new(pointer) }
+    }
+
+    /// Takes back what was parked at `place` in this very `HwStorStartIo`, before anything was issued for it: it is fresh
+    /// again, in exchange for its token.
+    ///
+    /// # Errors
+    /// Gives the token back if somebody has taken the SRB meanwhile, who completes it.
+    pub fn withdraw<'srb, I: Irql, X: Exclusion>(
+        &self,
+        _cx: &Context<'dev, M, I, X>,
+        place: usize,
+        token: Started<'srb>,
+    ) -> Result<Srb<'dev, M, Fresh<'srb>>, Started<'srb>> {
+        let parked = token.parked();
+        let Some(entry) = self.places.get(place).filter(|_| !parked.is_null()) else {
+            return Err(token);
+        };
+        let exchanged = entry.compare_exchange(parked, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed);
+        if exchanged.is_err() {
+            return Err(token);
+        }
+        // SAFETY: the exchange made this caller its owner; the context proves that the adapter is this one and lives.
+        unsafe { Srb::new(parked) }.ok_or(token)
     }
 
     /// Whether there is an SRB at `place` at this moment.

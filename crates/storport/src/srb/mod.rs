@@ -2,21 +2,51 @@
 //!
 //! Source: srb.h and storport.h; the SRB pages of the Storport documentation.
 
+#[cfg(windows)]
+mod classic;
+#[cfg(windows)]
+mod completion;
+#[cfg(windows)]
+mod data_buffer;
 pub mod extended;
+#[cfg(windows)]
+mod extension_memory;
+#[cfg(windows)]
+mod fields;
 mod function;
 #[cfg(windows)]
 mod in_flight;
 #[cfg(windows)]
+mod io_control;
+#[cfg(windows)]
+mod preparing;
+#[cfg(windows)]
 mod request;
+#[cfg(windows)]
+mod token;
 #[cfg(windows)]
 mod view;
 
+#[cfg(windows)]
+pub use completion::Completion;
+#[cfg(windows)]
+pub(crate) use completion::{complete_held, complete_malformed};
+#[cfg(windows)]
+pub use data_buffer::DataBuffer;
+#[cfg(windows)]
+pub(crate) use extension_memory::srb_extension_size;
+#[cfg(windows)]
+pub use fields::{Fields, IoInformation, Power, TaskAttribute, Wmi};
 pub use function::{Function, PnpAction, SrbStatus};
 #[cfg(windows)]
 pub use in_flight::InFlight;
 #[cfg(windows)]
-pub use request::{Built, Completion, DataBuffer, Preparing, ScatterGather, Segment, Srb, Started};
+pub use io_control::IoControl;
 #[cfg(windows)]
-pub(crate) use request::{complete_held, complete_malformed, srb_extension_size};
+pub use preparing::{Built, Preparing, ScatterGather, Segment};
+#[cfg(windows)]
+pub use request::Srb;
+#[cfg(windows)]
+pub use token::{Fresh, Issued, Stage, Started, Token};
 #[cfg(windows)]
 pub use view::{Address, Cdb, Direction};

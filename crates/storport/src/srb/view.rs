@@ -3,12 +3,14 @@
 use core::{ffi::c_void, ptr::NonNull};
 
 use wdk_sys::{
-    SCSI_REQUEST_BLOCK, SRBEX_DATA_PNP, SRBEX_DATA_POWER, SRBEX_DATA_SCSI_CDB_VAR, SRBEX_DATA_SCSI_CDB16,
-    SRBEX_DATA_SCSI_CDB32, STOR_ADDR_BTL8, STORAGE_REQUEST_BLOCK,
+    SCSI_REQUEST_BLOCK, SRBEX_DATA_IO_INFO, SRBEX_DATA_PNP, SRBEX_DATA_POWER, SRBEX_DATA_SCSI_CDB_VAR,
+    SRBEX_DATA_SCSI_CDB16, SRBEX_DATA_SCSI_CDB32, SRBEX_DATA_WMI, STOR_ADDR_BTL8, STORAGE_REQUEST_BLOCK,
 };
 
 use super::{
+    classic::{ClassicPnp, ClassicPower, ClassicWmi},
     extended::{self, Element},
+    fields::{IoInformation, Power, Wmi},
     function::{Function, PnpAction},
 };
 
@@ -18,9 +20,17 @@ const STOR_ADDRESS_TYPE_BTL8: u16 = 1;
 const SRB_FLAGS_DISABLE_AUTOSENSE: u32 = 0x20;
 const SRB_FLAGS_DATA_IN: u32 = 0x40;
 const SRB_FLAGS_DATA_OUT: u32 = 0x80;
+/// `SRB_PNP_FLAGS_ADAPTER_REQUEST`, `SRB_POWER_FLAGS_ADAPTER_REQUEST`, `SRB_WMI_FLAGS_ADAPTER_REQUEST`.
+const ADAPTER_REQUEST: u32 = 1;
 
-/// Longest CDB that is looked at; longer ones are none that this crate's users know.
-pub(crate) const MAX_CDB: usize = 32;
+/// What a [`Cdb`] holds of a CDB.
+const MAX_CDB: usize = 32;
+
+/// What a PNP SRB asks for.
+pub(super) struct Pnp {
+    pub(super) action: PnpAction,
+    pub(super) adapter: bool,
+}
 
 /// Path, target, logical unit (`STOR_ADDR_BTL8`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +48,21 @@ pub struct Address {
 pub struct Cdb {
     bytes: [u8; MAX_CDB],
     length: u8,
+    whole: bool,
 }
 
 impl Cdb {
-    /// The CDB's bytes.
+    /// The CDB's bytes, the first 32 of them.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or(&[])
+    }
+
+    /// Whether these are all: a CDB of variable length may be longer
+    /// ([`Fields::read_cdb`](super::Fields::read_cdb)).
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 }
 
@@ -172,6 +190,34 @@ impl View {
         }
     }
 
+    pub(super) fn timeout(self) -> u32 {
+        match self {
+            Self::Classic(srb) => field!(srb, TimeOutValue),
+            Self::Extended(srb) => field!(srb, TimeOutValue),
+        }
+    }
+
+    pub(super) fn tag(self) -> u32 {
+        match self {
+            Self::Classic(srb) => u32::from(field!(srb, QueueTag)),
+            Self::Extended(srb) => field!(srb, RequestTag),
+        }
+    }
+
+    pub(super) fn task_attribute(self) -> u16 {
+        match self {
+            Self::Classic(srb) => u16::from(field!(srb, QueueAction)),
+            Self::Extended(srb) => field!(srb, RequestAttribute),
+        }
+    }
+
+    pub(super) fn priority(self) -> Option<u16> {
+        match self {
+            Self::Classic(_) => None,
+            Self::Extended(srb) => Some(field!(srb, RequestPriority)),
+        }
+    }
+
     pub(crate) fn set_srb_status(self, status: u8) {
         match self {
             Self::Classic(srb) => set_field!(srb, SrbStatus, status),
@@ -216,53 +262,59 @@ impl View {
         Some(unsafe { srb.byte_add(element.offset as usize) }.cast())
     }
 
-    /// A copy of the CDB; `None` if there is none or it is malformed.
-    pub(crate) fn cdb(self) -> Option<Cdb> {
-        let mut cdb = Cdb {
-            bytes: [0; MAX_CDB],
-            length: 0,
-        };
-        let (source, length): (*const u8, usize) = match self {
+    /// Where the CDB lies, and how many bytes it has there.
+    fn cdb_place(self) -> Option<(*const u8, usize)> {
+        let srb = match self {
             Self::Classic(srb) => {
                 // SAFETY: the view's invariant.
                 let source = unsafe { &raw const (*srb.as_ptr()).Cdb };
-                (source.cast(), usize::from(field!(srb, CdbLength)).min(16))
+                return Some((source.cast(), usize::from(field!(srb, CdbLength)).min(16)));
             }
-            Self::Extended(srb) => {
-                let wanted = [extended::SCSI_CDB16, extended::SCSI_CDB32, extended::SCSI_CDB_VAR];
-                let element = Self::element(srb, &wanted)?;
-                match element.kind {
-                    extended::SCSI_CDB16 => {
-                        let data = Self::at::<SRBEX_DATA_SCSI_CDB16>(srb, element)?;
-                        // SAFETY: the element is whole.
-                        let source = unsafe { &raw const (*data.as_ptr()).Cdb };
-                        (source.cast(), usize::from(field!(data, CdbLength)).min(16))
-                    }
-                    extended::SCSI_CDB32 => {
-                        let data = Self::at::<SRBEX_DATA_SCSI_CDB32>(srb, element)?;
-                        // SAFETY: the element is whole.
-                        let source = unsafe { &raw const (*data.as_ptr()).Cdb };
-                        (source.cast(), usize::from(field!(data, CdbLength)).min(32))
-                    }
-                    _ => {
-                        let data = Self::at::<SRBEX_DATA_SCSI_CDB_VAR>(srb, element)?;
-                        // SAFETY: the element is whole.
-                        let source = unsafe { &raw const (*data.as_ptr()).Cdb };
-                        // Type, Length, the fixed fields and the sense pointer come before the CDB: 32 bytes.
-                        let room = (element.length as usize).checked_sub(24)?;
-                        (
-                            source.cast(),
-                            (field!(data, CdbLength) as usize).min(room).min(MAX_CDB),
-                        )
-                    }
-                }
-            }
+            Self::Extended(srb) => srb,
         };
-        let target = cdb.bytes.get_mut(..length)?;
-        // SAFETY: `length` bytes of the CDB lie in the SRB, and `target` is as long; they do not overlap.
-        unsafe { source.copy_to_nonoverlapping(target.as_mut_ptr(), length) };
-        cdb.length = u8::try_from(length).ok()?;
-        Some(cdb)
+        let element = Self::element(srb, &SCSI)?;
+        match element.kind {
+            extended::SCSI_CDB16 => {
+                let data = Self::at::<SRBEX_DATA_SCSI_CDB16>(srb, element)?;
+                // SAFETY: the element is whole.
+                let source = unsafe { &raw const (*data.as_ptr()).Cdb };
+                Some((source.cast(), usize::from(field!(data, CdbLength)).min(16)))
+            }
+            extended::SCSI_CDB32 => {
+                let data = Self::at::<SRBEX_DATA_SCSI_CDB32>(srb, element)?;
+                // SAFETY: the element is whole.
+                let source = unsafe { &raw const (*data.as_ptr()).Cdb };
+                Some((source.cast(), usize::from(field!(data, CdbLength)).min(32)))
+            }
+            _ => {
+                let data = Self::at::<SRBEX_DATA_SCSI_CDB_VAR>(srb, element)?;
+                // SAFETY: the element is whole.
+                let source = unsafe { &raw const (*data.as_ptr()).Cdb };
+                // Type, Length, the fixed fields and the sense pointer come before the CDB: 32 bytes.
+                let room = (element.length as usize).checked_sub(24)?;
+                Some((source.cast(), (field!(data, CdbLength) as usize).min(room)))
+            }
+        }
+    }
+
+    /// Copies the CDB, cut to `target`; its whole length.
+    pub(super) fn read_cdb(self, target: &mut [u8]) -> Option<usize> {
+        let (source, length) = self.cdb_place()?;
+        let count = length.min(target.len());
+        // SAFETY: `length` bytes of the CDB lie in the SRB, `target` has `count`; they do not overlap.
+        unsafe { source.copy_to_nonoverlapping(target.as_mut_ptr(), count) };
+        Some(length)
+    }
+
+    /// A copy of the CDB; `None` if there is none or it is malformed.
+    pub(crate) fn cdb(self) -> Option<Cdb> {
+        let mut bytes = [0; MAX_CDB];
+        let length = self.read_cdb(&mut bytes)?;
+        Some(Cdb {
+            bytes,
+            length: u8::try_from(length.min(MAX_CDB)).ok()?,
+            whole: length <= MAX_CDB,
+        })
     }
 
     /// Puts the SCSI status where the form keeps it.
@@ -270,9 +322,8 @@ impl View {
         match self {
             Self::Classic(srb) => set_field!(srb, ScsiStatus, status),
             Self::Extended(srb) => {
-                let wanted = [extended::SCSI_CDB16, extended::SCSI_CDB32, extended::SCSI_CDB_VAR];
                 // The three forms keep the SCSI status at the same place.
-                let data = Self::element(srb, &wanted)
+                let data = Self::element(srb, &SCSI)
                     .and_then(|element| Self::at::<SRBEX_DATA_SCSI_CDB16>(srb, element));
                 if let Some(data) = data {
                     set_field!(data, ScsiStatus, status);
@@ -285,8 +336,7 @@ impl View {
         let (buffer, length): (*mut c_void, u8) = match self {
             Self::Classic(srb) => (field!(srb, SenseInfoBuffer), field!(srb, SenseInfoBufferLength)),
             Self::Extended(srb) => {
-                let wanted = [extended::SCSI_CDB16, extended::SCSI_CDB32, extended::SCSI_CDB_VAR];
-                let element = Self::element(srb, &wanted)?;
+                let element = Self::element(srb, &SCSI)?;
                 if element.kind == extended::SCSI_CDB_VAR {
                     let data = Self::at::<SRBEX_DATA_SCSI_CDB_VAR>(srb, element)?;
                     (field!(data, SenseInfoBuffer), field!(data, SenseInfoBufferLength))
@@ -298,6 +348,11 @@ impl View {
             }
         };
         Some((NonNull::new(buffer.cast())?, usize::from(length)))
+    }
+
+    /// Bytes of the sense buffer.
+    pub(super) fn sense_capacity(self) -> usize {
+        self.sense_buffer().map_or(0, |(_, length)| length)
     }
 
     /// Puts an NTSTATUS where `SRB_STATUS_INTERNAL_ERROR` has it looked for: `InternalStatus` or `SystemStatus`.
@@ -325,51 +380,86 @@ impl View {
         true
     }
 
-    /// Action and flags of a PNP SRB.
-    pub(crate) fn pnp(self) -> Option<(PnpAction, u32)> {
-        match self {
+    /// What a PNP SRB asks for.
+    pub(super) fn pnp(self) -> Option<Pnp> {
+        let (action, flags) = match self {
             Self::Classic(srb) => {
                 let pnp = srb.cast::<ClassicPnp>();
-                Some((u32::from_ne_bytes(field!(pnp, action)).into(), field!(pnp, flags)))
+                (field!(pnp, action), field!(pnp, flags))
             }
             Self::Extended(srb) => {
                 let data = Self::at::<SRBEX_DATA_PNP>(srb, Self::element(srb, &[extended::PNP])?)?;
-                #[expect(clippy::cast_sign_loss, reason = "the enumeration is an i32 in C")]
-                #[expect(clippy::allow_attributes, reason = "its sign depends on the header's reading")]
-                #[allow(clippy::unnecessary_cast, reason = "its sign depends on the header's reading")]
-                let action = field!(data, PnPAction) as u32;
-                Some((action.into(), field!(data, SrbPnPFlags)))
+                (number(field!(data, PnPAction)), field!(data, SrbPnPFlags))
             }
-        }
+        };
+        Some(Pnp {
+            action: action.into(),
+            adapter: flags & ADAPTER_REQUEST != 0,
+        })
+    }
+
+    /// What a POWER SRB asks for.
+    pub(super) fn power(self) -> Option<Power> {
+        let (flags, state, action) = match self {
+            Self::Classic(srb) => {
+                let power = srb.cast::<ClassicPower>();
+                (field!(power, flags), field!(power, state), field!(power, action))
+            }
+            Self::Extended(srb) => {
+                let data = Self::at::<SRBEX_DATA_POWER>(srb, Self::element(srb, &[extended::POWER])?)?;
+                let (state, action) = (field!(data, DevicePowerState), field!(data, PowerAction));
+                (field!(data, SrbPowerFlags), number(state), number(action))
+            }
+        };
+        Some(Power {
+            adapter: u32::from(flags) & ADAPTER_REQUEST != 0,
+            state: state.into(),
+            action: action.into(),
+        })
+    }
+
+    /// What a WMI SRB asks for.
+    pub(super) fn wmi(self) -> Option<Wmi> {
+        let (flags, sub_function) = match self {
+            Self::Classic(srb) => {
+                let wmi = srb.cast::<ClassicWmi>();
+                (field!(wmi, flags), field!(wmi, sub_function))
+            }
+            Self::Extended(srb) => {
+                let data = Self::at::<SRBEX_DATA_WMI>(srb, Self::element(srb, &[extended::WMI])?)?;
+                (field!(data, WMIFlags), field!(data, WMISubFunction))
+            }
+        };
+        Some(Wmi {
+            adapter: u32::from(flags) & ADAPTER_REQUEST != 0,
+            sub_function,
+        })
+    }
+
+    /// What an extended SRB tells of its read or write.
+    pub(super) fn io_information(self) -> Option<IoInformation> {
+        let Self::Extended(srb) = self else {
+            return None;
+        };
+        let element = Self::element(srb, &[extended::IO_INFORMATION])?;
+        let data = Self::at::<SRBEX_DATA_IO_INFO>(srb, element)?;
+        Some(IoInformation {
+            flags: field!(data, Flags),
+            key: field!(data, Key),
+            length: field!(data, RWLength),
+            is_write: field!(data, IsWriteRequest) != 0,
+            cache_priority: field!(data, CachePriority),
+        })
     }
 }
 
-/// `SCSI_PNP_REQUEST_BLOCK` up to what is read of it (srb.h).
-#[repr(C)]
-struct ClassicPnp {
-    length: u16,
-    function: u8,
-    srb_status: u8,
-    sub_function: u8,
-    path: u8,
-    target: u8,
-    lun: u8,
-    action: [u8; 4],
-    srb_flags: u32,
-    data_transfer_length: u32,
-    time_out_value: u32,
-    data_buffer: *mut c_void,
-    sense_info_buffer: *mut c_void,
-    next_srb: *mut c_void,
-    original_request: *mut c_void,
-    srb_extension: *mut c_void,
-    flags: u32,
-}
+/// The elements that hold a CDB.
+const SCSI: [u32; 3] = [extended::SCSI_CDB16, extended::SCSI_CDB32, extended::SCSI_CDB_VAR];
 
-const _: () = assert!(
-    core::mem::offset_of!(ClassicPnp, srb_extension)
-        == core::mem::offset_of!(SCSI_REQUEST_BLOCK, SrbExtension)
-);
+/// A C enumeration's value, whichever sign the header's reading gives it.
+fn number(value: impl TryInto<u32>) -> u32 {
+    value.try_into().unwrap_or(u32::MAX)
+}
 
 /// Compile-time agreement of the three SCSI elements on what is used of them in common.
 const _: () = {

@@ -1,0 +1,156 @@
+//! What `HwStorBuildIo` sees: one SRB and its extension.
+
+use core::{ffi::c_void, marker::PhantomData, ops::Deref, ptr::NonNull};
+
+use wdk_sys::{
+    STOR_SCATTER_GATHER_ELEMENT, STOR_SCATTER_GATHER_LIST,
+    storage::{StorPortGetPhysicalAddress, StorPortGetScatterGatherList},
+};
+
+use super::{
+    completion::{Completion, finish},
+    extension_memory::{extension_base, extension_of},
+    fields::Fields,
+    view::View,
+};
+use crate::{brand::Brand, miniport::Miniport};
+
+/// The SRB and its extension, as `HwStorBuildIo` may see them: no adapter, no lock.
+pub struct Preparing<'srb, M: Miniport> {
+    fields: Fields,
+    extension: *mut c_void,
+    srb: Brand<'srb, M>,
+}
+
+/// Proof that `HwStorBuildIo` has dealt with its SRB, and with no other.
+#[must_use = "HwStorBuildIo returns it"]
+pub struct Built<'srb> {
+    proceeds: bool,
+    srb: PhantomData<&'srb mut &'srb ()>,
+}
+
+impl Built<'_> {
+    /// `HwStorStartIo` is to get the SRB.
+    pub(crate) fn proceeds(&self) -> bool {
+        self.proceeds
+    }
+}
+
+impl<M: Miniport> Deref for Preparing<'_, M> {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.fields
+    }
+}
+
+impl<'srb, M: Miniport> Preparing<'srb, M> {
+    /// # Safety
+    /// `HwStorBuildIo` is running for `srb` of the adapter of `extension`.
+    pub(crate) unsafe fn new(extension: *mut c_void, srb: *mut c_void) -> Option<Self> {
+        // SAFETY: the caller's promise.
+        let view = unsafe { View::new(srb) }?;
+        Some(Self {
+            fields: Fields { view },
+            extension,
+            srb: PhantomData,
+        })
+    }
+
+    /// The SRB extension; its contents are arbitrary.
+    pub fn extension(&mut self) -> Option<&mut M::SrbExtension> {
+        extension_of::<M>(self.fields.view)
+    }
+
+    /// The bus address of the byte at `offset` of the SRB extension, and how many bytes are contiguous from there
+    /// (`StorPortGetPhysicalAddress`; extensions are translated without naming the SRB).
+    #[must_use]
+    pub fn extension_bus_address(&self, offset: usize) -> Option<(u64, u32)> {
+        if offset >= size_of::<M::SrbExtension>() {
+            return None;
+        }
+        let base = extension_base::<M>(self.fields.view)?;
+        // SAFETY: the offset lies within the extension.
+        let address = unsafe { base.add(offset) };
+        let mut contiguous = 0_u32;
+        // SAFETY: the address lies in the SRB extension of a live SRB.
+        let bus_address = unsafe {
+            StorPortGetPhysicalAddress(
+                self.extension,
+                core::ptr::null_mut(),
+                address.as_ptr().cast(),
+                &raw mut contiguous,
+            )
+        };
+        // SAFETY: every bit pattern of the union is an i64.
+        let bus_address = unsafe { bus_address.QuadPart }.cast_unsigned();
+        (bus_address != 0 && contiguous != 0).then_some((bus_address, contiguous))
+    }
+
+    /// The scatter/gather list of the data buffer (`StorPortGetScatterGatherList`).
+    #[must_use]
+    pub fn scatter_gather(&self) -> Option<ScatterGather<'srb>> {
+        // SAFETY: the SRB is valid and ours.
+        let list = unsafe { StorPortGetScatterGatherList(self.extension, self.fields.view.pointer().cast()) };
+        Some(ScatterGather {
+            list: NonNull::new(list)?,
+            srb: PhantomData,
+        })
+    }
+
+    /// The request is prepared: `HwStorStartIo` follows.
+    pub fn proceed(self) -> Built<'srb> {
+        Built {
+            proceeds: true,
+            srb: PhantomData,
+        }
+    }
+
+    /// Completes the request here: `HwStorStartIo` does not get it (`HwStorBuildIo` returns FALSE). Nothing of the SRB is
+    /// touched afterwards. For what needs neither the adapter nor the device: removal may be under way.
+    pub fn complete(self, completion: Completion<'_>) -> Built<'srb> {
+        finish(self.fields.view, self.extension, completion);
+        Built {
+            proceeds: false,
+            srb: PhantomData,
+        }
+    }
+}
+
+/// One contiguous piece of a data buffer, as the device sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// Bus address.
+    pub bus_address: u64,
+    /// Length in bytes.
+    pub length: u32,
+}
+
+/// A scatter/gather list: read-only, valid until its SRB is completed.
+#[derive(Clone, Copy)]
+pub struct ScatterGather<'srb> {
+    list: NonNull<STOR_SCATTER_GATHER_LIST>,
+    srb: PhantomData<&'srb ()>,
+}
+
+impl<'srb> ScatterGather<'srb> {
+    /// The pieces, in order.
+    pub fn segments(&self) -> impl Iterator<Item = Segment> + 'srb {
+        // SAFETY: the list is valid until the SRB is completed.
+        let count = unsafe { (*self.list.as_ptr()).NumberOfElements } as usize;
+        // SAFETY: the elements follow the list's head.
+        let elements = unsafe { self.list.add(1) }.cast::<STOR_SCATTER_GATHER_ELEMENT>();
+        (0..count).map(move |index| {
+            // SAFETY: the list has `count` elements.
+            let element = unsafe { elements.add(index) };
+            // SAFETY: as above.
+            let element = unsafe { element.read() };
+            // SAFETY: every bit pattern of the union is an i64.
+            let bus_address = unsafe { element.PhysicalAddress.QuadPart }.cast_unsigned();
+            Segment {
+                bus_address,
+                length: element.Length,
+            }
+        })
+    }
+}
