@@ -10,6 +10,7 @@ use core::{
 use wdk_sys::{STOR_ADDR_BTL8, STOR_DPC};
 
 use crate::{
+    memory::MemorySlot,
     miniport::Miniport,
     rundown::Rundown,
     serial::{Gate, Serial},
@@ -17,8 +18,8 @@ use crate::{
     work_item::WorkSlot,
 };
 
-/// How many work items, timers and DPCs a miniport uses at most: an argument of [`Miniport::Slots`].
-pub struct Slots<const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize>;
+/// How many work items, timers, DPCs and allocations a miniport uses at most: an argument of [`Miniport::Slots`].
+pub struct Slots<const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize, const MEMORY: usize = 0>;
 
 /// The tables that go with a [`Slots`].
 pub trait SlotCounts {
@@ -26,10 +27,10 @@ pub trait SlotCounts {
     type Table<S>: SlotTable<S>;
 }
 
-impl<const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize> SlotCounts
-    for Slots<WORK_ITEMS, TIMERS, DPCS>
+impl<const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize, const MEMORY: usize> SlotCounts
+    for Slots<WORK_ITEMS, TIMERS, DPCS, MEMORY>
 {
-    type Table<S> = Table<S, WORK_ITEMS, TIMERS, DPCS>;
+    type Table<S> = Table<S, WORK_ITEMS, TIMERS, DPCS, MEMORY>;
 }
 
 /// Framework-owned slots.
@@ -43,20 +44,23 @@ pub unsafe trait SlotTable<S> {
     fn timers(&self) -> &[TimerSlot];
     /// DPCs.
     fn dpcs(&self) -> &[DpcSlot<S>];
+    /// Allocations.
+    fn memory(&self) -> &[MemorySlot];
 }
 
 /// The tables of a [`Slots`].
 #[repr(C)]
-pub struct Table<S, const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize> {
+pub struct Table<S, const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize, const MEMORY: usize> {
     work_items: [WorkSlot; WORK_ITEMS],
     timers: [TimerSlot; TIMERS],
     dpcs: [DpcSlot<S>; DPCS],
+    memory: [MemorySlot; MEMORY],
 }
 
 // SAFETY: each slot is valid as zeroes (atomics, NULL pointers, `MaybeUninit`, and an S that the framework only
 // instantiates with a `FromZeros` type without drop glue).
-unsafe impl<S, const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize> SlotTable<S>
-    for Table<S, WORK_ITEMS, TIMERS, DPCS>
+unsafe impl<S, const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize, const MEMORY: usize>
+    SlotTable<S> for Table<S, WORK_ITEMS, TIMERS, DPCS, MEMORY>
 {
     fn work_items(&self) -> &[WorkSlot] {
         &self.work_items
@@ -68,6 +72,10 @@ unsafe impl<S, const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize> 
 
     fn dpcs(&self) -> &[DpcSlot<S>] {
         &self.dpcs
+    }
+
+    fn memory(&self) -> &[MemorySlot] {
+        &self.memory
     }
 }
 

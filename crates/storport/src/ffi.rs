@@ -3,7 +3,9 @@
 //! Each passes what its page documents, in the order of the public header. bindgen emits no inline functions,
 //! so these are ours; none adds a rule of its own.
 
+pub(crate) mod bus;
 pub(crate) mod lock;
+pub(crate) mod memory;
 
 use core::{ffi::c_void, ptr};
 

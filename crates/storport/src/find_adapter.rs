@@ -3,11 +3,8 @@
 use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
 
 use wdk_sys::{
-    _BUS_DATA_TYPE, _DMA_WIDTH, _STOR_SYNCHRONIZATION_MODEL, ACCESS_RANGE, PORT_CONFIGURATION_INFORMATION,
-    storage::{
-        StorPortGetBusData, StorPortGetDeviceBase, StorPortGetPhysicalAddress, StorPortGetUncachedExtension,
-        StorPortSetBusDataByOffset,
-    },
+    _DMA_WIDTH, _STOR_SYNCHRONIZATION_MODEL, PORT_CONFIGURATION_INFORMATION,
+    storage::{StorPortGetPhysicalAddress, StorPortGetUncachedExtension},
 };
 
 use crate::{
@@ -16,7 +13,6 @@ use crate::{
     extension::{Extension, Uncached},
     ffi,
     miniport::{InterruptMode, Miniport},
-    register::Registers,
     srb::srb_extension_size,
 };
 
@@ -73,7 +69,7 @@ impl<'dev, M: Miniport> FindAdapter<'_, 'dev, M> {
         }
     }
 
-    fn configuration(&self) -> &PORT_CONFIGURATION_INFORMATION {
+    pub(crate) fn configuration(&self) -> &PORT_CONFIGURATION_INFORMATION {
         // SAFETY: valid for the call, and written only through `&mut self`.
         unsafe { self.configuration.as_ref() }
     }
@@ -81,79 +77,6 @@ impl<'dev, M: Miniport> FindAdapter<'_, 'dev, M> {
     fn configuration_mut(&mut self) -> &mut PORT_CONFIGURATION_INFORMATION {
         // SAFETY: valid for the call, and ours alone.
         unsafe { self.configuration.as_mut() }
-    }
-
-    /// Maps access range `index` (`StorPortGetDeviceBase`); `None` if there is no such memory range, or no mapping.
-    #[must_use]
-    pub fn map_registers(&self, index: usize) -> Option<Registers<'dev>> {
-        let configuration = self.configuration();
-        if index >= configuration.NumberOfAccessRanges as usize {
-            return None;
-        }
-        let ranges = NonNull::new(configuration.AccessRanges.cast::<ACCESS_RANGE>())?;
-        // SAFETY: the port driver provides NumberOfAccessRanges elements.
-        let range = unsafe { ranges.add(index) };
-        // SAFETY: as above.
-        let range = unsafe { range.read() };
-        if range.RangeLength == 0 || range.RangeInMemory == 0 {
-            return None;
-        }
-        // SAFETY: the range is the one that the port driver assigned.
-        let base = unsafe {
-            StorPortGetDeviceBase(
-                self.raw(),
-                configuration.AdapterInterfaceType,
-                configuration.SystemIoBusNumber,
-                range.RangeStart,
-                range.RangeLength,
-                ffi::boolean(false),
-            )
-        };
-        let base = NonNull::new(base.cast::<u8>())?;
-        // SAFETY: the mapping has that length and lasts until the adapter is removed.
-        Some(unsafe { Registers::new(base, range.RangeLength) })
-    }
-
-    /// Reads PCI configuration space from offset 0 (`StorPortGetBusData`). Returns the number of bytes read.
-    pub fn read_pci_configuration(&self, target: &mut [u8]) -> usize {
-        let configuration = self.configuration();
-        let Ok(length) = u32::try_from(target.len()) else {
-            return 0;
-        };
-        // SAFETY: `target` has `length` bytes.
-        let read = unsafe {
-            StorPortGetBusData(
-                self.raw(),
-                _BUS_DATA_TYPE::PCIConfiguration as u32,
-                configuration.SystemIoBusNumber,
-                configuration.SlotNumber,
-                target.as_mut_ptr().cast(),
-                length,
-            )
-        };
-        (read as usize).min(target.len())
-    }
-
-    /// Writes PCI configuration space at `offset` (`StorPortSetBusDataByOffset`). Returns the number of bytes written.
-    #[must_use]
-    pub fn write_pci_configuration(&self, offset: u32, source: &[u8]) -> usize {
-        let configuration = self.configuration();
-        let Ok(length) = u32::try_from(source.len()) else {
-            return 0;
-        };
-        // SAFETY: `source` has `length` bytes; the call only reads them.
-        let written = unsafe {
-            StorPortSetBusDataByOffset(
-                self.raw(),
-                _BUS_DATA_TYPE::PCIConfiguration as u32,
-                configuration.SystemIoBusNumber,
-                configuration.SlotNumber,
-                source.as_ptr().cast_mut().cast(),
-                offset,
-                length,
-            )
-        };
-        (written as usize).min(source.len())
     }
 
     /// The uncached extension: at least `length` bytes of DMA memory, page-aligned on the bus, zeroed

@@ -6,7 +6,8 @@
 //! the lifetime `'dev`, so that it can be kept in the adapter and nowhere else.
 //!
 //! The port driver's half is compiled for Windows only; the parts that decide something ([`slot`], [`rundown`],
-//! [`serial`], [`cell`], [`stepped`], [`status`], [`version`], [`srb::extended`]) build and are tested everywhere.
+//! [`serial`], [`cell`], [`stepped`], [`status`], [`version`], [`srb::extended`], [`pci`],
+//! [`memory::ownership`], [`memory::page`]) build and are tested everywhere.
 #![no_std]
 #![expect(unsafe_code, reason = "this crate is the boundary to the port driver")]
 #![cfg_attr(
@@ -25,6 +26,8 @@
 extern crate std;
 
 pub mod cell;
+pub mod memory;
+pub mod pci;
 pub mod rundown;
 pub mod serial;
 pub mod slot;
@@ -42,6 +45,8 @@ pub mod control;
 #[cfg(windows)]
 pub mod dma;
 #[cfg(windows)]
+pub mod dump;
+#[cfg(windows)]
 pub mod entry;
 #[cfg(windows)]
 mod extension;
@@ -54,9 +59,15 @@ mod lifecycle;
 #[cfg(windows)]
 pub mod lock;
 #[cfg(windows)]
+pub mod mdl;
+#[cfg(windows)]
 pub mod miniport;
 #[cfg(windows)]
+pub mod port;
+#[cfg(windows)]
 pub mod register;
+#[cfg(windows)]
+pub mod scatter_gather;
 #[cfg(windows)]
 pub mod timer;
 #[cfg(windows)]

@@ -78,6 +78,8 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
         }
         // SAFETY: IRQL is DISPATCH.
         unsafe { self.shut_slots() };
+        // SAFETY: as above; the caller's reference keeps the extension.
+        unsafe { self.shut_memory(true) };
     }
 
     /// Takes and releases the interrupt lock: interrupt routines that began before have ended after.
@@ -137,6 +139,8 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
         self.header.rundown.close_without_srb();
         // SAFETY: PASSIVE_LEVEL; the callback keeps the extension.
         unsafe { self.shut_slots() };
+        // SAFETY: as above.
+        unsafe { self.shut_memory(false) };
         for _ in 0..LOOKS {
             if self.header.rundown.is_idle() {
                 break;

@@ -61,9 +61,11 @@ macro_rules! documented_errors {
     };
 }
 
+mod memory;
 mod slots;
 mod system;
 
+pub use memory::*;
 pub use slots::{
     FreeTimerError, FreeWorkerError, InitializeTimerError, InitializeWorkerError, QueueWorkItemError,
     RequestTimerError,

@@ -3,6 +3,8 @@
 //! Layout: storport.h (`STORAGE_REQUEST_BLOCK`, `SRBEX_DATA`). An element lies behind the offset table, within
 //! `SrbLength`, aligned to 8 bytes, and is as long as its type says.
 
+/// `SrbExDataTypeBidirectional`.
+pub const BIDIRECTIONAL: u32 = 0x01;
 /// `SrbExDataTypeScsiCdb16`.
 pub const SCSI_CDB16: u32 = 0x40;
 /// `SrbExDataTypeScsiCdb32`.

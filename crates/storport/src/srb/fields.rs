@@ -108,6 +108,12 @@ impl Fields {
         self.view.data_transfer_length()
     }
 
+    /// Bytes of the input buffer (`SRBEX_DATA_BIDIRECTIONAL`); `None` unless the request is bidirectional.
+    #[must_use]
+    pub fn data_in_length(&self) -> Option<u32> {
+        self.view.data_in_length()
+    }
+
     /// `TimeOutValue`: after this the port driver begins to reset. Zero: never.
     #[must_use]
     pub fn timeout(&self) -> Duration {

@@ -134,6 +134,15 @@ pub struct ScatterGather<'srb> {
 }
 
 impl<'srb> ScatterGather<'srb> {
+    /// # Safety
+    /// `list` is a list of the port driver's that stays as it is for `'srb`.
+    pub(crate) unsafe fn from_raw(list: NonNull<STOR_SCATTER_GATHER_LIST>) -> Self {
+        Self {
+            list,
+            srb: PhantomData,
+        }
+    }
+
     /// The pieces, in order.
     pub fn segments(&self) -> impl Iterator<Item = Segment> + 'srb {
         // SAFETY: the list is valid until the SRB is completed.

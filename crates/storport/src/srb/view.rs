@@ -3,8 +3,9 @@
 use core::{ffi::c_void, ptr::NonNull};
 
 use wdk_sys::{
-    SCSI_REQUEST_BLOCK, SRBEX_DATA_IO_INFO, SRBEX_DATA_PNP, SRBEX_DATA_POWER, SRBEX_DATA_SCSI_CDB_VAR,
-    SRBEX_DATA_SCSI_CDB16, SRBEX_DATA_SCSI_CDB32, SRBEX_DATA_WMI, STOR_ADDR_BTL8, STORAGE_REQUEST_BLOCK,
+    SCSI_REQUEST_BLOCK, SRBEX_DATA_BIDIRECTIONAL, SRBEX_DATA_IO_INFO, SRBEX_DATA_PNP, SRBEX_DATA_POWER,
+    SRBEX_DATA_SCSI_CDB_VAR, SRBEX_DATA_SCSI_CDB16, SRBEX_DATA_SCSI_CDB32, SRBEX_DATA_WMI, STOR_ADDR_BTL8,
+    STORAGE_REQUEST_BLOCK,
 };
 
 use super::{
@@ -174,6 +175,16 @@ impl View {
             0 => Direction::None,
             _ => Direction::Both,
         }
+    }
+
+    /// Bytes of the input buffer of a bidirectional request.
+    pub(crate) fn data_in_length(self) -> Option<u32> {
+        let Self::Extended(srb) = self else {
+            return None;
+        };
+        let element = Self::element(srb, &[extended::BIDIRECTIONAL])?;
+        let data = Self::at::<SRBEX_DATA_BIDIRECTIONAL>(srb, element)?;
+        Some(field!(data, DataInTransferLength))
     }
 
     pub(crate) fn data_transfer_length(self) -> u32 {
