@@ -112,6 +112,9 @@ pub(crate) struct Header {
     pub(crate) messages: AtomicU32,
     /// The latest time that was told, in microseconds.
     pub(crate) latest: AtomicU64,
+    /// Event objects.
+    #[cfg(feature = "inferred-ddi")]
+    pub(crate) events: [crate::event::EventSlot; crate::event::MOST_EVENTS],
 }
 
 const STOR_FEATURE_VIRTUAL_MINIPORT: u32 = 0x1;

@@ -3,11 +3,39 @@
 //! Each passes what its page documents, in the order of the public header. bindgen emits no inline functions,
 //! so these are ours; none adds a rule of its own.
 
+/// Declares shims over `StorPortExtendedFunction`: name, arguments after the device extension, code.
+macro_rules! extended_functions {
+    ($($(#[$meta:meta])* $name:ident($($argument:ident: $type:ty),*) = $code:ident;)+) => {
+        $(
+            $(#[$meta])*
+            ///
+            /// # Safety
+            /// `extension` is a live device extension, and each pointer is valid as the call's page demands.
+            pub(crate) unsafe fn $name(extension: wdk_sys::PVOID, $($argument: $type),*) -> u32 {
+                // SAFETY: the arguments are the documented ones, in the header's order; the caller's promise.
+                unsafe {
+                    wdk_sys::storage::StorPortExtendedFunction(
+                        wdk_sys::_STORPORT_FUNCTION_CODE::$code,
+                        extension,
+                        $($argument),*
+                    )
+                }
+            }
+        )+
+    };
+}
+
+mod address;
 pub(crate) mod bus;
+#[cfg(feature = "inferred-ddi")]
+pub(crate) mod inferred;
 pub(crate) mod lock;
 pub(crate) mod memory;
+pub(crate) mod system;
 
 use core::{ffi::c_void, ptr};
+
+pub(crate) use address::Place;
 
 use wdk_sys::{
     _SCSI_NOTIFICATION_TYPE as Notify, _STORPORT_FUNCTION_CODE as Function, BOOLEAN, LARGE_INTEGER, LONG,

@@ -6,7 +6,7 @@
 //! the lifetime `'dev`, so that it can be kept in the adapter and nowhere else.
 //!
 //! The port driver's half is compiled for Windows only; the parts that decide something ([`slot`], [`rundown`],
-//! [`serial`], [`cell`], [`stepped`], [`status`], [`version`], [`srb::extended`], [`pci`],
+//! [`serial`], [`cell`], [`stepped`], [`status`], [`text`], [`version`], [`srb::extended`], [`pci`],
 //! [`memory::ownership`], [`memory::page`]) build and are tested everywhere.
 #![no_std]
 #![expect(unsafe_code, reason = "this crate is the boundary to the port driver")]
@@ -34,8 +34,13 @@ pub mod slot;
 pub mod srb;
 pub mod status;
 pub mod stepped;
+pub mod text;
 pub mod version;
 
+#[cfg(windows)]
+pub mod adapter;
+#[cfg(all(windows, feature = "inferred-ddi"))]
+pub mod affinity;
 #[cfg(windows)]
 mod brand;
 #[cfg(windows)]
@@ -48,8 +53,12 @@ pub mod dma;
 pub mod dump;
 #[cfg(windows)]
 pub mod entry;
+#[cfg(all(windows, feature = "inferred-ddi"))]
+pub mod event;
 #[cfg(windows)]
 mod extension;
+#[cfg(all(windows, feature = "inferred-ddi"))]
+pub mod failure;
 #[cfg(windows)]
 mod ffi;
 #[cfg(windows)]
@@ -59,17 +68,37 @@ mod lifecycle;
 #[cfg(windows)]
 pub mod lock;
 #[cfg(windows)]
+pub mod log;
+#[cfg(windows)]
 pub mod mdl;
+#[cfg(windows)]
+pub mod message;
 #[cfg(windows)]
 pub mod miniport;
 #[cfg(windows)]
+pub mod performance;
+#[cfg(windows)]
 pub mod port;
+#[cfg(windows)]
+pub mod power;
+#[cfg(windows)]
+pub mod processor;
+#[cfg(windows)]
+pub mod queue;
 #[cfg(windows)]
 pub mod register;
 #[cfg(windows)]
+pub mod registry;
+#[cfg(windows)]
 pub mod scatter_gather;
 #[cfg(windows)]
+pub mod time;
+#[cfg(windows)]
 pub mod timer;
+#[cfg(windows)]
+pub mod trace;
+#[cfg(windows)]
+pub mod unit;
 #[cfg(windows)]
 pub mod work_item;
 

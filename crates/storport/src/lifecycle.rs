@@ -53,6 +53,12 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
         }
     }
 
+    /// The DPC objects are initialised.
+    #[cfg(feature = "inferred-ddi")]
+    pub(crate) fn dpcs_are_ready(&self) -> bool {
+        self.header.dpcs_ready.load(Ordering::Acquire) != 0
+    }
+
     /// Issues DPC `index` now, if there is one.
     pub(crate) fn issue_dpc(&self, index: usize) {
         if self.header.dpcs_ready.load(Ordering::Acquire) == 0 {
@@ -172,6 +178,10 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
         }
         for slot in self.table.work_items() {
             slot.state.reopen();
+        }
+        #[cfg(feature = "inferred-ddi")]
+        for slot in &self.header.events {
+            slot.reopen();
         }
         // SAFETY: no reference is outstanding and none can be taken, so that no work item, timer or DPC routine runs; the
         // caller promises that nothing else does.

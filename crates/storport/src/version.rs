@@ -30,8 +30,10 @@ pub enum Windows {
     V10_1809,
     /// Windows 10 1903.
     V10_1903,
-    /// Windows 10 2004; Windows Server 2022.
+    /// Windows 10 2004.
     V10_2004,
+    /// Windows Server 2022.
+    Server2022,
     /// Windows 11 21H2.
     V11_21H2,
     /// Windows 11 22H2.
@@ -48,6 +50,7 @@ impl Windows {
             Self::V10_1809 => 17763,
             Self::V10_1903 => 18362,
             Self::V10_2004 => 19041,
+            Self::Server2022 => 20348,
             Self::V11_21H2 => 22000,
             Self::V11_22H2 => 22621,
             Self::V11_24H2 => 26100,
@@ -157,8 +160,10 @@ mod tests {
 
     #[test]
     fn versions_are_ordered_as_their_builds_are() {
-        use Windows::{V10_1809, V10_1903, V10_2004, V11_21H2, V11_22H2, V11_24H2};
-        let versions = [V10_1809, V10_1903, V10_2004, V11_21H2, V11_22H2, V11_24H2];
+        use Windows::{Server2022, V10_1809, V10_1903, V10_2004, V11_21H2, V11_22H2, V11_24H2};
+        let versions = [
+            V10_1809, V10_1903, V10_2004, Server2022, V11_21H2, V11_22H2, V11_24H2,
+        ];
         for (older, newer) in versions.iter().zip(&versions[1..]) {
             assert!(older < newer && older.build() < newer.build());
             assert!(newer.has(*older) && newer.has(*newer) && !older.has(*newer));
