@@ -1,0 +1,46 @@
+//! An NVMe controller in software, to test drivers against.
+//!
+//! It is the device's side of NVM Express Base 1.4: registers, queues in the host's memory, the admin and NVM command
+//! sets, reservations, asynchronous events, a volatile write cache that forgets at a power cut, shadow doorbells, and
+//! faults on demand ([`fault`]). It shares no code and no constants with any driver: what a driver got wrong must not be
+//! wrong here in the same way.
+//!
+//! Nothing here has a thread or a clock. A [`Controller`] moves only in [`Controller::advance`], which is told the time
+//! and given the host's memory, and says which interrupts are raised and when it wants to move next. So it behaves
+//! the same in a threaded lab and in one that replays a seed.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | [`controller`] | fetches, executes, completes; resets |
+//! | `registers` | the register file |
+//! | `queue` | rings |
+//! | `command`, `status` | the wire: entries and status codes |
+//! | `transfer` | data pointers: PRPs and SGLs |
+//! | `admin`, `identify`, `features`, `log` | the admin command set |
+//! | `io` | the NVM command set |
+//! | `reservation` | who may write |
+//! | [`namespace`], [`store`] | blocks, the write cache, what is behind them |
+//! | [`fault`] | the ways to be a bad controller |
+#![forbid(unsafe_code)]
+
+mod admin;
+mod command;
+pub mod config;
+pub mod controller;
+pub mod fault;
+mod features;
+mod identify;
+mod io;
+mod log;
+pub mod memory;
+pub mod namespace;
+mod queue;
+mod registers;
+mod reservation;
+mod status;
+pub mod store;
+mod transfer;
+
+pub use config::Config;
+pub use controller::{Controller, Moved};
+pub use memory::{Memory, OutOfRange};
