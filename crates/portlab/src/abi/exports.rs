@@ -20,6 +20,11 @@ impl Arguments {
         guest::read(self.0.wrapping_add(8 * index as u64))
     }
 
+    /// Replaces argument `index`: its place belongs to the function called.
+    pub fn replace(self, index: usize, value: u64) {
+        guest::write(self.0.wrapping_add(8 * index as u64), &value);
+    }
+
     /// A pointer.
     #[must_use]
     pub fn pointer(self, index: usize) -> GuestAddress {

@@ -8,7 +8,7 @@ use portlab::{
         qemu::{OpenError, QemuDevice},
         spec::DeviceSpec,
     },
-    model::{AdapterParameters, Address, Lab, LabError, LabOptions, StartError},
+    model::{AdapterParameters, Address, AllocationFailures, Lab, LabError, LabOptions, StartError},
     workload::{
         disk::{Disk as _, Function},
         lab_disk::LabDisk,
@@ -99,6 +99,7 @@ pub(super) struct Setup {
     pub(super) registry: AdapterParameters,
     pub(super) processors: u32,
     pub(super) seed: u64,
+    pub(super) allocation_failures: Option<AllocationFailures>,
 }
 
 /// A driver on its device.
@@ -118,6 +119,7 @@ impl Bench {
         options.processors = setup.processors;
         options.registry = setup.registry;
         options.seed = setup.seed;
+        options.allocation_failures = setup.allocation_failures;
         let lab = Lab::load(options).map_err(|error| BenchError::Load {
             driver: setup.driver,
             error,

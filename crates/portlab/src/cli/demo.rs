@@ -135,6 +135,7 @@ impl Demo {
             registry,
             processors: self.processors,
             seed: self.seed,
+            allocation_failures: None,
         };
         let mut found = Found::default();
         let (observed, failure) = match Bench::load(setup) {

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use clap::Args;
 use portlab::{
     device::spec::DeviceSpec,
-    model::AdapterParameters,
+    model::{AdapterParameters, AllocationFailures},
     package::parameters,
     workload::transfer::{self, Incident, Phase, Source},
 };
@@ -45,6 +45,11 @@ pub(super) struct Run {
     /// Seed of everything that is left to chance
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Let allocations of the driver fail: [PLACE:]WHICH, where PLACE is a part of the call's name (`AllocatePool`, or
+    /// `AllocatePool in HwStorFindAdapter`) and WHICH is N (the Nth), N+ (the Nth and all later ones) or 1/N (one in N,
+    /// by the seed)
+    #[arg(long, value_name = "[PLACE:]WHICH")]
+    fail_allocation: Option<AllocationFailures>,
     /// Bytes of verified traffic; 0 for none
     #[arg(long, default_value = "16M", value_parser = super::size)]
     traffic: u64,
@@ -97,6 +102,7 @@ impl Run {
             registry,
             processors: self.processors,
             seed: self.seed,
+            allocation_failures: self.fail_allocation.clone(),
         };
         let (observed, failure) = match Bench::load(setup) {
             Ok(mut bench) => {

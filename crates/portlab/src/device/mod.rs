@@ -4,6 +4,7 @@
 //! driver knows nothing else of the hardware.
 
 pub mod qemu;
+pub mod scratch;
 pub mod spec;
 
 use std::{os::fd::OwnedFd, sync::Arc};

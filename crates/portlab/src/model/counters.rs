@@ -54,5 +54,7 @@ counters!(
     busy_retries,
     state_changes,
     time_outs,
-    calls
+    calls,
+    allocations,
+    allocations_failed
 );

@@ -22,7 +22,7 @@ pub(super) fn dispatch(call: Call) -> u64 {
     machine.counters.calls();
     let site = trap::call_site();
     activity::set_call_site(site);
-    let result = route(&machine, call);
+    let result = machine.mutations.around(call, || route(&machine, call));
     Context::with(|context| context.call.set(before));
     machine.engine.preempt();
     if machine.journal.is_down() {

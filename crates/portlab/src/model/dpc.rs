@@ -102,11 +102,16 @@ impl Machine {
         if !self.is_extension(extension) {
             return answer(false);
         }
+        let later_wins = self
+            .mutations
+            .later_arguments_win(Context::with(|context| context.call.get()));
         let before = {
             let mut table = self.dpcs.table.lock();
             table.get_mut(&address).map(|dpc| {
                 let before = dpc.queued;
-                dpc.queued.get_or_insert(given);
+                if dpc.queued.is_none() || later_wins {
+                    dpc.queued = Some(given);
+                }
                 before
             })
         };

@@ -8,10 +8,12 @@ use std::{
 use super::{
     activity::{self, Activity},
     adapter::Phase,
+    allocation_failures::AllocationFailures,
     driver,
     error::{LabError, StartError},
     journal::{BugCheck, EventRecord, StateChange, Violation},
     machine::Machine,
+    mutation::Mutation,
     options::LabOptions,
     request::{RemovalReport, Statistics},
     rules::Severity,
@@ -206,6 +208,23 @@ impl Lab {
                 machine.adapter_control(kind)
             })
         }
+    }
+
+    /// Lets some of the driver's allocations fail from now on, or none any more.
+    pub fn fail_allocations(&self, failures: Option<AllocationFailures>) {
+        let machine = &self.machine;
+        machine.failing_allocations.set(failures, machine.options.seed);
+    }
+
+    /// Makes the model wrong, or right again: for checks of a check.
+    pub fn mutate(&self, mutation: Option<Mutation>) {
+        self.machine.mutations.set(mutation);
+    }
+
+    /// How often the model has been wrong on purpose.
+    #[must_use]
+    pub fn mutations_made(&self) -> u64 {
+        self.machine.mutations.made()
     }
 
     /// Counters.

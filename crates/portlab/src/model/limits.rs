@@ -78,6 +78,15 @@ impl Machine {
         self.violate(&rules::BAD_PARAMETER, || format!("{name} is NULL"));
         Err(stor_status::INVALID_PARAMETER)
     }
+
+    /// The memory that a call needs, or the status it ends with.
+    pub(super) fn resources(&self) -> Result<(), u32> {
+        if self.memory_left() {
+            Ok(())
+        } else {
+            Err(stor_status::INSUFFICIENT_RESOURCES)
+        }
+    }
 }
 
 /// The status of a checked call.

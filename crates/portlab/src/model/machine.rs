@@ -13,12 +13,14 @@ use parking_lot::{Mutex, RwLock};
 use super::{
     activity,
     adapter::{Adapter, Phase, Setup},
+    allocation_failures::FailingAllocations,
     bus::Windows,
     counters::Counters,
     dpc::Dpcs,
     journal::{BugCheck, Frame, Journal, Violation},
     locks::LockGraph,
     memory::Memory,
+    mutation::Mutations,
     options::{LabOptions, RegistryValue},
     requests::Requests,
     rules::{self, Rule},
@@ -27,7 +29,10 @@ use super::{
     workers::Workers,
 };
 use crate::{
-    abi::{GuestAddress, codes, exports::Export},
+    abi::{
+        GuestAddress, codes,
+        exports::{Call, Export},
+    },
     engine::{Context, Engine},
     pe::{Image, Origin, Symbols},
     trap,
@@ -49,6 +54,8 @@ pub(super) struct Machine {
     pub(super) timers: Timers,
     pub(super) dpcs: Dpcs,
     pub(super) lock_graph: LockGraph,
+    pub(super) failing_allocations: FailingAllocations,
+    pub(super) mutations: Mutations,
     pub(super) image: OnceLock<LoadedImage>,
     pub(super) registry: Mutex<BTreeMap<String, RegistryValue>>,
     /// `DriverObject` and `RegistryPath`, as `DriverEntry` got them.
@@ -72,7 +79,10 @@ impl Machine {
             channels: 1,
             ..Setup::default()
         };
+        let failing_allocations = FailingAllocations::new(options.allocation_failures.clone(), options.seed);
         Ok(Arc::new(Self {
+            failing_allocations,
+            mutations: Mutations::default(),
             registry: Mutex::new(options.registry.values.clone()),
             options,
             engine,
@@ -162,7 +172,18 @@ impl Machine {
     /// The call that is being answered and the callback it comes from, in words.
     pub(super) fn place() -> String {
         let call = Context::with(|context| context.call.get());
-        let name = call.map(|call| match call.export {
+        let name = call.map(Self::call_name);
+        match (name, activity::current()) {
+            (Some(name), Some(activity)) => format!("{name} in {activity}"),
+            (Some(name), None) => name,
+            (None, Some(activity)) => activity.to_string(),
+            (None, None) => String::from("Storport"),
+        }
+    }
+
+    /// A call in words: the inline function of storport.h that it is, or the export.
+    pub(super) fn call_name(call: Call) -> String {
+        match call.export {
             Export::StorPortExtendedFunction => {
                 let code = call.arguments.u32(0);
                 codes::function_name(code).map_or_else(
@@ -178,12 +199,6 @@ impl Machine {
                 )
             }
             export => export.name().to_owned(),
-        });
-        match (name, activity::current()) {
-            (Some(name), Some(activity)) => format!("{name} in {activity}"),
-            (Some(name), None) => name,
-            (None, Some(activity)) => activity.to_string(),
-            (None, None) => String::from("Storport"),
         }
     }
 

@@ -131,7 +131,11 @@ impl Machine {
         }
         let request = Request::new(length, "the driver's pool memory");
         let request = if zero { request.zeroed() } else { request };
-        match self.memory.port_pool(&request) {
+        let block = self
+            .memory_left()
+            .then(|| self.memory.port_pool(&request))
+            .flatten();
+        match block {
             Some(block) => self.own(Origin::Pool, block, tag),
             None => 0,
         }
@@ -140,16 +144,20 @@ impl Machine {
     /// Allocates a registry buffer on the driver's behalf.
     pub(super) fn driver_registry_buffer(&self, length: usize) -> GuestAddress {
         let request = Request::new(length, "the driver's registry buffer").zeroed();
-        self.memory
-            .port_pool(&request)
-            .map_or(0, |block| self.own(Origin::Registry, block, 0))
+        let block = self
+            .memory_left()
+            .then(|| self.memory.port_pool(&request))
+            .flatten();
+        block.map_or(0, |block| self.own(Origin::Registry, block, 0))
     }
 
     /// Allocates device-visible memory on the driver's behalf; 0 if there is none.
     pub(super) fn driver_dma(&self, origin: Origin, request: &DmaRequest) -> GuestAddress {
-        self.memory
-            .port_dma(request)
-            .map_or(0, |block| self.own(origin, block, 0))
+        let block = self
+            .memory_left()
+            .then(|| self.memory.port_dma(request))
+            .flatten();
+        block.map_or(0, |block| self.own(origin, block, 0))
     }
 
     fn own(&self, origin: Origin, block: Block, tag: u32) -> GuestAddress {

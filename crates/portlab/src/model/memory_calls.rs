@@ -139,7 +139,11 @@ impl Machine {
         let request = Request::new(length as usize, "the uncached extension")
             .aligned(4096)
             .guarded();
-        let Some(block) = self.memory.port_dma(&DmaRequest::contiguous(request)) else {
+        let block = self
+            .memory_left()
+            .then(|| self.memory.port_dma(&DmaRequest::contiguous(request)))
+            .flatten();
+        let Some(block) = block else {
             return 0;
         };
         self.change_setup(|setup| setup.uncached = Some((block.address, length as usize)));

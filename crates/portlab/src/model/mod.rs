@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `lab`, `lab_requests`, `removal`, `driver`, `error` | the public face: load, start, requests, removal |
 //! | `options`, `request`, `buffer`, `journal` | what goes in and what comes out |
+//! | `allocation_failures`, `mutation` | what goes wrong on purpose |
 //! | [`rules`] | the rules a miniport is held to |
 //! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters` | one driver, one adapter, the callback that runs |
 //! | `dispatch`, `extended`, `notification` | the driver's calls, by export and code |
@@ -16,6 +17,7 @@
 
 mod activity;
 mod adapter;
+mod allocation_failures;
 mod buffer;
 mod bug_check;
 mod bus;
@@ -41,6 +43,7 @@ mod logging;
 mod machine;
 mod memory;
 mod memory_calls;
+mod mutation;
 mod notification;
 mod options;
 mod pnp;
@@ -57,10 +60,12 @@ mod timers;
 mod units;
 mod workers;
 
+pub use allocation_failures::{AllocationFailures, ParseAllocationFailuresError, Which};
 pub use buffer::DataBuffer;
 pub use error::{LabError, StartError};
 pub use journal::{BugCheck, EventRecord, Frame, StateChange, Violation};
 pub use lab::Lab;
+pub use mutation::{Change, Mutation};
 pub use options::{AdapterParameters, LabOptions, Limits, RegistryValue, SrbForm};
 pub use request::{
     Address, Direction, Done, Leak, Outcome, RemovalReport, Request, ResetOutcome, SrbFunction, Statistics,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use super::allocation_failures::AllocationFailures;
 use crate::device::Device;
 
 /// A driver, a device, and the machine around them.
@@ -19,6 +20,8 @@ pub struct LabOptions {
     pub seed: u64,
     /// The form of the SRBs.
     pub srb_form: SrbForm,
+    /// Which of the driver's allocations fail; none, usually.
+    pub allocation_failures: Option<AllocationFailures>,
 }
 
 impl LabOptions {
@@ -32,6 +35,7 @@ impl LabOptions {
             registry: AdapterParameters::default(),
             seed: 0,
             srb_form: SrbForm::AsDriverAsks,
+            allocation_failures: None,
         }
     }
 }

@@ -183,6 +183,10 @@ pub struct Statistics {
     pub time_outs: u64,
     /// Calls of the driver into the kernel.
     pub calls: u64,
+    /// Of those, the ones that need memory.
+    pub allocations: u64,
+    /// Of those, the ones that were refused on purpose.
+    pub allocations_failed: u64,
     /// Sum of all stalls.
     pub stalled: Duration,
 }

@@ -141,7 +141,7 @@ rules! {
         "No work item is queued or running when the adapter is gone.";
     TIMER_FREED_TWICE = "timer-freed-twice", Documentation, Violation,
         "A timer is freed once.";
-    TIMER_FREED_ACTIVE = "timer-freed-while-active", Documentation, Violation,
+    TIMER_FREED_ACTIVE = "timer-freed-while-active", Inferred, Violation,
         "A timer is cancelled or has fired before it is freed.";
     TIMER_FREED_RUNNING = "timer-freed-in-callback", Inferred, Warning,
         "A timer is not freed while its callback runs.";

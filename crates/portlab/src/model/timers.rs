@@ -18,6 +18,8 @@ struct Timer {
     active: Option<TimerId>,
     running: bool,
     freed: bool,
+    /// Storport could not free it for lack of memory: it is no leak of the driver's.
+    kept: bool,
     /// Tells a request from an earlier one whose callback is already on its way.
     generation: u64,
 }
@@ -44,7 +46,7 @@ impl Timers {
         let active = table.values().filter_map(|timer| timer.active).collect();
         let leaks = table
             .into_iter()
-            .filter(|&(handle, timer)| handle != ADAPTER_TIMER && !timer.freed)
+            .filter(|&(handle, timer)| handle != ADAPTER_TIMER && !timer.freed && !timer.kept)
             .map(|(handle, timer)| Leak {
                 kind: "timer",
                 what: format!(
@@ -68,6 +70,7 @@ impl Machine {
         status((|| {
             self.dispatch_limited(extension)?;
             self.not_null("TimerHandle", out)?;
+            self.resources()?;
             let handle = {
                 let mut table = self.timers.table.lock();
                 let last = table.last_key_value().map_or(ADAPTER_TIMER, |(&last, _)| last);
@@ -93,25 +96,21 @@ impl Machine {
         status((|| {
             self.any_irql(extension)?;
             self.not_null("TimerHandle", handle)?;
+            // The page makes no exception for a request that cancels.
+            self.not_null("TimerCallback", callback)?;
+            let routine = Routine::new(callback).ok_or(stor_status::INVALID_PARAMETER)?;
             if value == 0 {
                 self.cancel_timer(handle)?;
                 return Ok(stor_status::SUCCESS);
             }
-            self.not_null("TimerCallback", callback)?;
-            let routine = Routine::new(callback).ok_or(stor_status::INVALID_PARAMETER)?;
-            if self.phase() == Phase::Removed {
-                return Err(stor_status::INVALID_DEVICE_STATE);
+            // Above DISPATCH_LEVEL the scheduling is put off, which takes memory; the engine fires no timer on a processor
+            // before its IRQL permits.
+            let active = self.with_timer(handle, |timer| timer.active.is_some())?;
+            if !active && Context::irql() > Irql::DISPATCH {
+                self.resources()?;
             }
-            if self.with_timer(handle, |timer| timer.active.is_some())? {
-                return Err(stor_status::BUSY);
-            }
-            self.arm(
-                handle,
-                Duration::from_micros(value),
-                extension,
-                routine,
-                &[extension, context],
-            );
+            let delay = Duration::from_micros(value);
+            self.arm(handle, delay, routine, &[extension, context])?;
             Ok(stor_status::SUCCESS)
         })())
     }
@@ -132,7 +131,12 @@ impl Machine {
                 self.violate(&rules::TIMER_FREED_TWICE, || {
                     format!("timer {handle:#x} is free already")
                 });
-                return Err(stor_status::INVALID_PARAMETER);
+                return Err(stor_status::UNSUCCESSFUL);
+            }
+            self.with_timer(handle, |_| ())?;
+            if let Err(error) = self.resources() {
+                self.with_timer(handle, |timer| timer.kept = true)?;
+                return Err(error);
             }
             let before = self.with_timer(handle, |timer| {
                 timer.freed = true;
@@ -167,7 +171,8 @@ impl Machine {
             && let Some(routine) = Routine::new(callback)
         {
             let delay = Duration::from_micros(u64::from(value));
-            self.arm(ADAPTER_TIMER, delay, extension, routine, &[extension]);
+            // Cancelled above: a request of another processor that came in between is as good.
+            let _ = self.arm(ADAPTER_TIMER, delay, routine, &[extension]);
         }
     }
 
@@ -175,22 +180,23 @@ impl Machine {
         self: &Arc<Self>,
         handle: GuestAddress,
         delay: Duration,
-        extension: GuestAddress,
         routine: Routine,
         arguments: &[u64],
-    ) {
-        let _ = extension;
+    ) -> Result<(), u32> {
         let arguments = arguments.to_vec();
         let machine = Arc::clone(self);
         // The table stays locked until the id is in it: the clock may be faster than this thread.
         let mut table = self.timers.table.lock();
-        let Some(timer) = table.get_mut(&handle) else {
-            return;
-        };
+        let timer = table.get_mut(&handle).filter(|timer| !timer.freed);
+        let timer = timer.ok_or(stor_status::INVALID_PARAMETER)?;
+        if timer.active.is_some() {
+            return Err(stor_status::BUSY);
+        }
         timer.generation += 1;
         let generation = timer.generation;
         let job = Box::new(move || machine.fire(handle, generation, routine, &arguments));
         timer.active = Some(self.engine.after(delay, Context::processor(), job));
+        Ok(())
     }
 
     fn fire(&self, handle: GuestAddress, generation: u64, routine: Routine, arguments: &[u64]) {

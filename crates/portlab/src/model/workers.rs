@@ -59,6 +59,7 @@ impl Machine {
         status((|| {
             self.dispatch_limited(extension)?;
             self.not_null("Worker", out)?;
+            self.resources()?;
             let handle = {
                 let mut table = self.workers.table.lock();
                 let handle = table

@@ -269,7 +269,7 @@ impl Miniport for FreesActive {
         );
         assert_eq!(
             extended(code::FREE_TIMER, extension, &[timer]),
-            stor_status::INVALID_PARAMETER
+            stor_status::UNSUCCESSFUL
         );
         1
     }
