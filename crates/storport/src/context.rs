@@ -140,6 +140,12 @@ impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
         self.extension.raw()
     }
 
+    /// `HwDeviceExtension`, for `unsafe` calls of the DDI that this crate does not wrap. What lies there is the framework's.
+    #[must_use]
+    pub fn device_extension(&self) -> *mut c_void {
+        self.raw()
+    }
+
     /// Drops a rundown reference that belonged to a slot, not to the callback that is running.
     pub(crate) fn release_reference(&self) {
         // SAFETY: the callback that this context belongs to keeps the extension alive: it has a reference of its own, or
