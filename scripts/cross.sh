@@ -9,7 +9,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 
 # A folder of its own: host builds have other features and flags, and would wait for the lock.
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/cross
-CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_LINKER=rust-lld
+CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_LINKER=${FERROPORT_LINKER:-rust-lld}
 export CARGO_TARGET_DIR CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_LINKER
 
 subcommand=$1

@@ -42,7 +42,7 @@ fn the_demo_moves_data_and_reports() {
     assert_eq!(report["violations"], 0);
     assert_eq!(report["bytes_written"], 16 << 20);
     assert_eq!(report["bytes_written"], report["bytes_verified"]);
-    assert_eq!(report["flavour"], "dev");
+    assert_eq!(report["flavour"], "release");
     assert_eq!(report["driver_sha256"].as_str().map(str::len), Some(64));
     assert!(
         report["device"]

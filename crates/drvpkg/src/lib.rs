@@ -5,6 +5,7 @@
 //!
 //! - [`inf`]: a lossless INF parser, queries over it, and stamping;
 //! - [`pe`]: the parts of a PE image that signing and gating look at;
+//! - [`code`](mod@code): an image's functions, their stack frames, who calls whom;
 //! - [`authenticode`]: the image hash and the embedded signature;
 //! - [`catalog`]: the catalog (.cat), a certificate trust list with one entry per file;
 //! - [`pkcs7`]: the signed envelope that both signatures share;
@@ -17,6 +18,7 @@ pub mod authenticode;
 pub mod catalog;
 pub mod certificate;
 pub mod civil;
+pub mod code;
 pub mod hex;
 pub mod inf;
 pub mod manifest;

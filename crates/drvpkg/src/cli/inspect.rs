@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use drvpkg::pe::inspect::{Gate, InspectError, Inspection};
+use drvpkg::{
+    code::{self, Code, CodeError, Symbols},
+    pe::inspect::{Gate, InspectError, Inspection, PORT_DRIVER},
+};
 use serde::Serialize;
 
 use super::{Answer, Outcome, print_json, read};
@@ -12,7 +15,9 @@ use super::{Answer, Outcome, print_json, read};
 #[command(
     after_help = "Gates: x64, native subsystem, DYNAMIC_BASE, NX_COMPAT, HIGH_ENTROPY_VA, no section both \
                         writable and executable, checksum right, VERSIONINFO present; with --allow also that \
-                        nothing is imported from another module. Exit code 1 when one does not hold."
+                        nothing is imported from another module; with --release also that no stack frame is \
+                        above --max-frame, that nothing is left of panics, and that memcpy and its kin do not \
+                        call themselves. Exit code 1 when one does not hold."
 )]
 pub(crate) struct Inspect {
     /// The driver image
@@ -21,6 +26,15 @@ pub(crate) struct Inspect {
     /// The modules it may import from, such as storport.sys,ntoskrnl.exe
     #[arg(long, value_name = "MODULE,...", value_delimiter = ',')]
     allow: Option<Vec<String>>,
+    /// Check as a miniport's release flavour: imports from storport.sys only, and the gates on its code
+    #[arg(long, requires = "pdb", conflicts_with = "allow")]
+    release: bool,
+    /// Its symbols, which name its functions
+    #[arg(long, value_name = "FILE")]
+    pdb: Option<PathBuf>,
+    /// Bytes of stack that a function may take
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    max_frame: u32,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -28,10 +42,11 @@ pub(crate) struct Inspect {
 
 /// An image could not be inspected.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}")]
-struct Failed {
-    path: String,
-    source: InspectError,
+enum Failed {
+    #[error("{0}: {1}")]
+    Image(String, InspectError),
+    #[error("{0}: {1}")]
+    Code(String, CodeError),
 }
 
 #[derive(Serialize)]
@@ -44,13 +59,17 @@ struct Report<'inspection> {
 impl Inspect {
     pub(super) fn run(&self) -> Answer {
         let bytes = read(&self.file)?;
-        let image = Inspection::of(&bytes).map_err(|source| Failed {
-            path: self.file.display().to_string(),
-            source,
-        })?;
+        let image = Inspection::of(&bytes).map_err(|source| Failed::Image(self.name(), source))?;
         let mut gates = image.gates();
         if let Some(allowed) = &self.allow {
             gates.push(image.import_gate(allowed));
+        }
+        if self.release {
+            gates.push(image.import_gate(&[PORT_DRIVER.to_owned()]));
+            let symbols = self.pdb.as_deref().map(Symbols::open).transpose()?;
+            let code =
+                Code::of(&bytes, symbols.as_ref()).map_err(|source| Failed::Code(self.name(), source))?;
+            gates.extend(code::gates(&code, self.max_frame));
         }
         let ok = gates.iter().all(|gate| gate.ok);
         if self.json {
@@ -60,6 +79,12 @@ impl Inspect {
                 image: &image,
             })?;
         } else {
+            println!(
+                "{}: {} flavour, {} bytes",
+                self.name(),
+                image.flavour(),
+                bytes.len()
+            );
             for (module, functions) in &image.imports {
                 println!("imports from {module}");
                 for function in functions {
@@ -76,5 +101,9 @@ impl Inspect {
             }
         }
         Ok(if ok { Outcome::Done } else { Outcome::Refused })
+    }
+
+    fn name(&self) -> String {
+        self.file.display().to_string()
     }
 }

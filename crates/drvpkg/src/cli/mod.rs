@@ -1,6 +1,7 @@
 //! The command line: verbs, exit codes, output for people and for programs.
 
 mod catalog;
+mod explain;
 mod inf;
 mod inspect;
 mod package;
@@ -44,6 +45,8 @@ enum Verb {
     /// Look into catalogs.
     #[command(subcommand)]
     Catalog(catalog::Catalog),
+    /// Say which functions of a miniport reach what its release flavour must not reach.
+    Explain(explain::Explain),
     /// Check how a driver image was linked and, with --allow, what it imports.
     #[command(visible_alias = "imports")]
     Inspect(inspect::Inspect),
@@ -68,6 +71,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Judge(verb) => Ok(verb.run()),
         Verb::Inf(verb) => verb.run(),
         Verb::Catalog(verb) => verb.run(),
+        Verb::Explain(verb) => verb.run(),
         Verb::Inspect(verb) => verb.run(),
     };
     match answer {

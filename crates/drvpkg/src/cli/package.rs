@@ -2,22 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use drvpkg::{
     civil::{Date, DriverVersion},
-    manifest::Flavour,
     package::{self, Request},
 };
 
 use super::{Answer, Outcome, print_json};
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FlavourName {
-    /// With checks and a bug check on a panic.
-    Dev,
-    /// Imports storport.sys only; no panic is reachable.
-    Release,
-}
 
 #[derive(Debug, Args)]
 #[command(
@@ -47,9 +38,6 @@ pub(crate) struct Package {
     /// Where the test-signing key and certificate are kept; made there on first use
     #[arg(long, value_name = "DIR", default_value = "target/signing")]
     certificate_dir: PathBuf,
-    /// Which driver this is
-    #[arg(long, value_enum, default_value_t = FlavourName::Dev)]
-    flavour: FlavourName,
     /// Print the manifest as JSON
     #[arg(long)]
     json: bool,
@@ -65,10 +53,6 @@ impl Package {
             certificates: &self.certificate_dir,
             version: self.version,
             date: self.date,
-            flavour: match self.flavour {
-                FlavourName::Dev => Flavour::Dev,
-                FlavourName::Release => Flavour::Release,
-            },
         })?;
         if self.json {
             print_json(&manifest)?;

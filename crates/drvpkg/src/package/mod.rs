@@ -17,7 +17,7 @@ use crate::{
     civil::{Date, DriverVersion, now},
     hex,
     inf::{Inf, InfError, Stamp, query::Architecture},
-    manifest::{self, FORMAT, Flavour, Inputs, Manifest, PackagedFile, Role},
+    manifest::{self, FORMAT, Inputs, Manifest, PackagedFile, Role},
     pe::inspect::{Gate, Inspection},
     readme,
 };
@@ -42,8 +42,6 @@ pub struct Request<'path> {
     pub version: Option<DriverVersion>,
     /// `DriverVer`'s date; today (UTC) otherwise.
     pub date: Option<Date>,
-    /// Which driver this is.
-    pub flavour: Flavour,
 }
 
 /// Makes a package and returns its manifest. The directory is written beside its place and put there when it
@@ -56,7 +54,11 @@ pub fn make(request: &Request<'_>) -> Result<Manifest, PackageError> {
     let inx = read(request.inx)?;
     let symbols = request.pdb.map(read).transpose()?;
     let made = now()?;
-    let version = version(request, &driver)?;
+    let inspection = inspect(request.sys, &driver)?;
+    let version = request
+        .version
+        .or(inspection.version)
+        .ok_or_else(|| PackageError::NoVersion(request.sys.to_owned()))?;
     let date = request.date.unwrap_or_else(|| made.into());
     let name = package_name(request.inx)?;
     let stamped = Stamped::new(request.inx, &inx, name, version, date)?;
@@ -66,7 +68,7 @@ pub fn make(request: &Request<'_>) -> Result<Manifest, PackageError> {
     let mut manifest = Manifest {
         format: FORMAT,
         name: name.to_owned(),
-        flavour: request.flavour,
+        flavour: inspection.flavour(),
         version,
         date: date.to_string(),
         inputs: Inputs {
@@ -180,22 +182,20 @@ impl Stamped {
     }
 }
 
-/// The version to stamp: the one asked for, or the driver's own. The image is checked on the way.
-fn version(request: &Request<'_>, driver: &[u8]) -> Result<DriverVersion, PackageError> {
-    let path = || request.sys.to_owned();
-    let inspection =
-        Inspection::of(driver).map_err(|source| PackageError::Inspect { path: path(), source })?;
+/// Looks into the image; what is no driver for x64 is refused.
+fn inspect(path: &Path, driver: &[u8]) -> Result<Inspection, PackageError> {
+    let inspection = Inspection::of(driver).map_err(|source| PackageError::Inspect {
+        path: path.to_owned(),
+        source,
+    })?;
     let not_one = |gate: &Gate| matches!(gate.name, "x64" | "native") && !gate.ok;
     if let Some(gate) = inspection.gates().into_iter().find(not_one) {
         return Err(PackageError::NotADriver {
-            path: path(),
+            path: path.to_owned(),
             detail: gate.detail,
         });
     }
-    request
-        .version
-        .or(inspection.version)
-        .ok_or_else(|| PackageError::NoVersion(path()))
+    Ok(inspection)
 }
 
 fn package_name(inx: &Path) -> Result<&str, PackageError> {

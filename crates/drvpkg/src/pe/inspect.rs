@@ -13,7 +13,10 @@ use object::{
 use serde::Serialize;
 
 use super::{PeError, checksum, recorded_checksum, version};
-use crate::civil::DriverVersion;
+use crate::{civil::DriverVersion, manifest::Flavour};
+
+/// The one module that the release flavour imports from.
+pub const PORT_DRIVER: &str = "storport.sys";
 
 /// Why an image cannot be inspected at all.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +148,20 @@ impl Inspection {
                     .map_or_else(|| "absent".to_owned(), |version| version.to_string()),
             },
         ]
+    }
+
+    /// Which flavour of a miniport this is. The release flavour is defined by its imports: from `storport.sys` only.
+    #[must_use]
+    pub fn flavour(&self) -> Flavour {
+        if self
+            .imports
+            .keys()
+            .all(|module| module.eq_ignore_ascii_case(PORT_DRIVER))
+        {
+            Flavour::Release
+        } else {
+            Flavour::Dev
+        }
     }
 
     /// The gate on imports: nothing from a module that is not in the list. Names compare without case.

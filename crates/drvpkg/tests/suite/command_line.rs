@@ -66,7 +66,7 @@ fn packaging_prints_the_manifest() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let manifest: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(manifest["version"], "0.1.0.0");
-    assert_eq!(manifest["flavour"], "dev");
+    assert_eq!(manifest["flavour"], "release");
 }
 
 #[test]

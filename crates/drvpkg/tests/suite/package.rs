@@ -50,7 +50,6 @@ impl Workshop {
             certificates: &self.directory.path().join("signing"),
             version: None,
             date: Some("11/23/2026".parse().unwrap()),
-            flavour: Flavour::Dev,
         })
     }
 
@@ -126,6 +125,21 @@ fn a_package_holds_what_a_person_copies_to_windows() {
     ] {
         assert!(readme.contains(words), "the README lacks: {words}");
     }
+}
+
+#[test]
+fn the_flavour_is_read_from_the_image() {
+    let workshop = Workshop::new();
+    assert_eq!(workshop.make().unwrap().flavour, Flavour::Release);
+    let dev = Image {
+        imports: vec![
+            ("storport.sys", vec!["StorPortInitialize"]),
+            ("ntoskrnl.exe", vec!["DbgPrint"]),
+        ],
+        ..Image::default()
+    };
+    fs::write(&workshop.sys, dev.build()).unwrap();
+    assert_eq!(workshop.make().unwrap().flavour, Flavour::Dev);
 }
 
 #[test]

@@ -121,6 +121,10 @@ impl Demo {
             Ok(verified) => verified,
             Err(error) => return refuse(&error),
         };
+        let flavour = match package.flavour() {
+            Ok(flavour) => flavour,
+            Err(error) => return refuse(&error),
+        };
         for check in verified
             .checks
             .iter()
@@ -151,7 +155,7 @@ impl Demo {
         let statistics = observed.statistics.unwrap_or_default();
         let report = DemoReport {
             driver_sha256: verified.driver_sha256,
-            flavour: package.flavour,
+            flavour,
             device: self.device.to_string(),
             processors: self.processors,
             seed: self.seed,

@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use clap::Args;
+use drvpkg::{manifest::Flavour, pe::inspect::Inspection};
 use portlab::{
     device::spec::DeviceSpec,
     model::{AdapterParameters, AllocationFailures},
@@ -66,6 +67,8 @@ pub(super) struct Run {
 struct RunReport {
     driver: PathBuf,
     driver_sha256: String,
+    /// Absent if the driver is no image.
+    flavour: Option<Flavour>,
     device: String,
     processors: u32,
     seed: u64,
@@ -115,6 +118,7 @@ impl Run {
         let report = RunReport {
             driver: self.driver,
             driver_sha256: report::hexadecimal(&Sha256::digest(&image)),
+            flavour: Inspection::of(&image).ok().map(|inspection| inspection.flavour()),
             device: self.device.to_string(),
             processors: self.processors,
             seed: self.seed,

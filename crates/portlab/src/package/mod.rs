@@ -8,14 +8,19 @@ use std::{
     time::SystemTime,
 };
 
-use drvpkg::manifest::{Flavour, Manifest, ManifestError, Role};
+use drvpkg::{
+    manifest::{Flavour, Manifest, ManifestError, Role},
+    pe::inspect::{InspectError, Inspection},
+};
 
 /// Where the driver's sources are, from the root of the repository.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 11] = [
     "Cargo.toml",
     "build.rs",
     "src",
     "inf",
+    "crates/miniport-build",
+    "crates/miniport-rt",
     "crates/nvme",
     "crates/nvme-core",
     "crates/scsi",
@@ -46,7 +51,15 @@ pub enum PackageError {
         /// The newest source.
         source_file: PathBuf,
     },
-    /// The times of the files cannot be read.
+    /// The driver is no image.
+    #[error("{path}: {source}", path = path.display())]
+    Image {
+        /// The driver.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: InspectError,
+    },
+    /// A file or its times cannot be read.
     #[error("{path}: {error}", path = path.display())]
     Io {
         /// The file.
@@ -65,8 +78,6 @@ pub struct Package {
     pub driver: PathBuf,
     /// The stamped INF.
     pub inf: PathBuf,
-    /// Which driver it holds.
-    pub flavour: Flavour,
 }
 
 impl Package {
@@ -90,8 +101,23 @@ impl Package {
             directory: directory.to_owned(),
             driver: find(Role::Driver)?,
             inf: find(Role::Inf)?,
-            flavour: manifest.flavour,
         })
+    }
+
+    /// Which flavour the driver is, from its imports: what the manifest says is not asked.
+    ///
+    /// # Errors
+    /// If the driver cannot be read, or is no image.
+    pub fn flavour(&self) -> Result<Flavour, PackageError> {
+        let image = fs::read(&self.driver).map_err(|error| PackageError::Io {
+            path: self.driver.clone(),
+            error,
+        })?;
+        let inspection = Inspection::of(&image).map_err(|source| PackageError::Image {
+            path: self.driver.clone(),
+            source,
+        })?;
+        Ok(inspection.flavour())
     }
 
     /// Compares the package's age with the driver's sources below `root`. A directory without such sources has
