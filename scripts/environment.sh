@@ -16,3 +16,7 @@ fail() {
 compiles_core() {
     [ "${FERROPORT_RUST_SRC:-0}" = 1 ] || ! ls "$1/lib/rustlib/$windows_target/lib/"libcore-*.rlib >/dev/null 2>&1
 }
+
+# Pinned tools.
+cargo_make_version=0.37.24
+cargo_deny_version=0.20.2

@@ -3,8 +3,7 @@
 # Looks at files only, so that it takes no time when nothing is missing. With --quiet it speaks only when it acts.
 set -eu
 
-# Pinned tools. The compiler's minimum is rust-version in Cargo.toml.
-cargo_make_version=0.37.24
+# The compiler's minimum is rust-version in Cargo.toml.
 libclang_minimum=14
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)

@@ -1,4 +1,5 @@
 //! The command line: what it does, and what it says to every mistake a user may make.
 
 mod demo;
+mod flavours;
 mod mistakes;

@@ -4,7 +4,7 @@
 use core::panic::PanicInfo;
 
 /// Refers to a symbol that does not exist. Whole-program optimisation drops this handler from an image in which no
-/// panic is reachable; every other image fails to link (docs/adr/0011).
+/// panic is reachable; every other image fails to link (docs/adr/0012).
 #[panic_handler]
 fn panic(_info: &PanicInfo<'_>) -> ! {
     unsafe extern "C" {

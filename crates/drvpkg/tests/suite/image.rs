@@ -3,6 +3,7 @@
 use drvpkg::{
     authenticode::{AuthenticodeError, image_sha256, sign_image, verify_image},
     civil::DriverVersion,
+    code::{self, Code},
     hex,
     pe::{self, Layout, PeError, inspect::Inspection},
 };
@@ -220,6 +221,44 @@ fn an_image_without_imports_passes_any_import_gate() {
     assert!(Inspection::of(&image).unwrap().import_gate(&[]).ok);
 }
 
+/// Offset of the code section's data in a synthetic image.
+const TEXT: usize = 0x200;
+
+/// The gates on code that refuse an image without a PDB.
+fn code_refused_by(image: &[u8]) -> Vec<&'static str> {
+    let code = Code::of(image, None).unwrap();
+    let gates = code::gates(&code, 4096);
+    gates
+        .into_iter()
+        .filter(|gate| !gate.ok)
+        .map(|gate| gate.name)
+        .collect()
+}
+
+#[test]
+fn the_gates_on_code_bite_without_symbols() {
+    let good = Image::default().build();
+    assert_eq!(code_refused_by(&good), [""; 0]);
+    let wrong: [(&[u8], &str); 5] = [
+        // sub rsp, 2000h
+        (&[0x48, 0x81, 0xEC, 0x00, 0x20, 0x00, 0x00], "frames"),
+        // sub rsp, rax
+        (&[0x48, 0x29, 0xC4], "frames"),
+        (b"panicked at", "no panic"),
+        (b"src/lib.rs\0", "no panic"),
+        (b"attempt to add", "no panic"),
+    ];
+    for (bytes, gate) in wrong {
+        let mut image = good.clone();
+        set(&mut image, TEXT, bytes);
+        assert_eq!(code_refused_by(&image), [gate], "{bytes:x?}");
+    }
+    // sub rsp, 1000h: as large as is allowed.
+    let mut image = good;
+    set(&mut image, TEXT, &[0x48, 0x81, 0xEC, 0x00, 0x10, 0x00, 0x00]);
+    assert_eq!(code_refused_by(&image), [""; 0]);
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
@@ -227,6 +266,7 @@ proptest! {
         let _ = pe::checksum(&bytes);
         let _ = verify_image(&bytes);
         let _ = Inspection::of(&bytes);
+        let _ = Code::of(&bytes, None).map(|code| code::gates(&code, 4096));
     }
 
     #[test]
@@ -240,6 +280,7 @@ proptest! {
         let _ = pe::with_certificate(&image, b"x");
         let _ = verify_image(&image);
         let _ = Inspection::of(&image);
+        let _ = Code::of(&image, None).map(|code| code::gates(&code, 4096));
     }
 
     #[test]
