@@ -13,13 +13,10 @@ mod writable_code;
 
 use storport::{
     Miniport,
-    context::{
-        Control, Dpc, Initialize, LineInterrupt, MessageInterrupt, PassiveInitialize, ResetBus, StartIo,
-        Timer, UnitControl,
-    },
+    context::{Control, ResetBus, StartIo},
     find_adapter::{FindAdapter, Limits},
-    miniport::{Claim, FindError, InitializeError, ResetOutcome, Slots, UnitEvent},
-    srb::{Address, Built, Completion, Preparing, Srb, SrbStatus, Started},
+    miniport::{FindError, InitializeError, LineOnly, OneChannel, ResetOutcome, Slots},
+    srb::{Completion, Fresh, Srb, SrbStatus, Started},
 };
 
 struct Injected;
@@ -85,9 +82,10 @@ impl Miniport for Injected {
     type StartIoState<'dev> = [u8; 0];
     type DpcState<'dev> = [u8; 0];
     type SrbExtension = [u8; 0];
-    type Slots = Slots<1, 1, 1>;
-
-    const FEATURES: u32 = 0;
+    type UnitExtension = [u8; 0];
+    type Slots = Slots<0, 0, 0>;
+    type Interrupts = LineOnly;
+    type Channels = OneChannel;
 
     fn find_adapter<'dev>(
         _: &mut FindAdapter<'_, 'dev, Self>,
@@ -96,29 +94,11 @@ impl Miniport for Injected {
         Err(FindError::NotFound)
     }
 
-    fn initialize<'dev>(
-        _: &Initialize<'dev, Self>,
-        _: &'dev Self::Adapter<'dev>,
-    ) -> Result<(), InitializeError> {
-        Ok(())
-    }
-
-    fn passive_initialize<'dev>(
-        _: &mut PassiveInitialize<'dev, Self>,
-        _: &'dev Self::Adapter<'dev>,
-    ) -> Result<(), InitializeError> {
-        Ok(())
-    }
-
-    fn build_io(srb: Preparing<'_, Self>) -> Built<'_> {
-        srb.proceed()
-    }
-
-    fn start_io<'dev>(
+    fn start_io<'dev, 'srb>(
         cx: &mut StartIo<'dev, Self>,
         _: &'dev Self::Adapter<'dev>,
-        srb: Srb<'dev, Self>,
-    ) -> Started {
+        srb: Srb<'dev, Self, Fresh<'srb>>,
+    ) -> Started<'srb> {
         mistake(srb.data_length());
         if cfg!(feature = "dropped-srb") && srb.data_length() == 512 {
             drop(srb);
@@ -129,22 +109,6 @@ impl Miniport for Injected {
         srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest))
     }
 
-    fn message_interrupt<'dev>(
-        _: &MessageInterrupt<'dev, Self>,
-        _: &'dev Self::Adapter<'dev>,
-        _: u32,
-    ) -> Claim {
-        Claim::NotMine
-    }
-
-    fn line_interrupt<'dev>(_: &LineInterrupt<'dev, Self>, _: &'dev Self::Adapter<'dev>) -> Claim {
-        Claim::NotMine
-    }
-
-    fn dpc<'dev>(_: &mut Dpc<'dev, Self>, _: &'dev Self::Adapter<'dev>) {}
-
-    fn timer<'dev>(_: &mut Timer<'dev, Self>, _: &'dev Self::Adapter<'dev>) {}
-
     fn reset_bus<'dev>(_: &mut ResetBus<'dev, Self>, _: &'dev Self::Adapter<'dev>, _: u8) -> ResetOutcome {
         ResetOutcome::Done
     }
@@ -153,14 +117,6 @@ impl Miniport for Injected {
 
     fn restart<'dev>(_: &Control<'dev, Self>, _: &'dev Self::Adapter<'dev>) -> Result<(), InitializeError> {
         Ok(())
-    }
-
-    fn unit_control<'dev>(
-        _: &mut UnitControl<'dev, Self>,
-        _: &'dev Self::Adapter<'dev>,
-        _: Address,
-        _: UnitEvent,
-    ) {
     }
 
     fn remove<'dev>(_: &mut StartIo<'dev, Self>, _: &'dev Self::Adapter<'dev>) {}
