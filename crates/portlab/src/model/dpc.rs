@@ -62,6 +62,10 @@ impl Machine {
             let _ = self.not_null("HwDpcRoutine", 0);
             return;
         };
+        // Noted only: the page does not say that the call would fail elsewhere.
+        self.within("HwStorPassiveInitialize", |activity| {
+            activity == Activity::PassiveInitialize
+        });
         if self
             .dpcs
             .table

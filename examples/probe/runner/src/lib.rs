@@ -41,20 +41,19 @@ pub fn observe_rows(driver: &Path, wrong: Option<&Mutation>) -> Result<Vec<RowRe
         let observation = match row.way {
             Way::Unreachable(_) => None,
             Way::Reached(reach) if life::ends_the_life(reach.case) => {
-                last = Some((results.len(), reach));
+                last = Some(results.len());
                 None
             }
             Way::Reached(reach) => Some(life.observe(row, &reach, wrong, life::PATIENT)),
         };
         results.push(RowResult::new(row, observation));
     }
-    if let Some((index, reach)) = last
+    if let Some(index) = last
         && let (Some(result), Some(row)) = (results.get_mut(index), ROWS.get(index))
     {
         let mut observation = life.observe_removal(wrong);
         observation.trouble = observation.trouble.or_else(|| life.left_behind());
         *result = RowResult::new(row, Some(observation));
-        debug_assert!(life::ends_the_life(reach.case));
     }
     Ok(results)
 }

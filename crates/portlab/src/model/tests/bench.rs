@@ -204,6 +204,10 @@ pub(super) trait Miniport: 'static {
         true
     }
 
+    fn passive_initialize(_extension: u64) -> bool {
+        true
+    }
+
     fn build_io(_extension: u64, _srb: u64) -> bool {
         true
     }
@@ -269,7 +273,18 @@ extern "win64" fn find_adapter<M: Miniport>(
 }
 
 extern "win64" fn initialize<M: Miniport>(extension: u64) -> u64 {
-    u64::from(M::initialize(extension))
+    let mut enabled = 0_i32;
+    let routine = address_of(passive_initialize::<M> as *const ());
+    notify(
+        kind::ENABLE_PASSIVE_INITIALIZATION,
+        extension,
+        &[routine, out(&mut enabled)],
+    );
+    u64::from(enabled != 0 && M::initialize(extension))
+}
+
+extern "win64" fn passive_initialize<M: Miniport>(extension: u64) -> u64 {
+    u64::from(M::passive_initialize(extension))
 }
 
 extern "win64" fn build_io<M: Miniport>(extension: u64, srb: u64) -> u64 {

@@ -69,7 +69,8 @@ initializing_miniport!(WrongOrder, the_order_of_locks, ["lock-order"], |extensio
 initializing_miniport!(
     Inverted,
     an_inversion_within_a_rank,
-    ["lock-order"],
+    // The DPC is made too late, too.
+    ["call-outside-window", "lock-order"],
     |extension| {
         let dpc = word(extension, 8);
         notify(kind::INITIALIZE_DPC, extension, &[dpc, extension]);
@@ -174,7 +175,7 @@ fn pool_at_dirql() {
 
 struct Deferring;
 impl Miniport for Deferring {
-    fn initialize(extension: u64) -> bool {
+    fn passive_initialize(extension: u64) -> bool {
         notify(
             kind::INITIALIZE_DPC,
             extension,

@@ -3,5 +3,6 @@
 mod bench;
 mod life;
 mod locks;
+mod on_purpose;
 mod requests;
 mod work;
