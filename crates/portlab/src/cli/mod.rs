@@ -2,6 +2,7 @@
 
 mod bench;
 mod console;
+mod count;
 mod demo;
 mod exit;
 mod report;
@@ -33,6 +34,7 @@ struct Arguments {
 enum Command {
     Run(run::Run),
     Demo(demo::Demo),
+    Count(count::Count),
 }
 
 /// Runs the command line and says how the process is to end.
@@ -45,6 +47,7 @@ pub(crate) fn main() -> Exit {
     match arguments.command {
         Command::Run(run) => run.run(),
         Command::Demo(demo) => demo.run(),
+        Command::Count(count) => count.run(),
     }
 }
 

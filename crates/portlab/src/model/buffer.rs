@@ -132,8 +132,9 @@ impl DataBuffer {
         matches!(offset.checked_add(length), Some(end) if end <= self.length)
     }
 
-    /// Where it begins in memory; 0 for an empty one.
-    pub(super) fn address(&self) -> u64 {
+    /// Where it begins in memory; 0 for an empty one. What it has of pages the device sees, too.
+    #[must_use]
+    pub fn address(&self) -> u64 {
         self.inner
             .as_ref()
             .map_or(0, |inner| inner.block.address + self.offset as u64)

@@ -44,7 +44,9 @@ impl Machine {
         let held_before = Context::with(|context| context.held.borrow().len());
         activity::enter(activity);
         let start = self.engine.now();
+        let counted = self.counting.begin(activity);
         let result = routine.call(arguments);
+        self.counting.end(counted);
         let took = self.engine.now().saturating_sub(start);
         self.judge_return(activity, irql_before, held_before);
         let stalled = activity::leave();

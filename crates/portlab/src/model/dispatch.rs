@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::{activity, machine::Machine};
+use super::{activity, counting, machine::Machine};
 use crate::{
     abi::exports::{Call, Export},
     engine::Context,
@@ -20,6 +20,7 @@ pub(super) fn dispatch(call: Call) -> u64 {
     }
     let before = Context::with(|context| context.call.replace(Some(call)));
     machine.counters.calls();
+    counting::note_call(call);
     let site = trap::call_site();
     activity::set_call_site(site);
     let result = machine.mutations.around(call, || route(&machine, call));

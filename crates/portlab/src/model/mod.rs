@@ -6,7 +6,7 @@
 //! | `options`, `request`, `buffer`, `journal` | what goes in and what comes out |
 //! | `allocation_failures`, `mutation` | what goes wrong on purpose |
 //! | [`rules`] | the rules a miniport is held to |
-//! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters` | one driver, one adapter, the callback that runs |
+//! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters`, `counting` | one driver, one adapter, the callback that runs |
 //! | `dispatch`, `extended`, `notification` | the driver's calls, by export and code |
 //! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start and stop, the PCI function |
 //! | `requests`, `srb_memory`, `srb_image`, `issue`, `completion`, `units`, `reset` | the way of a request |
@@ -26,6 +26,7 @@ mod completion;
 mod configuration;
 mod control;
 mod counters;
+mod counting;
 mod dispatch;
 mod dpc;
 mod driver;
@@ -62,6 +63,7 @@ mod workers;
 
 pub use allocation_failures::{AllocationFailures, ParseAllocationFailuresError, Which};
 pub use buffer::DataBuffer;
+pub use counting::{Callback, Counts, Executed, Invocation};
 pub use error::{LabError, StartError};
 pub use journal::{BugCheck, EventRecord, Frame, StateChange, Violation};
 pub use lab::Lab;

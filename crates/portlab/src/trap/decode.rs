@@ -21,6 +21,14 @@ pub(super) fn decode(bytes: &[u8], address: u64) -> Option<Instruction> {
     (!instruction.is_invalid()).then_some(instruction)
 }
 
+/// Whether the instruction at `address` is a string instruction that repeats itself.
+pub(super) fn is_repeated(address: u64) -> bool {
+    decode_at(address).is_some_and(|instruction| {
+        instruction.is_string_instruction()
+            && (instruction.has_rep_prefix() || instruction.has_repne_prefix())
+    })
+}
+
 /// The instruction as Intel writes it.
 pub(super) fn disassemble(instruction: &Instruction) -> String {
     let mut formatter = IntelFormatter::new();

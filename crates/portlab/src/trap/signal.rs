@@ -10,7 +10,7 @@ use super::{
     Fault, FaultKind, Registers, decode,
     fault::{self, Use},
     frame::{self, Frame},
-    patch, stubs, thread, window,
+    patch, step, stubs, thread, window,
 };
 use crate::memory::pointer;
 
@@ -123,6 +123,11 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
     let address = unsafe { info.si_addr() } as u64;
     let from_kernel = info.si_code == libc::SI_KERNEL;
     match signal {
+        libc::SIGTRAP if info.si_code == step::TRAP_TRACE => {
+            if step::arrive(registers.rip) {
+                return;
+            }
+        }
         libc::SIGTRAP => {
             if let Some(target) = patch::redirect(registers.rip.wrapping_sub(1)) {
                 set(context, libc::REG_RIP, target);
@@ -139,6 +144,8 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
                     set(context, index, value);
                 }
                 set(context, libc::REG_RIP, resumed.rip);
+                // The instruction was not run, so that its end does not trap.
+                step::arrive(resumed.rip);
                 return;
             }
         }

@@ -1,6 +1,9 @@
 //! What the traps cost.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// Counts since the process started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,8 +50,8 @@ pub(super) static PATCHED_SITES: Counter = Counter::new();
 pub(super) static UNPATCHABLE_SITES: Counter = Counter::new();
 pub(super) static PLAIN_ACCESSES: Counter = Counter::new();
 pub(super) static INTERIOR_TRAPS: Counter = Counter::new();
-pub(super) static READS: Counter = Counter::new();
-pub(super) static WRITES: Counter = Counter::new();
+static READS: Counter = Counter::new();
+static WRITES: Counter = Counter::new();
 
 /// The counts so far, of the whole process.
 #[must_use]
@@ -63,4 +66,39 @@ pub fn statistics() -> Statistics {
         reads: READS.value(),
         writes: WRITES.value(),
     }
+}
+
+/// Register accesses of one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Accesses {
+    /// Reads.
+    pub reads: u64,
+    /// Writes.
+    pub writes: u64,
+}
+
+thread_local! {
+    static ACCESSES: Cell<Accesses> = const { Cell::new(Accesses { reads: 0, writes: 0 }) };
+}
+
+/// Counts a register read.
+pub(super) fn count_read() {
+    READS.count();
+    let mut accesses = ACCESSES.get();
+    accesses.reads += 1;
+    ACCESSES.set(accesses);
+}
+
+/// Counts a register write.
+pub(super) fn count_write() {
+    WRITES.count();
+    let mut accesses = ACCESSES.get();
+    accesses.writes += 1;
+    ACCESSES.set(accesses);
+}
+
+/// The register accesses that the calling thread has made so far.
+#[must_use]
+pub fn accesses_of_this_thread() -> Accesses {
+    ACCESSES.get()
 }

@@ -202,7 +202,7 @@ impl Target {
     }
 
     pub(super) fn read_at(&self, further: u64, width: Width) -> u64 {
-        statistics::READS.count();
+        statistics::count_read();
         self.mmio.read(self.offset + further, width)
     }
 
@@ -211,7 +211,7 @@ impl Target {
     }
 
     pub(super) fn write_at(&self, further: u64, width: Width, value: u64) {
-        statistics::WRITES.count();
+        statistics::count_write();
         self.mmio.write(self.offset + further, width, value);
     }
 }

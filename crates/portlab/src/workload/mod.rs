@@ -10,6 +10,7 @@
 //! | [`progress`] | how a workload tells what it does |
 
 pub mod cdb;
+pub mod cost;
 pub mod disk;
 pub mod lab_disk;
 #[cfg(test)]

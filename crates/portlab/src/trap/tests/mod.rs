@@ -4,4 +4,5 @@ mod differential;
 mod faults;
 mod machine;
 mod patching;
+mod step;
 mod window;

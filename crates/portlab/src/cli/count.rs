@@ -1,0 +1,257 @@
+//! `portlab count`: instructions, port calls and register accesses of each callback, exactly.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+
+use clap::Args;
+use portlab::{
+    device::spec::DeviceSpec,
+    model::{AdapterParameters, Address, Callback, DataBuffer, Direction},
+    package::parameters,
+    trap,
+    workload::{
+        cdb::{self, Form},
+        cost::{self, CallbackCost},
+        disk::{Command, Disk as _},
+    },
+};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    bench::{Bench, BenchError, Setup},
+    console::Console,
+    exit::Exit,
+    report::{self, Observed},
+    run::{conclude, refuse},
+};
+
+/// Bytes of a request.
+const LENGTH: u32 = 4096;
+/// Bytes of a page of the buffers.
+const PAGE: u64 = 4096;
+/// Requests before those that are counted: what a driver does once is over then.
+const WARM_UP: u32 = 4;
+
+/// Counts the instructions of each callback on the way of 4 KiB requests, one at a time, by single steps
+#[derive(Debug, Args)]
+pub(super) struct Count {
+    /// The driver
+    #[arg(value_name = "DRIVER.sys")]
+    driver: PathBuf,
+    /// The INF whose registry values Storport reads [default: the one beside the driver with its name]
+    #[arg(long, value_name = "FILE")]
+    inf: Option<PathBuf>,
+    /// The device; see `portlab run --help`
+    #[arg(long, default_value = "qemu:nvme,size=64M")]
+    device: DeviceSpec,
+    /// Counted requests of each kind
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    operations: u32,
+    /// Write a report
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// The report.
+#[derive(Debug, Serialize)]
+struct CountReport {
+    driver: PathBuf,
+    driver_sha256: String,
+    device: String,
+    ok: bool,
+    failure: Option<String>,
+    violations: usize,
+    workloads: BTreeMap<&'static str, Workload>,
+}
+
+/// What a workload cost.
+#[derive(Debug, Default, Serialize)]
+struct Workload {
+    /// Requests.
+    operations: u32,
+    /// By callback.
+    callbacks: BTreeMap<Callback, CallbackCost>,
+}
+
+impl Count {
+    /// Counts.
+    pub(super) fn run(self) -> Exit {
+        let inf = self
+            .inf
+            .clone()
+            .or_else(|| Some(self.driver.with_extension("inf")).filter(|path| path.is_file()));
+        let registry = match inf.as_deref().map(parameters::read).transpose() {
+            Ok(registry) => registry.unwrap_or_else(|| AdapterParameters {
+                msi_supported: true,
+                ..AdapterParameters::default()
+            }),
+            Err(error) => return refuse(&error),
+        };
+        let image = match fs::read(&self.driver) {
+            Ok(image) => image,
+            Err(error) => return refuse(&format_args!("{}: {error}", self.driver.display())),
+        };
+        // Instructions in trampolines would escape the count.
+        trap::set_patching(false);
+        let setup = Setup {
+            driver: self.driver.clone(),
+            device: self.device.clone(),
+            registry,
+            processors: 1,
+            seed: 0,
+        };
+        let mut workloads = BTreeMap::new();
+        let (observed, failure) = match Bench::load(setup) {
+            Ok(mut bench) => {
+                let result = self.work(&mut bench, &mut workloads);
+                let removed = bench.remove();
+                bench.observe();
+                (std::mem::take(&mut bench.observed), result.and(removed).err())
+            }
+            Err(error) => (Observed::default(), Some(error)),
+        };
+        print(&workloads);
+        let report = CountReport {
+            driver: self.driver,
+            driver_sha256: report::hexadecimal(&Sha256::digest(&image)),
+            device: self.device.to_string(),
+            ok: failure.is_none() && !observed.is_violation(),
+            failure: failure.as_ref().map(ToString::to_string),
+            violations: observed.violation_records.len(),
+            workloads,
+        };
+        if let Some(path) = &self.json
+            && let Err(error) = report::write(path, &report)
+        {
+            return refuse(&error);
+        }
+        if observed.is_violation() {
+            observed.print();
+        }
+        conclude(&observed, failure.as_ref())
+    }
+
+    fn work(
+        &self,
+        bench: &mut Bench,
+        workloads: &mut BTreeMap<&'static str, Workload>,
+    ) -> Result<(), BenchError> {
+        bench.start(&Console::new())?;
+        let unit = bench
+            .observed
+            .startup
+            .as_ref()
+            .and_then(|startup| startup.disks().next())
+            .ok_or(BenchError::NoDisk)?;
+        let disk = Disk {
+            unit: unit.unit,
+            block: unit.block_size.max(1),
+            requests: unit.capacity() / u64::from(LENGTH),
+        };
+        // What is read was written before, so that the answers can be checked.
+        workloads.insert("write4k_qd1", self.counted(bench, disk, Direction::Out)?);
+        workloads.insert("read4k_qd1", self.counted(bench, disk, Direction::In)?);
+        bench.quiesce()
+    }
+
+    /// Requests one at a time, to the first blocks of the disk in order.
+    fn counted(&self, bench: &Bench, disk: Disk, direction: Direction) -> Result<Workload, BenchError> {
+        let memory = bench
+            .lab()
+            .buffer(2 * LENGTH as usize)
+            .map_err(|error| BenchError::Unmet(error.to_string()))?;
+        let buffer = page_of(&memory);
+        for number in 0..WARM_UP + self.operations {
+            if number == WARM_UP {
+                let _ = bench.lab().take_counts();
+                bench.lab().count_instructions(true);
+            }
+            let request = u64::from(number) % disk.requests.max(1);
+            let pattern = u8::try_from(request % 251).unwrap_or(0);
+            buffer.fill(if direction == Direction::Out {
+                pattern
+            } else {
+                0xFF
+            });
+            let blocks = LENGTH / disk.block;
+            let lba = request * u64::from(blocks);
+            let cdb = match direction {
+                Direction::Out => cdb::write(Form::Ten, lba, blocks),
+                _ => cdb::read(Form::Ten, lba, blocks),
+            };
+            let outcome = bench.disk().execute(Command {
+                processor: 0,
+                unit: disk.unit,
+                cdb,
+                direction,
+                buffer: Some(buffer.clone()),
+                timeout: Duration::from_secs(30),
+            });
+            if !outcome.is_success() {
+                return Err(BenchError::Unmet(format!("request {number} failed: {outcome}")));
+            }
+            if direction == Direction::In && buffer.to_vec().iter().any(|byte| *byte != pattern) {
+                return Err(BenchError::Unmet(format!("request {number} read wrong data")));
+            }
+        }
+        let counts = bench.lab().take_counts();
+        bench.lab().count_instructions(false);
+        Ok(Workload {
+            operations: self.operations,
+            callbacks: cost::summarise(&counts),
+        })
+    }
+}
+
+/// Where the requests go.
+#[derive(Clone, Copy)]
+struct Disk {
+    unit: Address,
+    /// Bytes of a block.
+    block: u32,
+    /// Requests that fit.
+    requests: u64,
+}
+
+/// The whole page in a buffer of two: the scatter/gather list has one element then.
+fn page_of(memory: &DataBuffer) -> DataBuffer {
+    let skip = memory.address().next_multiple_of(PAGE) - memory.address();
+    memory.slice(usize::try_from(skip).unwrap_or(0), LENGTH as usize)
+}
+
+fn print(workloads: &BTreeMap<&'static str, Workload>) {
+    for (name, workload) in workloads {
+        println!("{name}: {} request(s), one at a time", workload.operations);
+        println!(
+            "  {:<10} {:>6} {:>12} {:>11} {:>9}  instructions of a run (runs)",
+            "callback", "runs", "instructions", "port calls", "registers"
+        );
+        for (callback, cost) in &workload.callbacks {
+            let runs: Vec<String> = cost
+                .distribution
+                .iter()
+                .take(6)
+                .map(|runs| format!("{} ({})", runs.instructions, runs.runs))
+                .collect();
+            println!(
+                "  {:<10} {:>6} {:>12} {:>11} {:>9}  {}",
+                name_of(*callback),
+                cost.invocations,
+                cost.instructions,
+                cost.port_calls.values().sum::<u64>(),
+                cost.register_reads + cost.register_writes,
+                runs.join(", ")
+            );
+        }
+    }
+}
+
+fn name_of(callback: Callback) -> &'static str {
+    match callback {
+        Callback::BuildIo => "build_io",
+        Callback::StartIo => "start_io",
+        Callback::Interrupt => "interrupt",
+        Callback::Dpc => "dpc",
+        Callback::Other => "other",
+    }
+}
