@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{Callback, Counts};
+use crate::{
+    model::{Callback, Counts},
+    pe::SourceFrame,
+};
 
 /// What one kind of callback cost in a workload.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -21,7 +24,8 @@ pub struct CallbackCost {
     pub register_reads: u64,
     /// Register writes, all runs together: the doorbells, on the way of a request.
     pub register_writes: u64,
-    /// Instructions by function, all runs together; the largest first. An inlined function counts as itself.
+    /// Instructions by function, all runs together; the largest first. An inlined function counts as itself, but one of
+    /// Rust's own library as the function that it was inlined into.
     pub functions: Vec<FunctionCost>,
 }
 
@@ -95,23 +99,67 @@ pub fn summarise(counts: &Counts) -> BTreeMap<Callback, CallbackCost> {
     costs
 }
 
+/// The innermost function that is not of Rust's own library.
+fn owner(source: &[SourceFrame]) -> Option<&SourceFrame> {
+    let of_library = |frame: &&SourceFrame| {
+        let file = frame.file.as_deref().unwrap_or("").replace('\\', "/");
+        ["/library/core/", "/library/alloc/", "/zerocopy-"]
+            .iter()
+            .any(|part| file.contains(part))
+    };
+    source
+        .iter()
+        .find(|frame| !of_library(frame))
+        .or_else(|| source.first())
+}
+
+/// The last two components of a path.
+fn file_name(path: &str) -> &str {
+    let mut separators = path.rmatch_indices(['/', '\\']).map(|(index, _)| index + 1);
+    let _ = separators.next();
+    separators
+        .next()
+        .and_then(|start| path.get(start..))
+        .unwrap_or(path)
+}
+
+/// A name of a PDB without types of parameters and without generic arguments: `storport::cell::SetOnce::get` for
+/// `storport::cell::SetOnce<ferronvme::memory::Memory>::get()`.
+fn plain_name(name: &str) -> String {
+    // A method of an enumeration is that of its layout type: `enum2$<crate::Type>::method`.
+    let name = name
+        .strip_prefix("enum2$<")
+        .and_then(|rest| rest.split_once(">::"))
+        .map_or_else(|| name.to_owned(), |(owner, method)| format!("{owner}::{method}"));
+    let mut plain = String::new();
+    let mut depth = 0_u32;
+    for character in name.chars() {
+        match character {
+            '<' => depth += 1,
+            '>' => depth = depth.saturating_sub(1),
+            '(' if depth == 0 => break,
+            _ if depth == 0 => plain.push(character),
+            _ => {}
+        }
+    }
+    plain
+}
+
 /// Instructions of a callback by function and line.
 fn functions(counts: &Counts, callback: Callback) -> Vec<FunctionCost> {
-    let mut by_function: BTreeMap<&str, (u64, BTreeMap<String, u64>)> = BTreeMap::new();
+    let mut by_function: BTreeMap<String, (u64, BTreeMap<String, u64>)> = BTreeMap::new();
     for executed in counts.instructions.iter().filter(|one| one.callback == callback) {
-        let innermost = executed.source.first();
-        let name = innermost
-            .and_then(|frame| frame.function.as_deref())
-            .unwrap_or("");
-        let place = match innermost {
+        let frame = owner(&executed.source);
+        let name = frame.and_then(|frame| frame.function.as_deref()).unwrap_or("");
+        let place = match frame {
             Some(frame) => format!(
                 "{}:{}",
-                frame.file.as_deref().unwrap_or("?"),
+                frame.file.as_deref().map_or("?", file_name),
                 frame.line.unwrap_or(0)
             ),
             None => String::from("?"),
         };
-        let entry = by_function.entry(name).or_default();
+        let entry = by_function.entry(plain_name(name)).or_default();
         entry.0 += executed.times;
         *entry.1.entry(place).or_default() += executed.times;
     }
@@ -124,7 +172,7 @@ fn functions(counts: &Counts, callback: Callback) -> Vec<FunctionCost> {
                 .collect();
             lines.sort_by_key(|line| std::cmp::Reverse(line.instructions));
             FunctionCost {
-                function: function.to_owned(),
+                function,
                 instructions,
                 lines,
             }
@@ -173,6 +221,47 @@ mod tests {
         );
         assert_eq!(cost.constant(), None);
         assert_eq!(cost.functions[0].instructions, 3);
+    }
+
+    #[test]
+    fn names_lose_what_differs_between_instances() {
+        for (name, plain) in [
+            ("memcpy", "memcpy"),
+            (
+                "storport::cell::SetOnce<a::B<c::D> >::get()",
+                "storport::cell::SetOnce::get",
+            ),
+            (
+                "enum2$<storport::srb::view::View>::cdb(enum2$<storport::srb::view::View>)",
+                "storport::srb::view::View::cdb",
+            ),
+            (
+                "storport::srb::request::impl$4::segments(u32)",
+                "storport::srb::request::impl$4::segments",
+            ),
+        ] {
+            assert_eq!(plain_name(name), plain);
+        }
+    }
+
+    #[test]
+    fn what_the_library_does_is_its_callers() {
+        let frame = |function: &str, file: &str| SourceFrame {
+            function: Some(function.to_owned()),
+            file: Some(file.to_owned()),
+            line: Some(1),
+        };
+        let source = [
+            frame("core::num::checked_add", "/rustc/1/library/core/src/num/mod.rs"),
+            frame("mine", "/home/me/src/io.rs"),
+        ];
+        assert_eq!(
+            owner(&source).and_then(|frame| frame.function.as_deref()),
+            Some("mine")
+        );
+        assert_eq!(owner(&source[..1]), source.first());
+        assert_eq!(file_name("/home/me/src/io.rs"), "src/io.rs");
+        assert_eq!(file_name("io.rs"), "io.rs");
     }
 
     #[test]
