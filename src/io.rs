@@ -63,9 +63,7 @@ pub(crate) struct Submissions<'dev>(pub(crate) Dma<'dev>);
 impl SubmissionMemory for Submissions<'_> {
     fn write(&self, index: u16, entry: &[u32; 16]) {
         let base = usize::from(index).saturating_mul(ENTRY_BYTES);
-        for (offset, dword) in (base..).step_by(4).zip(entry) {
-            self.0.write32(offset, *dword);
-        }
+        self.0.write_words(base, entry);
     }
 }
 

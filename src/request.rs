@@ -62,21 +62,15 @@ fn build_prps(srb: &mut Preparing<'_, FerroNvme>) -> Option<()> {
         address: segment.bus_address,
         length: segment.length,
     });
-    // An extension may lie across pages that are not neighbours on the bus: two pieces at most.
-    let list = offset_of!(Extension, list);
-    let (first, contiguous) = srb.extension_bus_address(list)?;
-    let contiguous = contiguous as usize;
-    let second = srb
-        .extension_bus_address(list.checked_add(contiguous)?)
-        .map(|(address, _)| address);
+    let (extension, bus) = srb.extension_and_bus()?;
+    // Asked only if there is a list, at its beginning and where a page of it begins: an extension may lie across pages
+    // that are not neighbours on the bus.
     let address = |index: usize| {
-        let offset = index.checked_mul(ENTRY)?;
-        match offset.checked_sub(contiguous) {
-            None => first.checked_add(u64::try_from(offset).ok()?),
-            Some(beyond) => second?.checked_add(u64::try_from(beyond).ok()?),
-        }
+        let offset = index
+            .checked_mul(ENTRY)?
+            .checked_add(offset_of!(Extension, list))?;
+        bus.address(offset).map(|(address, _)| address)
     };
-    let extension = srb.extension()?;
     let prps = prp::build(segments, total, &mut extension.list, address).ok()?;
     extension.prp1 = prps.data.prp1;
     extension.prp2 = prps.data.prp2;

@@ -4,7 +4,7 @@ use nvme::NamespaceId;
 use scsi_nvme::{DataDirection, NvmCommand, Request, Target, Translation};
 use storport::{
     context::StartIo,
-    srb::{Completion, DataBuffer, Direction, Fresh, Function, PnpAction, Srb, SrbStatus, Started},
+    srb::{Completion, Direction, Fresh, Function, PnpAction, Srb, SrbStatus, Started},
 };
 
 use crate::{
@@ -13,12 +13,12 @@ use crate::{
     io, reset,
 };
 
-/// Answers go straight into the mapped data buffer.
-struct Answer<'a>(Option<DataBuffer<'a>>);
+/// Answers go straight into the mapped data buffer. It is looked up when there is an answer: READ and WRITE have none.
+struct Answer<'a, 'dev, 'srb>(&'a mut Srb<'dev, FerroNvme, Fresh<'srb>>);
 
-impl scsi_nvme::DataIn for Answer<'_> {
+impl scsi_nvme::DataIn for Answer<'_, '_, '_> {
     fn write(&mut self, offset: usize, bytes: &[u8]) {
-        if let Some(buffer) = &mut self.0 {
+        if let Some(mut buffer) = self.0.data_buffer() {
             buffer.write(offset, bytes);
         }
     }
@@ -89,7 +89,7 @@ fn execute<'dev, 'srb>(
         namespace: namespace.as_ref(),
         luns: &state.units.luns(),
     };
-    match scsi_nvme::translate(&request, &target, &mut Answer(srb.data_buffer())) {
+    match scsi_nvme::translate(&request, &target, &mut Answer(&mut srb)) {
         Translation::Complete { length } => srb.complete(cx, Completion::Success { transferred: length }),
         Translation::Submit(command) => io::submit(cx, adapter, srb, &command),
         Translation::Fail(outcome) => io::fail(cx, srb, &outcome),

@@ -4,7 +4,7 @@
 
 use nvme_core::namespace::{MAX_NAMESPACES, NamespaceInfo};
 use scsi_nvme::{LunSet, Namespace};
-use storport::srb::Address;
+use storport::{cell::Late, srb::Address};
 use zerocopy::FromZeros;
 
 /// Logical units of the one target.
@@ -14,6 +14,7 @@ pub(crate) const MAX_UNITS: u8 = 64;
 #[derive(FromZeros)]
 pub(crate) struct Units {
     namespaces: [NamespaceInfo; MAX_NAMESPACES],
+    luns: Late<LunSet>,
 }
 
 /// LUN of a namespace, if it has one.
@@ -31,6 +32,7 @@ impl Units {
             changed |= *place != namespace;
             *place = namespace;
         }
+        self.luns.put(self.namespaces.iter().filter_map(lun_of).collect());
         changed
     }
 
@@ -52,6 +54,6 @@ impl Units {
 
     /// The units that exist.
     pub(crate) fn luns(&self) -> LunSet {
-        self.namespaces.iter().filter_map(lun_of).collect()
+        self.luns.get().copied().unwrap_or_default()
     }
 }

@@ -109,6 +109,20 @@ impl Dma<'_> {
         }
     }
 
+    /// Writes consecutive 32-bit words from `offset` on, in order, each in one access; none unless all lie within the
+    /// range.
+    pub fn write_words<const N: usize>(&self, offset: usize, words: &[u32; N]) {
+        let Some(first) = self.at::<[u32; N]>(offset) else {
+            return;
+        };
+        for (index, word) in words.iter().enumerate() {
+            // SAFETY: there is room for N words.
+            let place = unsafe { first.cast::<u32>().add(index) };
+            // SAFETY: within the range and aligned.
+            unsafe { place.write_volatile(*word) };
+        }
+    }
+
     /// Reads the 64-bit word at `offset` once.
     #[must_use]
     pub fn read64(&self, offset: usize) -> u64 {

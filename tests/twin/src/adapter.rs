@@ -9,7 +9,7 @@ use nvme_core::{
     namespace::{MAX_NAMESPACES, NamespaceInfo, NamespaceTable},
     queue::{CompletionMemory, CompletionRing, SubmissionHead, SubmissionMemory, SubmissionRing},
 };
-use scsi_nvme::Controller;
+use scsi_nvme::{Controller, LunSet};
 use wdk_sys::STOR_DPC;
 
 /// Entries of the admin queues.
@@ -48,6 +48,7 @@ pub struct Adapter {
     pub completion_life: u32,
     pub controller: Controller,
     pub units: [NamespaceInfo; MAX_NAMESPACES],
+    pub luns: LunSet,
 
     pub machine: Control,
     pub namespaces: NamespaceTable,

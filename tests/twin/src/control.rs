@@ -169,7 +169,7 @@ unsafe fn wait<'a>(adapter: *mut Adapter, transfers: bool, deadline: Instant) ->
             let data = if transfers {
                 let target = (&raw mut (*adapter).data).cast::<u8>();
                 target.copy_from_nonoverlapping(page(adapter, 2), PAGE);
-                Some(&*(&raw const (*adapter).data))
+                Some(&(*adapter).data)
             } else {
                 None
             };
@@ -204,6 +204,7 @@ unsafe fn publish(adapter: *mut Adapter) {
     for (place, namespace) in units.iter_mut().zip(online.chain(rest)) {
         *place = namespace;
     }
+    (*adapter).luns = (*adapter).units.iter().filter_map(io::lun_of).collect();
     let open = (*adapter).io.open((*adapter).io_epoch, (*adapter).io_entries);
     let state = if open {
         crate::adapter::READY

@@ -34,7 +34,7 @@ const BAD_CONFIG: ULONG = 3;
 const STATUS_INVALID_PARAMETER: i32 = 0xC000_000D_u32.cast_signed();
 /// `STOR_FEATURE_FULL_PNP_DEVICE_CAPABILITIES`, `STOR_FEATURE_ADAPTER_NOT_REQUIRE_IO_PORT`.
 const FEATURES: u32 = 0x4 | 0x200;
-const PNP_REMOVE: i32 = 3;
+const PNP_REMOVE: i64 = 3;
 
 #[unsafe(export_name = "DriverEntry")]
 pub unsafe extern "system" fn driver_entry(driver: *mut c_void, path: *mut c_void) -> i32 {
@@ -246,7 +246,7 @@ unsafe fn stop(adapter: *mut Adapter) {
 pub unsafe fn pnp(adapter: *mut Adapter, srb: Srb) {
     let data = srb::pnp(srb);
     // The adapter's own request, not a unit's.
-    if !data.is_null() && (*data).PnPAction as i32 == PNP_REMOVE && (*data).SrbPnPFlags & 1 != 0 {
+    if !data.is_null() && i64::from((*data).PnPAction) == PNP_REMOVE && (*data).SrbPnPFlags & 1 != 0 {
         stop(adapter);
     }
     srb::set_success(srb, 0);

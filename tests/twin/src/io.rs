@@ -1,6 +1,6 @@
 //! What is measured: the way of a READ or WRITE through the four callbacks.
 
-use core::{ffi::c_void, mem::offset_of, ptr, sync::atomic::Ordering};
+use core::{ffi::c_void, ptr, sync::atomic::Ordering};
 
 use nvme::DataPointer;
 use nvme_core::{
@@ -8,7 +8,7 @@ use nvme_core::{
     prp::{self, Segment},
     queue::{CompletionRing, SubmissionRing},
 };
-use scsi_nvme::{DataDirection, DataPhase, LunSet, Namespace, NvmCommand, Request, Target, Translation};
+use scsi_nvme::{DataDirection, DataPhase, Namespace, NvmCommand, Request, Target, Translation};
 use wdk_sys::{
     _SCSI_NOTIFICATION_TYPE as Notify, BOOLEAN, LONG, PSCSI_REQUEST_BLOCK, PSTOR_DPC, PVOID,
     STOR_SCATTER_GATHER_ELEMENT, ULONG,
@@ -62,39 +62,26 @@ pub unsafe extern "C" fn build_io(extension: PVOID, request: PSCSI_REQUEST_BLOCK
 
 unsafe fn build_prps(extension: PVOID, srb: Srb, mine: *mut Extension) -> Option<()> {
     let total = (*srb).DataTransferLength;
-    let list = StorPortGetScatterGatherList(extension, srb.cast());
-    if list.is_null() {
+    let pieces = StorPortGetScatterGatherList(extension, srb.cast());
+    if pieces.is_null() {
         return None;
     }
-    let elements = list.add(1).cast::<STOR_SCATTER_GATHER_ELEMENT>();
-    let segments = (0..(*list).NumberOfElements as usize).map(|index| {
+    let elements = pieces.add(1).cast::<STOR_SCATTER_GATHER_ELEMENT>();
+    let segments = (0..(*pieces).NumberOfElements as usize).map(|index| {
         let element = &*elements.add(index);
         Segment {
             address: element.PhysicalAddress.QuadPart.cast_unsigned(),
             length: element.Length,
         }
     });
-    // An extension may lie across pages that are not neighbours on the bus: two pieces at most.
-    let translate = |offset: usize| {
-        let mut contiguous = 0;
-        let place = mine.cast::<u8>().add(offset).cast::<c_void>();
-        let address = StorPortGetPhysicalAddress(extension, ptr::null_mut(), place, &raw mut contiguous);
-        (address.QuadPart.cast_unsigned(), contiguous as usize)
-    };
-    let start = offset_of!(Extension, list);
-    let (first, contiguous) = translate(start);
-    let second = if start + contiguous < size_of::<Extension>() {
-        Some(translate(start + contiguous).0)
-    } else {
-        None
-    };
+    // An extension may lie across pages that are not neighbours on the bus.
+    let list = (&raw mut (*mine).list).cast::<u64>();
     let address = |index: usize| {
-        let offset = index * size_of::<u64>();
-        if offset < contiguous {
-            Some(first + offset as u64)
-        } else {
-            second.map(|second| second + (offset - contiguous) as u64)
-        }
+        let mut contiguous = 0;
+        let place = list.add(index);
+        let address =
+            StorPortGetPhysicalAddress(extension, ptr::null_mut(), place.cast(), &raw mut contiguous);
+        Some(address.QuadPart.cast_unsigned())
     };
     let prps = prp::build(segments, total, &mut (*mine).list, address).ok()?;
     (*mine).prp1 = prps.data.prp1;
@@ -178,7 +165,7 @@ pub unsafe extern "C" fn start_io(extension: PVOID, request: PSCSI_REQUEST_BLOCK
 }
 
 /// LUN of a namespace, if it has one.
-fn lun_of(namespace: &nvme_core::namespace::NamespaceInfo) -> Option<u8> {
+pub fn lun_of(namespace: &nvme_core::namespace::NamespaceInfo) -> Option<u8> {
     let lun = u8::try_from(namespace.id.0.checked_sub(1)?).ok()?;
     (lun < entry::MAX_UNITS && namespace.is_online()).then_some(lun)
 }
@@ -217,12 +204,10 @@ unsafe fn execute(adapter: *mut Adapter, srb: Srb) {
         data_direction,
     };
     let namespace = unit(adapter, srb::address(srb));
-    let units = &(*adapter).units;
-    let luns: LunSet = units.iter().filter_map(lun_of).collect();
     let target = Target {
         controller: &(*adapter).controller,
         namespace: namespace.as_ref(),
-        luns: &luns,
+        luns: &(*adapter).luns,
     };
     // The port driver maps the buffers of other commands only; READ and WRITE do not answer by them.
     let mut answer = Answer((*srb).DataBuffer.cast(), (*srb).DataTransferLength as usize);
@@ -314,7 +299,8 @@ unsafe fn submit(adapter: *mut Adapter, srb: Srb, command: &NvmCommand) {
 /// `HwMSInterruptRoutine`.
 pub unsafe extern "C" fn message_interrupt(extension: PVOID, message: ULONG) -> BOOLEAN {
     let adapter = extension.cast::<Adapter>();
-    if message == u32::from(QUEUE) || (*adapter).messages < 2 {
+    // Messages come before they are counted, too: then the DPC does not exist yet.
+    if message == u32::from(QUEUE) || (*adapter).messages == 1 {
         let mut queued: LONG = 0;
         StorPortNotification(
             Notify::IssueDpc,

@@ -66,25 +66,23 @@ impl<'srb, M: Miniport> Preparing<'srb, M> {
     /// (`StorPortGetPhysicalAddress`; extensions are translated without naming the SRB).
     #[must_use]
     pub fn extension_bus_address(&self, offset: usize) -> Option<(u64, u32)> {
-        if offset >= size_of::<M::SrbExtension>() {
-            return None;
-        }
-        let base = extension_base::<M>(self.fields.view)?;
-        // SAFETY: the offset lies within the extension.
-        let address = unsafe { base.add(offset) };
-        let mut contiguous = 0_u32;
-        // SAFETY: the address lies in the SRB extension of a live SRB.
-        let bus_address = unsafe {
-            StorPortGetPhysicalAddress(
-                self.extension,
-                core::ptr::null_mut(),
-                address.as_ptr().cast(),
-                &raw mut contiguous,
-            )
-        };
-        // SAFETY: every bit pattern of the union is an i64.
-        let bus_address = unsafe { bus_address.QuadPart }.cast_unsigned();
-        (bus_address != 0 && contiguous != 0).then_some((bus_address, contiguous))
+        self.extension_on_bus()?.address(offset)
+    }
+
+    /// The SRB extension, and what tells its bus addresses while it is written: a port call for each, so ask for those
+    /// that are needed.
+    pub fn extension_and_bus(&mut self) -> Option<(&mut M::SrbExtension, ExtensionOnBus<'srb>)> {
+        let bus = self.extension_on_bus()?;
+        Some((self.extension()?, bus))
+    }
+
+    fn extension_on_bus(&self) -> Option<ExtensionOnBus<'srb>> {
+        Some(ExtensionOnBus {
+            adapter: self.extension,
+            base: extension_base::<M>(self.fields.view)?,
+            length: size_of::<M::SrbExtension>(),
+            srb: PhantomData,
+        })
     }
 
     /// The scatter/gather list of the data buffer (`StorPortGetScatterGatherList`).
@@ -114,6 +112,41 @@ impl<'srb, M: Miniport> Preparing<'srb, M> {
             proceeds: false,
             srb: PhantomData,
         }
+    }
+}
+
+/// Where an SRB extension lies on the bus.
+#[derive(Clone, Copy)]
+pub struct ExtensionOnBus<'srb> {
+    adapter: *mut c_void,
+    base: NonNull<u8>,
+    length: usize,
+    srb: PhantomData<&'srb ()>,
+}
+
+impl ExtensionOnBus<'_> {
+    /// The bus address of the byte at `offset`, and how many bytes are contiguous from there
+    /// (`StorPortGetPhysicalAddress`; extensions are translated without naming the SRB).
+    #[must_use]
+    pub fn address(&self, offset: usize) -> Option<(u64, u32)> {
+        if offset >= self.length {
+            return None;
+        }
+        // SAFETY: the offset lies within the extension.
+        let address = unsafe { self.base.add(offset) };
+        let mut contiguous = 0_u32;
+        // SAFETY: the address lies in the SRB extension of a live SRB.
+        let bus_address = unsafe {
+            StorPortGetPhysicalAddress(
+                self.adapter,
+                core::ptr::null_mut(),
+                address.as_ptr().cast(),
+                &raw mut contiguous,
+            )
+        };
+        // SAFETY: every bit pattern of the union is an i64.
+        let bus_address = unsafe { bus_address.QuadPart }.cast_unsigned();
+        (bus_address != 0 && contiguous != 0).then_some((bus_address, contiguous))
     }
 }
 

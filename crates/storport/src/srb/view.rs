@@ -273,13 +273,13 @@ impl View {
         Some(unsafe { srb.byte_add(element.offset as usize) }.cast())
     }
 
-    /// Where the CDB lies, and how many bytes it has there.
-    fn cdb_place(self) -> Option<(*const u8, usize)> {
+    /// Where the CDB lies, how many bytes it has there, and how many lie there in any case.
+    fn cdb_place(self) -> Option<(*const u8, usize, usize)> {
         let srb = match self {
             Self::Classic(srb) => {
                 // SAFETY: the view's invariant.
                 let source = unsafe { &raw const (*srb.as_ptr()).Cdb };
-                return Some((source.cast(), usize::from(field!(srb, CdbLength)).min(16)));
+                return Some((source.cast(), usize::from(field!(srb, CdbLength)).min(16), 16));
             }
             Self::Extended(srb) => srb,
         };
@@ -289,13 +289,13 @@ impl View {
                 let data = Self::at::<SRBEX_DATA_SCSI_CDB16>(srb, element)?;
                 // SAFETY: the element is whole.
                 let source = unsafe { &raw const (*data.as_ptr()).Cdb };
-                Some((source.cast(), usize::from(field!(data, CdbLength)).min(16)))
+                Some((source.cast(), usize::from(field!(data, CdbLength)).min(16), 16))
             }
             extended::SCSI_CDB32 => {
                 let data = Self::at::<SRBEX_DATA_SCSI_CDB32>(srb, element)?;
                 // SAFETY: the element is whole.
                 let source = unsafe { &raw const (*data.as_ptr()).Cdb };
-                Some((source.cast(), usize::from(field!(data, CdbLength)).min(32)))
+                Some((source.cast(), usize::from(field!(data, CdbLength)).min(32), 32))
             }
             _ => {
                 let data = Self::at::<SRBEX_DATA_SCSI_CDB_VAR>(srb, element)?;
@@ -303,14 +303,14 @@ impl View {
                 let source = unsafe { &raw const (*data.as_ptr()).Cdb };
                 // Type, Length, the fixed fields and the sense pointer come before the CDB: 32 bytes.
                 let room = (element.length as usize).checked_sub(24)?;
-                Some((source.cast(), (field!(data, CdbLength) as usize).min(room)))
+                Some((source.cast(), (field!(data, CdbLength) as usize).min(room), room))
             }
         }
     }
 
     /// Copies the CDB, cut to `target`; its whole length.
     pub(super) fn read_cdb(self, target: &mut [u8]) -> Option<usize> {
-        let (source, length) = self.cdb_place()?;
+        let (source, length, _) = self.cdb_place()?;
         let count = length.min(target.len());
         // SAFETY: `length` bytes of the CDB lie in the SRB, `target` has `count`; they do not overlap.
         unsafe { source.copy_to_nonoverlapping(target.as_mut_ptr(), count) };
@@ -319,8 +319,18 @@ impl View {
 
     /// A copy of the CDB; `None` if there is none or it is malformed.
     pub(crate) fn cdb(self) -> Option<Cdb> {
+        let (source, length, room) = self.cdb_place()?;
         let mut bytes = [0; MAX_CDB];
-        let length = self.read_cdb(&mut bytes)?;
+        if room == 16 {
+            // The common form: what lies behind a shorter CDB is copied, too, and not shown.
+            let target = bytes.first_chunk_mut::<16>()?;
+            // SAFETY: 16 bytes lie in the SRB; no alignment is assumed.
+            *target = unsafe { source.cast::<[u8; 16]>().read_unaligned() };
+        } else {
+            let count = length.min(MAX_CDB);
+            // SAFETY: `length` bytes of the CDB lie in the SRB, `bytes` has `count`; they do not overlap.
+            unsafe { source.copy_to_nonoverlapping(bytes.as_mut_ptr(), count) };
+        }
         Some(Cdb {
             bytes,
             length: u8::try_from(length.min(MAX_CDB)).ok()?,
