@@ -8,7 +8,7 @@ cd "$root"
 reports=target/reports
 built=${CARGO_TARGET_DIR:-target}/cross/x86_64-pc-windows-msvc/release
 
-sh scripts/cross.sh build --quiet --locked --release --no-default-features -p ferronvme -p ferronvme-twin
+sh scripts/release.sh --quiet --locked -p ferronvme -p ferronvme-twin
 cargo build --quiet --locked -p portlab -p gauge
 
 count() {

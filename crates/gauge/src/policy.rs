@@ -70,6 +70,12 @@ const PLACES: &[(&str, Rule)] = &[
         },
     ),
     (
+        "tests/injected",
+        Rule::Exempt {
+            because: "holds the flaws that the gates of the release flavour have to catch",
+        },
+    ),
+    (
         "tests/zoo",
         Rule::Exempt {
             because: "wrong drivers have to be able to be wrong",

@@ -99,6 +99,7 @@ impl Count {
             registry,
             processors: 1,
             seed: 0,
+            allocation_failures: None,
         };
         let mut workloads = BTreeMap::new();
         let (observed, failure) = match Bench::load(setup) {

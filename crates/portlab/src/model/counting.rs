@@ -196,10 +196,10 @@ impl Lab {
         let counting = &self.machine.counting;
         if enabled && let Some(loaded) = self.machine.image.get() {
             counting.profiles.get_or_init(|| {
-                let code = loaded.image.code();
-                let all = code.fold(u64::MAX..0, |all, section| {
-                    all.start.min(section.start as u64)..all.end.max(section.end as u64)
-                });
+                let sections: Vec<_> = loaded.image.code().collect();
+                let start = sections.iter().map(|section| section.start).min().unwrap_or(0);
+                let end = sections.iter().map(|section| section.end).max().unwrap_or(0);
+                let all = start as u64..end as u64;
                 let profile = |callback| (callback, &*Box::leak(Box::new(Profile::new(all.clone()))));
                 Callback::ALL.into_iter().map(profile).collect()
             });

@@ -123,11 +123,7 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
     let address = unsafe { info.si_addr() } as u64;
     let from_kernel = info.si_code == libc::SI_KERNEL;
     match signal {
-        libc::SIGTRAP if info.si_code == step::TRAP_TRACE => {
-            if step::arrive(registers.rip) {
-                return;
-            }
-        }
+        libc::SIGTRAP if info.si_code == step::TRAP_TRACE && step::arrive(registers.rip) => return,
         libc::SIGTRAP => {
             if let Some(target) = patch::redirect(registers.rip.wrapping_sub(1)) {
                 set(context, libc::REG_RIP, target);

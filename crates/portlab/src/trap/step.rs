@@ -104,6 +104,8 @@ pub fn begin(profile: &'static Profile) -> Suspended {
 }
 
 /// Ends what [`begin`] began: the number of instructions.
+#[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "it is to be given back once")]
 pub fn end(before: Suspended) -> u64 {
     clear_trap_flag();
     WATCH.replace(before.0).instructions
