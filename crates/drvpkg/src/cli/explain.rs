@@ -53,23 +53,23 @@ impl Explain {
         }
         println!("The release flavour was not linked:");
         for found in &found {
-            self.print(found, &sources);
+            print(found, &sources);
         }
         println!("docs/guide/two-flavours.md says what to do about it.");
         Ok(Outcome::Refused)
     }
+}
 
-    fn print(&self, found: &Reached, sources: &std::path::Path) {
-        println!();
-        match found.cause {
-            Cause::Panic => println!("a panic can be reached: {}", in_words(&found.by)),
-            Cause::DroppedSrb => println!("an SRB is dropped: complete it or park it"),
-            Cause::Unresolved => println!("a symbol that no library has is used"),
-        }
-        for (depth, place) in found.places.iter().enumerate() {
-            let lead = if depth == 0 { "at" } else { "inlined at" };
-            println!("  {lead} {}", describe(place, sources));
-        }
+fn print(found: &Reached, sources: &std::path::Path) {
+    println!();
+    match found.cause {
+        Cause::Panic => println!("a panic can be reached: {}", in_words(&found.by)),
+        Cause::DroppedSrb => println!("an SRB is dropped: complete it or park it"),
+        Cause::Unresolved => println!("a symbol that no library has is used"),
+    }
+    for (depth, place) in found.places.iter().enumerate() {
+        let lead = if depth == 0 { "at" } else { "inlined at" };
+        println!("  {lead} {}", describe(place, sources));
     }
 }
 

@@ -159,9 +159,9 @@ impl<'image> Code<'image> {
         for record in self.records() {
             starts.insert(record.begin_address.get(), (Some(record.end_address.get()), None));
         }
-        for (start, end, name) in symbols.map(Symbols::functions).transpose()?.unwrap_or_default() {
-            let entry = starts.entry(start).or_insert((end, None));
-            entry.1 = entry.1.take().or(name);
+        for known in symbols.map(Symbols::functions).transpose()?.unwrap_or_default() {
+            let entry = starts.entry(known.start).or_insert((known.end, None));
+            entry.1 = entry.1.take().or(known.name);
         }
         // Code before the first known function, or without any.
         for section in self.sections.iter().filter(|section| section.executable) {

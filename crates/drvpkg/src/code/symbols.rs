@@ -16,6 +16,13 @@ pub struct Symbols {
     data: ContextPdbData<'static, 'static, File>,
 }
 
+/// What a PDB knows of a function.
+pub(super) struct Known {
+    pub(super) start: u32,
+    pub(super) end: Option<u32>,
+    pub(super) name: Option<String>,
+}
+
 impl Symbols {
     /// Opens a PDB.
     ///
@@ -35,13 +42,17 @@ impl Symbols {
         })
     }
 
-    /// Start, end and name of every function.
-    pub(super) fn functions(&self) -> Result<Vec<(u32, Option<u32>, Option<String>)>, CodeError> {
+    /// Every function.
+    pub(super) fn functions(&self) -> Result<Vec<Known>, CodeError> {
         let context = self.context()?;
         let functions = context.functions().map(|function| {
             // Public symbols have no length.
             let end = function.end_rva.filter(|end| *end > function.start_rva);
-            (function.start_rva, end, function.name)
+            Known {
+                start: function.start_rva,
+                end,
+                name: function.name,
+            }
         });
         Ok(functions.collect())
     }
