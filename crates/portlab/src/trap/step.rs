@@ -4,7 +4,7 @@
 //! 18.3.1.4); the kernel delivers it as SIGTRAP with `TRAP_TRACE`, and the handler counts the instruction that is
 //! about to run if it lies in the watched code. A register access that faults is emulated and resumed behind the
 //! instruction, with the flag still set; the lab's own code between the driver's calls is left unwatched
-//! ([`suspend`]). So the count is of instructions begun, each once: the repetitions of a string instruction, which
+//! (`suspend`). So the count is of instructions begun, each once: the repetitions of a string instruction, which
 //! trap each, count as one.
 //!
 //! Nothing is sampled and nothing depends on time: the same path gives the same number. Code that patched sites
@@ -120,7 +120,7 @@ pub(crate) fn suspend() -> bool {
     counting
 }
 
-/// Goes on counting if [`suspend`] said that something was.
+/// Goes on counting if `suspend` said that something was.
 pub(crate) fn resume(counting: bool) {
     if counting {
         set_trap_flag();
