@@ -7,11 +7,7 @@ use std::{
 };
 
 use portlab::{
-    device::{
-        Device,
-        qemu::QemuDevice,
-        spec::{DeviceSpec, NvmeSpec},
-    },
+    device::{Device, qemu::QemuDevice, spec::DeviceSpec},
     model::{Address, Direction, Lab, LabOptions, Outcome, Request, Statistics},
     package::parameters,
     workload::{
@@ -38,10 +34,9 @@ pub struct Rig {
 /// # Panics
 /// If they are wrong.
 #[must_use]
-pub fn spec(options: &str) -> NvmeSpec {
+pub fn spec(options: &str) -> DeviceSpec {
     let text = format!("qemu:nvme,ram=256M,{options}");
-    let DeviceSpec::QemuNvme(spec) = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
-    spec
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 impl Rig {

@@ -113,8 +113,7 @@ pub(super) struct Bench {
 impl Bench {
     /// Switches the device on and loads the driver.
     pub(super) fn load(setup: Setup) -> Result<Self, BenchError> {
-        let DeviceSpec::QemuNvme(spec) = &setup.device;
-        let device = Arc::new(QemuDevice::open(spec)?);
+        let device = Arc::new(QemuDevice::open(&setup.device)?);
         let mut options = LabOptions::new(setup.driver.clone(), Arc::clone(&device) as _);
         options.processors = setup.processors;
         options.registry = setup.registry;

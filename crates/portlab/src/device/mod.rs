@@ -62,6 +62,9 @@ pub struct DmaRegion {
 /// Receives interrupt messages; called on a thread of the back-end, so it only marks and wakes.
 pub type InterruptSink = Arc<dyn Fn(u16) + Send + Sync>;
 
+/// Told that the interrupt line rises; called on a thread of the back-end, so it only marks and wakes.
+pub type LineSink = Arc<dyn Fn() + Send + Sync>;
+
 /// Why a device cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
@@ -103,17 +106,34 @@ pub trait Device: Send + Sync {
     /// The memory the device can reach.
     fn dma(&self) -> &DmaRegion;
 
-    /// Number of MSI-X messages the function offers.
+    /// Number of interrupt messages (MSI-X or MSI) the function offers.
     fn message_count(&self) -> u16;
 
-    /// Programs and enables MSI-X for messages `0..count` and starts delivery to `sink`.
+    /// Programs and enables messages `0..count` and starts delivery to `sink`.
     ///
     /// # Errors
-    /// If the function has no MSI-X or the transport fails.
+    /// If the function has fewer messages or the transport fails.
     fn enable_messages(&self, count: u16, sink: InterruptSink) -> Result<(), DeviceError>;
 
     /// Masks every message and stops delivery: no call to the sink happens after this returns.
     fn disable_messages(&self);
+
+    /// Enables the interrupt line (INTx) and tells `sink` each time it rises, and at once if it is up.
+    ///
+    /// # Errors
+    /// If the back-end does not see the line, or the transport fails.
+    fn enable_line(&self, sink: LineSink) -> Result<(), DeviceError> {
+        let _ = sink;
+        Err(DeviceError::Unsupported("interrupt line that the lab could see"))
+    }
+
+    /// Disables the line: no call to its sink happens after this returns.
+    fn disable_line(&self) {}
+
+    /// The line's level, once the writes posted so far were carried out.
+    fn line_asserted(&self) -> bool {
+        false
+    }
 
     /// Whether the function still answers.
     fn alive(&self) -> bool;

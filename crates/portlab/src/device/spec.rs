@@ -1,58 +1,31 @@
 //! The `--device` text: `BACKEND:MODEL[,KEY=VALUE...]`.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+mod backing;
+mod nvme;
+mod pvscsi;
 
-/// Smallest image that is worth running traffic on, in bytes.
-pub const MINIMUM_IMAGE: u64 = 1 << 20;
+use std::{fmt, str::FromStr};
 
-/// Size of an image that the lab makes when none is named, in bytes.
-const DEFAULT_SIZE: u64 = 64 << 20;
-
-/// Default size of the memory that lab and device share, in bytes.
-const DEFAULT_RAM: u64 = 512 << 20;
-
-/// What [`NvmeSpec`] accepts, for error texts and help.
-pub const NVME_KEYS: &str = "size, image, serial, mdts, block, namespaces, queues, subsystem, ram";
+pub use self::{
+    backing::{Backing, Interrupts, MINIMUM_IMAGE},
+    nvme::NvmeSpec,
+    pvscsi::PvscsiSpec,
+};
 
 /// A device that a person asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeviceSpec {
     /// QEMU's `nvme` controller.
     QemuNvme(NvmeSpec),
-}
-
-/// Options of `qemu:nvme`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NvmeSpec {
-    /// The text as it was given.
-    pub text: String,
-    /// `size=`: bytes of each namespace; absent means the image's own size, or 64 MiB for a new one.
-    pub size: Option<u64>,
-    /// `image=`: file behind the first namespace; absent means an unnamed temporary file.
-    pub image: Option<PathBuf>,
-    /// `serial=`: serial number reported by Identify Controller (at most 20 printable ASCII characters).
-    pub serial: String,
-    /// `mdts=`: Maximum Data Transfer Size as the power of two of 4 KiB pages, 8 (1 MiB) unless given; 0 means
-    /// no limit.
-    pub mdts: u8,
-    /// `block=`: logical block size in bytes, 512 or 4096.
-    pub block: u32,
-    /// `namespaces=`: number of namespaces, 1 to 16.
-    pub namespaces: u8,
-    /// `queues=`: I/O queue pairs that the controller offers, 1 to 128; it has one MSI-X message more.
-    pub queues: u16,
-    /// `subsystem=on`: the namespaces belong to a subsystem with a second controller, through which the lab
-    /// attaches and detaches them.
-    pub subsystem: bool,
-    /// `ram=`: bytes of memory that lab and device share.
-    pub ram: u64,
+    /// QEMU's `pvscsi` adapter.
+    QemuPvscsi(PvscsiSpec),
 }
 
 /// Why a `--device` text was refused. Each message names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// The part before the colon is no back-end, or the part after it no device of that back-end.
-    #[error("no device `{0}`: the lab has `qemu:nvme[,KEY=VALUE...]`")]
+    #[error("no device `{0}`: the lab has `qemu:nvme[,KEY=VALUE...]` and `qemu:pvscsi[,KEY=VALUE...]`")]
     UnknownDevice(String),
     /// A key the device does not have.
     #[error("`{device}` has no option `{key}`: it has {known}")]
@@ -82,39 +55,20 @@ pub enum SpecError {
     },
 }
 
-impl fmt::Display for DeviceSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::QemuNvme(nvme) => f.write_str(&nvme.text),
-        }
-    }
-}
+/// A device's own options.
+trait Options: Sized {
+    /// The text before the options.
+    const DEVICE: &'static str;
+    /// The keys, for error texts.
+    const KEYS: &'static str;
 
-impl FromStr for DeviceSpec {
-    type Err = SpecError;
+    /// The defaults, under the name `text`.
+    fn plain(text: &str) -> Self;
 
-    fn from_str(text: &str) -> Result<Self, SpecError> {
-        let (device, options) = text.split_once(',').unwrap_or((text, ""));
-        match device {
-            "qemu:nvme" => NvmeSpec::parse(text, options).map(Self::QemuNvme),
-            other => Err(SpecError::UnknownDevice(other.to_owned())),
-        }
-    }
-}
+    /// Takes an option; false if the device has none of that name.
+    fn set(&mut self, key: &str, value: &str) -> Result<bool, SpecError>;
 
-impl DeviceSpec {
-    /// Makes the device's namespaces `size` bytes large, unless the text gave a size.
-    #[must_use]
-    pub fn or_size(mut self, size: u64) -> Self {
-        let Self::QemuNvme(nvme) = &mut self;
-        if nvme.size.is_none() {
-            nvme.size = Some(size);
-        }
-        self
-    }
-}
-
-impl NvmeSpec {
+    /// Reads all options.
     fn parse(text: &str, options: &str) -> Result<Self, SpecError> {
         let mut spec = Self::plain(text);
         let mut seen: Vec<&str> = Vec::new();
@@ -126,90 +80,70 @@ impl NvmeSpec {
                 return Err(SpecError::Twice(key.to_owned()));
             }
             seen.push(key);
-            spec.set(key, value)?;
-        }
-        Ok(spec)
-    }
-
-    /// The defaults, under the name `text`.
-    fn plain(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            size: None,
-            image: None,
-            serial: "FERROPORT0".to_owned(),
-            mdts: 8,
-            block: 512,
-            namespaces: 1,
-            queues: 64,
-            subsystem: false,
-            ram: DEFAULT_RAM,
-        }
-    }
-
-    fn set(&mut self, key: &str, value: &str) -> Result<(), SpecError> {
-        let bad = |key, expected| SpecError::BadValue {
-            key,
-            value: value.to_owned(),
-            expected,
-        };
-        match key {
-            "size" => {
-                let size = parse_size(value).filter(|size| *size >= MINIMUM_IMAGE && size % 4096 == 0);
-                self.size = Some(
-                    size.ok_or_else(|| bad("size", "a multiple of 4K, at least 1M, such as 64M or 1G"))?,
-                );
-            }
-            "image" if value.is_empty() => return Err(bad("image", "the path of the image file")),
-            "image" => self.image = Some(PathBuf::from(value)),
-            "serial" => {
-                let good =
-                    (1..=20).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
-                if !good {
-                    return Err(bad("serial", "1 to 20 printable ASCII characters without spaces"));
-                }
-                value.clone_into(&mut self.serial);
-            }
-            "mdts" => self.mdts = in_range(value, 0..=20).ok_or_else(|| bad("mdts", "0 (no limit) to 20"))?,
-            "block" => {
-                self.block = match value {
-                    "512" => 512,
-                    "4096" | "4K" | "4k" => 4096,
-                    _ => return Err(bad("block", "512 or 4096")),
-                }
-            }
-            "namespaces" => {
-                self.namespaces = in_range(value, 1..=16).ok_or_else(|| bad("namespaces", "1 to 16"))?;
-            }
-            "queues" => self.queues = in_range(value, 1..=128).ok_or_else(|| bad("queues", "1 to 128"))?,
-            "subsystem" => {
-                self.subsystem = match value {
-                    "on" => true,
-                    "off" => false,
-                    _ => return Err(bad("subsystem", "on or off")),
-                }
-            }
-            "ram" => {
-                let ram = parse_size(value)
-                    .filter(|ram| (64 << 20..=2 << 30).contains(ram) && ram % (1 << 20) == 0);
-                self.ram = ram.ok_or_else(|| bad("ram", "a multiple of 1M from 64M to 2G"))?;
-            }
-            _ => {
+            if !spec.set(key, value)? {
                 return Err(SpecError::UnknownKey {
-                    device: "qemu:nvme",
+                    device: Self::DEVICE,
                     key: key.to_owned(),
-                    known: NVME_KEYS,
+                    known: Self::KEYS,
                 });
             }
         }
-        Ok(())
+        Ok(spec)
+    }
+}
+
+impl fmt::Display for DeviceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.backing().text)
+    }
+}
+
+impl FromStr for DeviceSpec {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let (device, options) = text.split_once(',').unwrap_or((text, ""));
+        match device {
+            NvmeSpec::DEVICE => NvmeSpec::parse(text, options).map(Self::QemuNvme),
+            PvscsiSpec::DEVICE => PvscsiSpec::parse(text, options).map(Self::QemuPvscsi),
+            other => Err(SpecError::UnknownDevice(other.to_owned())),
+        }
+    }
+}
+
+impl DeviceSpec {
+    /// What every device has.
+    #[must_use]
+    pub fn backing(&self) -> &Backing {
+        match self {
+            Self::QemuNvme(spec) => &spec.backing,
+            Self::QemuPvscsi(spec) => &spec.backing,
+        }
     }
 
-    /// Size of a namespace whose image is made by the lab, in bytes.
-    #[must_use]
-    pub fn new_image_size(&self) -> u64 {
-        self.size.unwrap_or(DEFAULT_SIZE)
+    fn backing_mut(&mut self) -> &mut Backing {
+        match self {
+            Self::QemuNvme(spec) => &mut spec.backing,
+            Self::QemuPvscsi(spec) => &mut spec.backing,
+        }
     }
+
+    /// Makes the device's units `size` bytes large, unless the text gave a size.
+    #[must_use]
+    pub fn or_size(mut self, size: u64) -> Self {
+        self.backing_mut().size.get_or_insert(size);
+        self
+    }
+}
+
+/// Reads `serial=`.
+fn serial(value: &str) -> Result<String, SpecError> {
+    let good = (1..=20).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
+    good.then(|| value.to_owned()).ok_or_else(|| SpecError::BadValue {
+        key: "serial",
+        value: value.to_owned(),
+        expected: "1 to 20 printable ASCII characters without spaces",
+    })
 }
 
 fn in_range<T: FromStr + PartialOrd>(value: &str, range: std::ops::RangeInclusive<T>) -> Option<T> {
@@ -234,13 +168,17 @@ pub fn parse_size(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn nvme(text: &str) -> NvmeSpec {
-        let DeviceSpec::QemuNvme(spec) = text.parse().expect("a good specification");
-        spec
+        match text.parse().expect("a good specification") {
+            DeviceSpec::QemuNvme(spec) => spec,
+            other @ DeviceSpec::QemuPvscsi(_) => panic!("{other} is no NVMe controller"),
+        }
     }
 
     #[test]
@@ -248,14 +186,28 @@ mod tests {
         let spec = nvme(
             "qemu:nvme,size=1G,image=/tmp/a.img,serial=ABC,mdts=5,block=4096,namespaces=2,queues=4,subsystem=on,ram=64M",
         );
-        assert_eq!(spec.size, Some(1 << 30));
-        assert_eq!(spec.image, Some(PathBuf::from("/tmp/a.img")));
-        assert_eq!((spec.serial.as_str(), spec.mdts, spec.block), ("ABC", 5, 4096));
+        let backing = &spec.backing;
+        assert_eq!(backing.size, Some(1 << 30));
+        assert_eq!(backing.image, Some(PathBuf::from("/tmp/a.img")));
+        assert_eq!((spec.serial.as_str(), spec.mdts, backing.block), ("ABC", 5, 4096));
         assert_eq!(
-            (spec.namespaces, spec.queues, spec.subsystem, spec.ram),
+            (backing.units, spec.queues, spec.subsystem, backing.ram),
             (2, 4, true, 64 << 20)
         );
-        assert_eq!(nvme("qemu:nvme").new_image_size(), 64 << 20);
+        assert_eq!(backing.interrupts, Interrupts::Messages);
+        assert_eq!(nvme("qemu:nvme").backing.new_image_size(), 64 << 20);
+    }
+
+    #[test]
+    fn a_scsi_adapter_has_disks_and_a_line() {
+        let spec: DeviceSpec = "qemu:pvscsi,disks=3,interrupts=line,size=8M,serial=X"
+            .parse()
+            .expect("good");
+        let backing = spec.backing();
+        assert_eq!(
+            (backing.units, backing.interrupts, backing.size),
+            (3, Interrupts::Line, Some(8 << 20))
+        );
     }
 
     #[test]
@@ -273,6 +225,13 @@ mod tests {
             ("qemu:nvme,mdts=3,mdts=4", "give it once"),
             ("qemu:nvme,serial=a b", "without spaces"),
             ("qemu:nvme,image=", "path of the image"),
+            ("qemu:nvme,interrupts=msi", "msix or line"),
+            ("qemu:pvscsi,interrupts=msix", "msi or line"),
+            (
+                "qemu:pvscsi,namespaces=2",
+                "it has size, image, serial, block, disks",
+            ),
+            ("qemu:pvscsi,disks=17", "1 to 16"),
         ] {
             let error = text.parse::<DeviceSpec>().expect_err(text).to_string();
             assert!(error.contains(remedy), "{text}: {error}");
@@ -283,10 +242,9 @@ mod tests {
     #[test]
     fn a_size_in_the_text_wins_over_the_default() {
         let spec: DeviceSpec = "qemu:nvme,size=8M".parse().expect("good");
-        let DeviceSpec::QemuNvme(given) = spec.or_size(1 << 30);
-        assert_eq!(given.size, Some(8 << 20));
-        let DeviceSpec::QemuNvme(absent) = "qemu:nvme".parse::<DeviceSpec>().expect("good").or_size(1 << 30);
-        assert_eq!(absent.size, Some(1 << 30));
+        assert_eq!(spec.or_size(1 << 30).backing().size, Some(8 << 20));
+        let absent: DeviceSpec = "qemu:pvscsi".parse().expect("good");
+        assert_eq!(absent.or_size(1 << 30).backing().size, Some(1 << 30));
     }
 
     proptest! {
@@ -294,6 +252,7 @@ mod tests {
         fn no_text_panics(text in "\\PC*") {
             let _ = text.parse::<DeviceSpec>();
             let _ = format!("qemu:nvme,{text}").parse::<DeviceSpec>();
+            let _ = format!("qemu:pvscsi,{text}").parse::<DeviceSpec>();
             let _ = parse_size(&text);
         }
 

@@ -45,6 +45,8 @@ pub(super) struct Setup {
     pub(super) hw_context: GuestAddress,
     /// Messages connected; 0 without message-signalled interrupts.
     pub(super) messages: u16,
+    /// Whether the line is connected instead.
+    pub(super) line: bool,
     pub(super) perf_flags: u32,
     pub(super) channels: u32,
     /// Adapter control types the miniport supports.

@@ -92,7 +92,7 @@ impl Machine {
         device.min(processors).min(limit)
     }
 
-    pub(super) fn messages_wanted(&self, said: &PortConfigurationInformation, offered: u16) -> u16 {
+    pub(super) fn messages_wanted(said: &PortConfigurationInformation, offered: u16) -> u16 {
         let mode = said.interrupt_synchronization_mode;
         let message_mode = matches!(
             mode,
@@ -100,9 +100,6 @@ impl Machine {
         );
         if said.hw_ms_interrupt_routine != 0 && message_mode && offered > 0 {
             return offered;
-        }
-        if self.setup().registration.hw_interrupt != 0 {
-            self.not_modelled("line-based interrupts (the miniport has no routine for messages, or the INF no MSISupported)");
         }
         0
     }

@@ -62,7 +62,7 @@ impl Lab {
         let weak = Arc::downgrade(&machine);
         engine.set_interrupt_handler(Box::new(move |message| {
             if let Some(machine) = weak.upgrade() {
-                machine.deliver(message);
+                machine.interrupted(message);
             }
         }));
         let bound = Arc::downgrade(&machine);
@@ -129,7 +129,7 @@ impl Lab {
         }
         let result = self.bring_up();
         if result.is_err() {
-            self.machine.options.device.disable_messages();
+            self.machine.disconnect();
             self.machine.adapter.enter(Phase::Loaded);
         }
         result
@@ -174,7 +174,7 @@ impl Lab {
         }
         let setup = self.machine.setup();
         if !setup.supports_adapter_control(adapter_control::RESTART_ADAPTER) {
-            self.machine.options.device.disable_messages();
+            self.machine.disconnect();
             return self.bring_up();
         }
         if setup.supports_adapter_control(adapter_control::SET_RUNNING_CONFIG) {
@@ -352,7 +352,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        self.machine.options.device.disable_messages();
+        self.machine.disconnect();
         self.engine.shut_down();
     }
 }

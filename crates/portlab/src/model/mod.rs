@@ -39,6 +39,7 @@ mod journal;
 mod lab;
 mod lab_requests;
 mod limits;
+mod line;
 mod locks;
 mod logging;
 mod machine;

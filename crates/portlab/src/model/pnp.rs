@@ -50,11 +50,12 @@ impl Machine {
         if extended && self.options.srb_form == SrbForm::Legacy {
             return Err(StartError::LegacyRefused);
         }
-        let messages = self.messages_wanted(&said, offered);
+        let messages = Self::messages_wanted(&said, offered);
         self.change_setup(|setup| {
             setup.configuration = said;
             setup.extended_srbs = extended;
             setup.messages = messages;
+            setup.line = messages == 0 && setup.registration.hw_interrupt != 0;
             setup.perf_flags = 0;
             setup.channels = 1;
             setup.passive_initialize = None;
@@ -98,9 +99,13 @@ impl Machine {
         Ok(())
     }
 
-    /// Connects the interrupt messages.
+    /// Connects the interrupt messages, or the line.
     pub(super) fn connect(self: &Arc<Self>) -> Result<(), StartError> {
-        let messages = self.setup().messages;
+        let setup = self.setup();
+        let messages = setup.messages;
+        if setup.line {
+            return self.connect_line();
+        }
         if messages == 0 {
             return Ok(());
         }

@@ -42,7 +42,7 @@ impl Lab {
             refused |= !self.pnp_remove(Address::default(), SRB_PNP_FLAGS_ADAPTER_REQUEST);
             refused |= !self.stopped();
         }
-        machine.options.device.disable_messages();
+        machine.disconnect();
         let settled = machine.settle(SETTLE);
         let outstanding = machine.outstanding();
         if outstanding > 0 {

@@ -167,6 +167,8 @@ rules! {
         "Issuing a DPC that is queued already does nothing: different arguments are lost.";
     INTERRUPT_UNCLAIMED = "interrupt-unclaimed", Documentation, Warning,
         "The routine of an interrupt message returns TRUE: nobody else can have sent it.";
+    INTERRUPT_STORM = "interrupt-storm", Documentation, Violation,
+        "HwStorInterrupt makes its device take the interrupt line back: a line that stays up stops the processor.";
     STATE_CHANGE_OUTSTANDING = "state-change-outstanding", Documentation, Violation,
         "At most one StorPortStateChangeDetected is outstanding.";
     PAUSED_FOREVER = "paused-forever", Inferred, Violation,

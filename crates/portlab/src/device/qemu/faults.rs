@@ -1,4 +1,4 @@
-//! What can be made to happen to QEMU's controller from outside.
+//! What can be made to happen to QEMU's controllers from outside.
 
 use serde_json::json;
 
@@ -38,6 +38,36 @@ impl QemuDevice {
     pub fn set_critical_warning(&self, bits: u8) -> Result<(), FaultError> {
         let arguments = json!({ "path": "/machine/peripheral/nvme0", "property": "smart_critical_warning", "value": bits });
         self.monitor().execute("qom-set", &arguments)?;
+        Ok(())
+    }
+
+    /// Plugs a disk of zeroes with `size` bytes in as unit 0 of `target`. A `pvscsi` adapter sends a message, if the
+    /// driver set its message ring up.
+    ///
+    /// # Errors
+    /// If the monitor refuses: the target is taken, or the controller is no SCSI adapter.
+    pub fn plug_disk(&self, target: u8, size: u64) -> Result<(), FaultError> {
+        let node = format!("plugged{target}");
+        let monitor = &mut self.monitor();
+        monitor.execute(
+            "blockdev-add",
+            &json!({ "driver": "null-co", "node-name": node, "size": size, "read-zeroes": true }),
+        )?;
+        monitor.execute(
+            "device_add",
+            &json!({ "driver": "scsi-hd", "id": format!("disk{target}"), "bus": "scsi0.0", "channel": 0,
+                     "scsi-id": target, "lun": 0, "drive": node }),
+        )?;
+        Ok(())
+    }
+
+    /// Unplugs a disk that [`Self::plug_disk`] plugged in.
+    ///
+    /// # Errors
+    /// If the monitor refuses: there is none.
+    pub fn unplug_disk(&self, target: u8) -> Result<(), FaultError> {
+        self.monitor()
+            .execute("device_del", &json!({ "id": format!("disk{target}") }))?;
         Ok(())
     }
 

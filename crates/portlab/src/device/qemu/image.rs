@@ -1,4 +1,4 @@
-//! The files behind the namespaces.
+//! The files behind the units: namespaces or disks.
 
 use std::{
     fs::{File, OpenOptions},
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::device::spec::{MINIMUM_IMAGE, NvmeSpec};
+use crate::device::spec::{Backing, MINIMUM_IMAGE};
 
 /// Why an image cannot be used. Each message names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,7 @@ pub enum ImageError {
     },
 }
 
-/// The file behind one namespace.
+/// The file behind one unit.
 #[derive(Debug)]
 pub struct Image {
     file: File,
@@ -66,11 +66,11 @@ pub struct Image {
 }
 
 impl Image {
-    /// Opens or creates the image of the namespace with number `nsid`.
-    pub(super) fn open(spec: &NvmeSpec, nsid: u8) -> Result<Self, ImageError> {
-        match &spec.image {
-            None => Self::unnamed(spec.new_image_size()),
-            Some(path) => Self::named(&path_of(path, nsid), spec),
+    /// Opens or creates the image of the unit with number `unit`, from 1.
+    pub(super) fn open(backing: &Backing, unit: u8) -> Result<Self, ImageError> {
+        match &backing.image {
+            None => Self::unnamed(backing.new_image_size()),
+            Some(path) => Self::named(&path_of(path, backing.suffix, unit), backing),
         }
     }
 
@@ -93,7 +93,7 @@ impl Image {
         })
     }
 
-    fn named(path: &Path, spec: &NvmeSpec) -> Result<Self, ImageError> {
+    fn named(path: &Path, backing: &Backing) -> Result<Self, ImageError> {
         let unusable = |source| ImageError::Unusable {
             path: path.to_owned(),
             source,
@@ -116,11 +116,11 @@ impl Image {
         let mut length = metadata.len();
         let created = !existed || length == 0;
         if created {
-            length = spec.new_image_size();
+            length = backing.new_image_size();
             // A sparse file: blocks are allocated as they are written.
             file.set_len(length).map_err(unusable)?;
         }
-        let needs = spec.size.unwrap_or(MINIMUM_IMAGE);
+        let needs = backing.size.unwrap_or(MINIMUM_IMAGE);
         if length < needs {
             return Err(ImageError::TooSmall {
                 path: path.to_owned(),
@@ -128,10 +128,10 @@ impl Image {
                 needs,
             });
         }
-        if length % u64::from(spec.block) != 0 {
+        if length % u64::from(backing.block) != 0 {
             return Err(ImageError::Ragged {
                 path: path.to_owned(),
-                block: spec.block,
+                block: backing.block,
             });
         }
         Ok(Self {
@@ -177,12 +177,12 @@ impl Image {
     }
 }
 
-/// `PATH` for namespace 1, `PATH.nsN` for namespace N.
-fn path_of(path: &Path, nsid: u8) -> PathBuf {
-    if nsid == 1 {
+/// `PATH` for unit 1, `PATH.SUFFIXn` for unit n.
+fn path_of(path: &Path, suffix: &str, unit: u8) -> PathBuf {
+    if unit == 1 {
         return path.to_owned();
     }
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".ns{nsid}"));
+    name.push(format!(".{suffix}{unit}"));
     PathBuf::from(name)
 }

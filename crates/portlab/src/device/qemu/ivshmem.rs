@@ -1,6 +1,6 @@
 //! Interrupt messages as event counters: the machine has an `ivshmem-doorbell`, whose register 0xc signals an
-//! event counter of a peer when it is written. An MSI-X vector pointed at that register therefore becomes a
-//! real eventfd in the lab.
+//! event counter of a peer when it is written. A message pointed at that register therefore becomes a real eventfd in
+//! the lab. The lab is peer 0, so that what is written fits into the 16 bits of data that an MSI message has.
 //!
 //! The lab is the ivshmem server (QEMU, docs/specs/ivshmem-spec.rst): it sends the protocol version, QEMU's own
 //! id, the shared memory and then one eventfd for each vector of the lab's id. All of it fits into the socket's
@@ -27,14 +27,15 @@ use crate::device::InterruptSink;
 
 /// Offset of the doorbell register in BAR 0.
 pub(super) const DOORBELL: u64 = 0x0c;
-/// The lab's id among the peers.
-const LAB_PEER: u32 = 1;
+/// The ids of the lab and of QEMU among the peers.
+const LAB_PEER: u16 = 0;
+const QEMU_PEER: i64 = 1;
 /// epoll token of the event that ends the delivery thread.
 const STOP: u64 = u64::MAX;
 
 /// What a vector writes to the doorbell: the peer's id and the vector.
 pub(super) const fn message_data(vector: u16) -> u32 {
-    LAB_PEER << 16 | vector as u32
+    (LAB_PEER as u32) << 16 | vector as u32
 }
 
 /// The lab's half of the doorbell: one event counter for each vector.
@@ -50,9 +51,9 @@ impl Doorbell {
     pub(super) fn serve(stream: UnixStream, count: u16) -> io::Result<Self> {
         let memory = memfd_create("portlab-ivshmem", MemfdFlags::CLOEXEC)?;
         ftruncate(&memory, 4096)?;
-        // Protocol version 0, QEMU's id 0, then the shared memory under id -1.
+        // Protocol version 0, QEMU's id, then the shared memory under id -1.
         send(&stream, 0, None)?;
-        send(&stream, 0, None)?;
+        send(&stream, QEMU_PEER, None)?;
         send(&stream, -1, Some(memory.as_fd()))?;
         let mut vectors = Vec::with_capacity(count.into());
         for _ in 0..count {

@@ -10,19 +10,17 @@ use std::{
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 
 use super::{
+    controller,
     image::{Image, ImageError},
     ivshmem::Doorbell,
     process::{Inheritance, Process, StartError},
     qmp::Qmp,
     qtest::Qtest,
 };
-use crate::device::spec::NvmeSpec;
+use crate::device::spec::DeviceSpec;
 
 /// Environment variable that names a file for every register access, as QEMU sees it.
 const QTEST_LOG_VARIABLE: &str = "PORTLAB_QTEST_LOG";
-
-/// Slot of the doorbell, of the controller and of the subsystem's second controller on bus 0.
-const SLOTS: [u8; 3] = [2, 3, 4];
 
 /// Why the emulator could not be brought up. Each message names the remedy where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +38,9 @@ pub enum OpenError {
     #[error("cannot start QEMU: {0}")]
     Io(#[from] io::Error),
     /// The machine has no such controller after its start.
-    #[error("QEMU's machine has no {0}: QEMU 6.0 or newer with its nvme and ivshmem devices is needed")]
+    #[error(
+        "QEMU's machine has no {0}: QEMU 6.0 or newer with its nvme, pvscsi and ivshmem devices is needed"
+    )]
     Lacking(&'static str),
 }
 
@@ -66,7 +66,10 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Opens the images and starts QEMU; `on_exit` runs once when QEMU is gone.
-    pub(super) fn start(spec: &NvmeSpec, on_exit: impl FnOnce() + Send + 'static) -> Result<Self, OpenError> {
+    pub(super) fn start(
+        spec: &DeviceSpec,
+        on_exit: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, OpenError> {
         let mut images = Vec::new();
         let started = open_images(spec, &mut images).and_then(|()| Parts::start(spec, &images, on_exit));
         match started {
@@ -92,9 +95,10 @@ impl Machine {
     }
 }
 
-fn open_images(spec: &NvmeSpec, images: &mut Vec<Image>) -> Result<(), OpenError> {
-    for nsid in 1..=spec.namespaces {
-        images.push(Image::open(spec, nsid)?);
+fn open_images(spec: &DeviceSpec, images: &mut Vec<Image>) -> Result<(), OpenError> {
+    let backing = spec.backing();
+    for unit in 1..=backing.units {
+        images.push(Image::open(backing, unit)?);
     }
     Ok(())
 }
@@ -109,16 +113,16 @@ struct Parts {
 
 impl Parts {
     fn start(
-        spec: &NvmeSpec,
+        spec: &DeviceSpec,
         images: &[Image],
         on_exit: impl FnOnce() + Send + 'static,
     ) -> Result<Self, OpenError> {
         let memory = memfd_create("portlab-ram", MemfdFlags::CLOEXEC).map_err(io::Error::from)?;
-        ftruncate(&memory, spec.ram).map_err(io::Error::from)?;
+        ftruncate(&memory, spec.backing().ram).map_err(io::Error::from)?;
         let (qtest, qtest_end) = UnixStream::pair()?;
         let (qmp, qmp_end) = UnixStream::pair()?;
         let (doorbell, doorbell_end) = UnixStream::pair()?;
-        let vectors = spec.queues + 1;
+        let vectors = controller::messages(spec);
         let doorbell = Doorbell::serve(doorbell, vectors)?;
 
         let mut inheritance = Inheritance::default();
@@ -135,13 +139,10 @@ impl Parts {
         arguments.extend(["-qtest", "chardev:qtest", "-qtest-log"].map(String::from));
         arguments.push(log);
         arguments.extend(["-mon", "chardev=qmp,mode=control"].map(String::from));
-        arguments.extend(device_arguments(spec, vectors));
+        arguments.extend(controller::arguments(spec));
         for (index, image) in images.iter().enumerate() {
-            arguments.extend(namespace_arguments(
-                spec,
-                index + 1,
-                &inheritance.add_path(image.share()?),
-            ));
+            let file = inheritance.add_path(image.share()?);
+            arguments.extend(controller::unit_arguments(spec, index + 1, &file));
         }
 
         let process = Process::start(arguments, inheritance, on_exit)?;
@@ -185,8 +186,8 @@ fn firmware() -> io::Result<File> {
     Ok(file)
 }
 
-fn machine_arguments(spec: &NvmeSpec, memory: &str, firmware: &str) -> Vec<String> {
-    let ram = spec.ram;
+fn machine_arguments(spec: &DeviceSpec, memory: &str, firmware: &str) -> Vec<String> {
+    let ram = spec.backing().ram;
     [
         "-name".to_owned(),
         "portlab".to_owned(),
@@ -208,44 +209,4 @@ fn machine_arguments(spec: &NvmeSpec, memory: &str, firmware: &str) -> Vec<Strin
         firmware.to_owned(),
     ]
     .into()
-}
-
-fn device_arguments(spec: &NvmeSpec, vectors: u16) -> Vec<String> {
-    let [doorbell, first, second] = SLOTS;
-    let NvmeSpec {
-        serial, mdts, queues, ..
-    } = spec;
-    let mut arguments = vec![
-        "-device".to_owned(),
-        format!("ivshmem-doorbell,chardev=doorbell,vectors={vectors},addr={doorbell}"),
-    ];
-    let subsystem = if spec.subsystem { ",subsys=subsys0" } else { "" };
-    let controller = |id: &str, slot: u8| {
-        format!(
-            "nvme,id={id},serial={serial},mdts={mdts},max_ioqpairs={queues},msix_qsize={vectors},addr={slot}{subsystem}"
-        )
-    };
-    if spec.subsystem {
-        arguments.extend([
-            "-device".to_owned(),
-            "nvme-subsys,id=subsys0,nqn=ferroport".to_owned(),
-        ]);
-    }
-    arguments.extend(["-device".to_owned(), controller("nvme0", first)]);
-    if spec.subsystem {
-        arguments.extend(["-device".to_owned(), controller("nvme1", second)]);
-    }
-    arguments
-}
-
-fn namespace_arguments(spec: &NvmeSpec, nsid: usize, image: &str) -> [String; 4] {
-    let block = spec.block;
-    [
-        "-drive".to_owned(),
-        format!("if=none,id=nv{nsid},format=raw,file={image},discard=unmap"),
-        "-device".to_owned(),
-        format!(
-            "nvme-ns,id=ns{nsid},bus=nvme0,drive=nv{nsid},nsid={nsid},logical_block_size={block},physical_block_size={block}"
-        ),
-    ]
 }

@@ -2,19 +2,26 @@
 //!
 //! | file | idea |
 //! | --- | --- |
-//! | `image` | the files behind the namespaces |
+//! | `image` | the files behind the units |
 //! | `process` | the QEMU process: what it inherits, how it ends |
 //! | `machine` | the virtual machine around the controller |
+//! | `controller` | what makes one controller differ from another |
 //! | `qtest` | register access: posted writes, drained before reads |
 //! | `qmp` | the machine's monitor: events and faults |
 //! | `pci` | what firmware does with the bus |
-//! | `ivshmem` | MSI-X messages as event counters |
-//! | [`firmware`] | what firmware does with the controller, by raw registers |
+//! | `interrupts` | MSI-X, MSI or the line |
+//! | `ivshmem` | messages as event counters |
+//! | `line` | the line as the I/O APIC sees it |
+//! | `faults` | what can be made to happen from outside |
+//! | [`firmware`] | what firmware does with an NVMe controller, by raw registers |
 
+mod controller;
 mod faults;
 pub mod firmware;
 mod image;
+mod interrupts;
 mod ivshmem;
+mod line;
 mod machine;
 mod pci;
 mod process;
@@ -43,16 +50,18 @@ pub use self::{
 use self::{
     firmware::{Firmware, Registers},
     ivshmem::{Delivery, Doorbell},
+    line::{Line, Watch},
     machine::Machine,
     pci::Function,
     process::Process,
     qmp::Qmp,
     qtest::{Qtest, Space},
 };
-use super::{Bar, Device, DeviceError, DmaRegion, InterruptSink, Width, spec::NvmeSpec};
+use super::{
+    Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Width,
+    spec::{DeviceSpec, Interrupts},
+};
 
-/// Class code of an NVM Express I/O controller.
-const CLASS_NVME: u32 = 0x01_08_02;
 /// Vendor and device id of `ivshmem-doorbell`.
 const ID_IVSHMEM: u32 = 0x1110_1af4;
 
@@ -61,20 +70,20 @@ const LOW_MEMORY: u64 = 1 << 20;
 /// Memory kept for [`Firmware`]; the driver's begins behind it.
 const FIRMWARE_MEMORY: u64 = 1 << 20;
 
-/// MSI-X message control: enable, and mask of the whole function.
-const MSIX_ENABLE: u16 = 1 << 15;
-const MSIX_FUNCTION_MASK: u16 = 1 << 14;
-
 /// How long QEMU may take to write its images out when it quits.
 const QUIT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// QEMU's `nvme` controller.
+/// One of QEMU's controllers.
 #[derive(Debug)]
 pub struct QemuDevice {
     name: String,
-    // Delivery first: its thread ends before what it uses does.
+    // Delivery and watch first: their threads end before what they use does.
     delivery: Delivery,
-    qtest: Mutex<Qtest>,
+    watch: Mutex<Option<Watch>>,
+    line: Arc<Line>,
+    /// The line was asked for: no messages are offered.
+    line_only: bool,
+    qtest: Arc<Mutex<Qtest>>,
     qmp: Mutex<Qmp>,
     process: Process,
     doorbell: Arc<Doorbell>,
@@ -93,16 +102,18 @@ impl QemuDevice {
     /// # Errors
     /// If QEMU is not installed, an image cannot be used, or the machine does not come up. Nothing is left
     /// running or on disk then.
-    pub fn open(spec: &NvmeSpec) -> Result<Self, OpenError> {
+    pub fn open(spec: &DeviceSpec) -> Result<Self, OpenError> {
         let gone = Arc::new(AtomicBool::new(false));
         let on_exit = Arc::clone(&gone);
         let mut machine = Machine::start(spec, move || on_exit.store(true, Ordering::SeqCst))?;
         let functions = pci::bring_up(&mut machine.qtest)?;
-        let mut controllers = functions.iter().filter(|function| function.class == CLASS_NVME);
+        let mut controllers = functions
+            .iter()
+            .filter(|function| controller::is_it(spec, function));
         let function = controllers
             .next()
             .cloned()
-            .ok_or(OpenError::Lacking("NVMe controller"))?;
+            .ok_or(OpenError::Lacking(controller::name(spec)))?;
         let second = controllers.next().cloned();
         let doorbell_address = functions
             .iter()
@@ -111,10 +122,14 @@ impl QemuDevice {
             .map(|bar| bar.address + ivshmem::DOORBELL)
             .ok_or(OpenError::Lacking("doorbell"))?;
         let doorbell = Arc::new(machine.doorbell);
+        let backing = spec.backing();
         let device = Self {
-            name: spec.text.clone(),
+            name: backing.text.clone(),
             delivery: Delivery::start(Arc::clone(&doorbell))?,
-            qtest: Mutex::new(machine.qtest),
+            watch: Mutex::new(None),
+            line: Arc::new(Line::of_slot(function.slot)),
+            line_only: backing.interrupts == Interrupts::Line,
+            qtest: Arc::new(Mutex::new(machine.qtest)),
             qmp: Mutex::new(machine.qmp),
             process: machine.process,
             doorbell,
@@ -125,7 +140,7 @@ impl QemuDevice {
                 memory: machine.memory,
                 offset: LOW_MEMORY + FIRMWARE_MEMORY,
                 device_address: LOW_MEMORY + FIRMWARE_MEMORY,
-                length: spec.ram - LOW_MEMORY - FIRMWARE_MEMORY,
+                length: backing.ram - LOW_MEMORY - FIRMWARE_MEMORY,
             },
             images: machine.images,
             gone,
@@ -169,40 +184,12 @@ impl QemuDevice {
         thread::sleep(Duration::from_millis(2));
     }
 
-    /// Points every MSI-X entry at the doorbell, masked, and enables MSI-X under the function mask.
-    ///
-    /// QEMU's controller claims the vector of a completion queue when the queue is made, and only with MSI-X
-    /// enabled; a queue made before that would never interrupt. So MSI-X is enabled from the start, as
-    /// firmware may do, and [`Device::enable_messages`] only unmasks.
-    fn prepare_messages(&self) {
-        let Some(msix) = self.function.msix else { return };
-        for vector in 0..msix.entries {
-            let entry = msix.table + 16 * u64::from(vector);
-            self.post(entry, Width::Dword, self.doorbell_address & 0xffff_ffff);
-            self.post(entry + 4, Width::Dword, self.doorbell_address >> 32);
-            self.post(entry + 8, Width::Dword, ivshmem::message_data(vector).into());
-            self.post(entry + 12, Width::Dword, 1);
-        }
-        self.message_control(MSIX_ENABLE | MSIX_FUNCTION_MASK);
-        self.guard(Qtest::drain);
-    }
-
-    fn message_control(&self, control: u16) {
-        if let Some(msix) = self.function.msix {
-            self.post(
-                self.function.config + u64::from(msix.capability) + 2,
-                Width::Word,
-                control.into(),
-            );
-        }
-    }
-
     /// Runs one step on the connection; a failure means that the device is gone.
     fn guard<T>(&self, step: impl FnOnce(&mut Qtest) -> io::Result<T>) -> Option<T> {
         if !self.alive() {
             return None;
         }
-        let mut qtest = self.qtest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut qtest = lock(&self.qtest);
         match step(&mut qtest) {
             Ok(value) => Some(value),
             Err(error) => {
@@ -287,15 +274,15 @@ impl QemuDevice {
         self.gone.store(true, Ordering::SeqCst);
     }
 
-    /// The image behind the namespace with number `nsid` (from 1).
+    /// The image behind the unit with number `unit`, from 1: a namespace or a disk.
     #[must_use]
-    pub fn image(&self, nsid: u32) -> Option<&Image> {
-        usize::try_from(nsid.checked_sub(1)?)
+    pub fn image(&self, unit: u32) -> Option<&Image> {
+        usize::try_from(unit.checked_sub(1)?)
             .ok()
             .and_then(|index| self.images.get(index))
     }
 
-    /// The controller as firmware would use it, before the driver: raw registers and memory of its own.
+    /// An NVMe controller as firmware would use it, before the driver: raw registers and memory of its own.
     #[must_use]
     pub fn firmware(&self) -> Firmware<'_> {
         Firmware::new(self.registers(&self.function), &self.dma.memory, LOW_MEMORY)
@@ -367,38 +354,27 @@ impl Device for QemuDevice {
     }
 
     fn message_count(&self) -> u16 {
-        self.function.msix.map_or(0, |msix| msix.entries)
+        self.offered_messages()
     }
 
     fn enable_messages(&self, count: u16, sink: InterruptSink) -> Result<(), DeviceError> {
-        let msix = self
-            .function
-            .msix
-            .ok_or(DeviceError::Unsupported("MSI-X capability"))?;
-        if count > msix.entries {
-            return Err(DeviceError::Unsupported("so many MSI-X messages"));
-        }
-        self.delivery.set_sink(Some(sink));
-        for vector in 0..msix.entries {
-            let masked = u64::from(vector >= count);
-            self.post(msix.table + 16 * u64::from(vector) + 12, Width::Dword, masked);
-        }
-        self.message_control(MSIX_ENABLE);
-        self.guard(Qtest::drain);
-        match self.gone_reason() {
-            None => Ok(()),
-            Some(reason) => Err(DeviceError::Gone(reason)),
-        }
+        self.connect_messages(count, sink)
     }
 
     fn disable_messages(&self) {
-        self.message_control(MSIX_ENABLE | MSIX_FUNCTION_MASK);
-        self.guard(Qtest::drain);
-        self.delivery.set_sink(None);
-        // What was signalled before the mask took effect belongs to nobody now.
-        for vector in 0..self.message_count() {
-            self.doorbell.take(vector);
-        }
+        self.disconnect_messages();
+    }
+
+    fn enable_line(&self, sink: LineSink) -> Result<(), DeviceError> {
+        self.connect_line(sink)
+    }
+
+    fn disable_line(&self) {
+        self.disconnect_line();
+    }
+
+    fn line_asserted(&self) -> bool {
+        self.line_level()
     }
 
     fn alive(&self) -> bool {
@@ -413,6 +389,10 @@ impl Drop for QemuDevice {
             let _ = self.power_off();
         }
     }
+}
+
+fn lock(qtest: &Mutex<Qtest>) -> MutexGuard<'_, Qtest> {
+    qtest.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The widest aligned access of at most four bytes at `address` within `length` bytes.

@@ -1,7 +1,7 @@
 //! What firmware does on a PC before a driver runs: opens the memory-mapped configuration space, finds the
 //! functions on bus 0, assigns their BARs and enables them.
 //!
-//! Sources: PCI Local Bus 3.0, 6.1 (header), 6.2.5.1 (BAR sizing), 6.8.2 (MSI-X); PCI Express Base 3.0, 7.2.2
+//! Sources: PCI Local Bus 3.0, 6.1 (header), 6.2.5.1 (BAR sizing), 6.8 (MSI, MSI-X); PCI Express Base 3.0, 7.2.2
 //! (ECAM); Intel 3 Series Express Chipset, PCIEXBAR.
 
 use std::io;
@@ -16,9 +16,12 @@ const BAR_BASE: u64 = 0xc000_0000;
 /// End of the BAR window.
 const BAR_LIMIT: u64 = 0xfe00_0000;
 
-/// Command register: memory space and bus master enable, legacy interrupt off.
-const COMMAND_ENABLE: u64 = 0x0006 | 0x0400;
-/// Capability id of MSI-X.
+/// Command register: memory space and bus master enable.
+pub(super) const COMMAND_ENABLE: u64 = 0x0006;
+/// Command register: the line is not used.
+pub(super) const COMMAND_LINE_OFF: u64 = 0x0400;
+/// Capability ids.
+const CAPABILITY_MSI: u8 = 0x05;
 const CAPABILITY_MSIX: u8 = 0x11;
 
 /// Length of a function's configuration space in bytes.
@@ -35,6 +38,39 @@ pub(super) struct Msix {
     pub(super) table: u64,
 }
 
+/// The MSI capability of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Msi {
+    /// Offset of the capability in configuration space.
+    pub(super) capability: u16,
+    /// Message control, as it was found.
+    pub(super) control: u16,
+}
+
+impl Msi {
+    /// Number of messages.
+    pub(super) fn messages(self) -> u16 {
+        1 << (self.control >> 1 & 7).min(5)
+    }
+
+    /// Offset of the data register from the capability.
+    pub(super) fn data(self) -> u64 {
+        const WIDE: u16 = 1 << 7;
+        if self.control & WIDE == 0 { 8 } else { 12 }
+    }
+}
+
+/// How a function sends messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Messages {
+    /// It does not.
+    None,
+    /// By MSI.
+    Msi(Msi),
+    /// By MSI-X.
+    Msix(Msix),
+}
+
 /// A function on bus 0, ready for use.
 #[derive(Debug, Clone)]
 pub(super) struct Function {
@@ -46,8 +82,10 @@ pub(super) struct Function {
     pub(super) class: u32,
     /// Its memory BARs.
     pub(super) bars: Vec<Bar>,
-    /// Its MSI-X capability.
-    pub(super) msix: Option<Msix>,
+    /// Its messages: MSI-X if it has both.
+    pub(super) messages: Messages,
+    /// Its slot on the bus.
+    pub(super) slot: u8,
 }
 
 /// Brings up bus 0 and returns its functions in slot order.
@@ -60,8 +98,8 @@ pub(super) fn bring_up(qtest: &mut Qtest) -> io::Result<Vec<Function>> {
 
     let mut functions = Vec::new();
     let mut next = BAR_BASE;
-    for slot in 0..32 {
-        let config = ECAM_BASE | slot << 15;
+    for slot in 0..32_u8 {
+        let config = ECAM_BASE | u64::from(slot) << 15;
         let id = read32(qtest, config)?;
         if id == u32::MAX {
             continue;
@@ -74,16 +112,22 @@ pub(super) fn bring_up(qtest: &mut Qtest) -> io::Result<Vec<Function>> {
         } else {
             Vec::new()
         };
-        let msix = find_msix(qtest, config, &bars)?;
+        let messages = find_messages(qtest, config, &bars)?;
         if !bars.is_empty() {
-            qtest.write(Space::Memory, config + 4, Width::Word, COMMAND_ENABLE)?;
+            qtest.write(
+                Space::Memory,
+                config + 4,
+                Width::Word,
+                COMMAND_ENABLE | COMMAND_LINE_OFF,
+            )?;
         }
         functions.push(Function {
             config,
             id,
             class,
             bars,
-            msix,
+            messages,
+            slot,
         });
     }
     qtest.drain()?;
@@ -130,10 +174,11 @@ fn assign_bars(qtest: &mut Qtest, config: u64, next: &mut u64) -> io::Result<Vec
     Ok(bars)
 }
 
-fn find_msix(qtest: &mut Qtest, config: u64, bars: &[Bar]) -> io::Result<Option<Msix>> {
+fn find_messages(qtest: &mut Qtest, config: u64, bars: &[Bar]) -> io::Result<Messages> {
+    let mut found = Messages::None;
     // Status register: capabilities list present.
     if qtest.read(Space::Memory, config + 6, Width::Word)? & 0x10 == 0 {
-        return Ok(None);
+        return Ok(found);
     }
     let mut offset = qtest.read(Space::Memory, config + 0x34, Width::Byte)? & 0xfc;
     // At most 48 capabilities fit, so a list that is longer is a loop.
@@ -142,19 +187,31 @@ fn find_msix(qtest: &mut Qtest, config: u64, bars: &[Bar]) -> io::Result<Option<
             break;
         }
         let header = read32(qtest, config + offset)?;
-        if header.to_le_bytes()[0] == CAPABILITY_MSIX {
-            let entries = (header >> 16 & 0x7ff) + 1;
-            let table = read32(qtest, config + offset + 4)?;
-            let place = bars.iter().find(|bar| u32::from(bar.index) == table & 7);
-            return Ok(place.map(|bar| Msix {
-                capability: u16::try_from(offset).unwrap_or_default(),
-                entries: u16::try_from(entries).unwrap_or_default(),
-                table: bar.address + u64::from(table & !7),
-            }));
+        let capability = u16::try_from(offset).unwrap_or_default();
+        match header.to_le_bytes()[0] {
+            CAPABILITY_MSIX => {
+                let entries = (header >> 16 & 0x7ff) + 1;
+                let table = read32(qtest, config + offset + 4)?;
+                if let Some(bar) = bars.iter().find(|bar| u32::from(bar.index) == table & 7) {
+                    return Ok(Messages::Msix(Msix {
+                        capability,
+                        entries: u16::try_from(entries).unwrap_or_default(),
+                        table: bar.address + u64::from(table & !7),
+                    }));
+                }
+            }
+            CAPABILITY_MSI => {
+                let [_, _, low, high] = header.to_le_bytes();
+                found = Messages::Msi(Msi {
+                    capability,
+                    control: u16::from_le_bytes([low, high]),
+                });
+            }
+            _ => {}
         }
         offset = u64::from(header >> 8 & 0xfc);
     }
-    Ok(None)
+    Ok(found)
 }
 
 fn read32(qtest: &mut Qtest, address: u64) -> io::Result<u32> {

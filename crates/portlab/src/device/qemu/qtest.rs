@@ -6,9 +6,13 @@
 use std::{
     io::{self, Read as _, Write as _},
     os::unix::net::UnixStream,
+    sync::Arc,
     time::Duration,
 };
 
+use rustix::net::RecvFlags;
+
+use super::line::Line;
 use crate::device::Width;
 
 /// Replies that may be outstanding. QEMU blocks when the socket holds some 270 unread ones, and would then no
@@ -34,6 +38,7 @@ pub(super) struct Qtest {
     posted: usize,
     received: Vec<u8>,
     consumed: usize,
+    line: Option<Arc<Line>>,
 }
 
 impl Qtest {
@@ -46,7 +51,51 @@ impl Qtest {
             posted: 0,
             received: Vec::with_capacity(4096),
             consumed: 0,
+            line: None,
         })
+    }
+
+    /// A second descriptor of the connection, to wait on.
+    pub(super) fn descriptor(&self) -> io::Result<UnixStream> {
+        self.stream.try_clone()
+    }
+
+    /// Has the I/O APIC's inputs reported from now on, and tells `line` of its own.
+    pub(super) fn intercept(&mut self, line: Arc<Line>) -> io::Result<()> {
+        self.line = Some(line);
+        self.send(format_args!("irq_intercept_in ioapic\n"))?;
+        self.take_posted()?;
+        self.reply()?;
+        self.sweep()
+    }
+
+    /// Takes what has come unasked or for posted writes, without waiting. False when the connection has ended.
+    pub(super) fn attend(&mut self) -> io::Result<bool> {
+        loop {
+            while self.buffered()?.is_some() {
+                self.posted = self.posted.saturating_sub(1);
+            }
+            let mut chunk = [0_u8; 4096];
+            match rustix::net::recv(&self.stream, &mut chunk, RecvFlags::DONTWAIT) {
+                Ok((0, _)) => return Ok(false),
+                Ok((count, _)) => self
+                    .received
+                    .extend_from_slice(chunk.get(..count).unwrap_or(&chunk)),
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(true),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Takes reports that came with the last reply: nothing would wake anybody for them.
+    fn sweep(&mut self) -> io::Result<()> {
+        if self.posted == 0 && self.buffered()?.is_some() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "qtest answered unasked",
+            ));
+        }
+        Ok(())
     }
 
     /// Posts a write.
@@ -70,8 +119,9 @@ impl Qtest {
             Space::Port => "in",
         };
         self.send(format_args!("{verb}{} {address:#x}\n", suffix(width)))?;
-        self.drain()?;
+        self.take_posted()?;
         let reply = self.reply()?;
+        self.sweep()?;
         let digits = reply.trim().strip_prefix("0x").unwrap_or_default();
         u64::from_str_radix(digits, 16)
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("qtest answered `OK {reply}`")))
@@ -79,6 +129,11 @@ impl Qtest {
 
     /// Waits for the replies of all posted writes.
     pub(super) fn drain(&mut self) -> io::Result<()> {
+        self.take_posted()?;
+        self.sweep()
+    }
+
+    fn take_posted(&mut self) -> io::Result<()> {
         while self.posted > 0 {
             self.reply()?;
             self.posted -= 1;
@@ -99,36 +154,42 @@ impl Qtest {
     /// The text after `OK` of the next reply.
     fn reply(&mut self) -> io::Result<String> {
         loop {
-            let line = self.line()?;
-            if let Some(value) = line.strip_prefix("OK") {
-                return Ok(value.to_owned());
+            if let Some(reply) = self.buffered()? {
+                return Ok(reply);
             }
-            // Interrupt lines are reported unasked when they are intercepted.
-            if !line.starts_with("IRQ") {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!("qtest answered `{line}`"),
-                ));
-            }
-        }
-    }
-
-    fn line(&mut self) -> io::Result<String> {
-        loop {
-            let pending = &self.received[self.consumed..];
-            if let Some(length) = pending.iter().position(|byte| *byte == b'\n') {
-                let line = String::from_utf8_lossy(&pending[..length]).into_owned();
-                self.consumed += length + 1;
-                return Ok(line);
-            }
-            self.received.drain(..self.consumed);
-            self.consumed = 0;
             let mut chunk = [0_u8; 4096];
             let count = self.stream.read(&mut chunk)?;
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             self.received.extend_from_slice(&chunk[..count]);
+        }
+    }
+
+    /// The text after `OK` of the next reply that is there already. Interrupt lines are reported unasked when they are
+    /// intercepted: they are taken on the way.
+    fn buffered(&mut self) -> io::Result<Option<String>> {
+        loop {
+            let pending = &self.received[self.consumed..];
+            let Some(length) = pending.iter().position(|byte| *byte == b'\n') else {
+                self.received.drain(..self.consumed);
+                self.consumed = 0;
+                return Ok(None);
+            };
+            let text = String::from_utf8_lossy(&pending[..length]).into_owned();
+            self.consumed += length + 1;
+            if let Some(value) = text.strip_prefix("OK") {
+                return Ok(Some(value.to_owned()));
+            }
+            let Some(report) = text.strip_prefix("IRQ ") else {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("qtest answered `{text}`"),
+                ));
+            };
+            if let Some(line) = &self.line {
+                line.report(report);
+            }
         }
     }
 }

@@ -6,13 +6,11 @@ use std::{
 };
 
 use super::*;
-use crate::device::spec::DeviceSpec;
 
-fn spec(options: &str) -> NvmeSpec {
-    let DeviceSpec::QemuNvme(spec) = format!("qemu:nvme,ram=64M,{options}")
+fn spec(options: &str) -> DeviceSpec {
+    format!("qemu:nvme,ram=64M,{options}")
         .parse()
-        .expect("a good specification");
-    spec
+        .expect("a good specification")
 }
 
 fn open(options: &str) -> QemuDevice {
@@ -214,4 +212,81 @@ fn a_critical_warning_shows_in_the_smart_log() {
         device.attach_namespace(1, false),
         Err(FaultError::NoSubsystem)
     ));
+}
+
+/// The PVSCSI adapter with one page for each ring and its message ring on, by raw registers.
+fn open_scsi(options: &str) -> QemuDevice {
+    let spec: DeviceSpec = format!("qemu:pvscsi,ram=64M,size=1M,{options}")
+        .parse()
+        .expect("good");
+    let device = QemuDevice::open(&spec).expect("QEMU starts");
+    let mut id = [0; 4];
+    device.config_read(0, &mut id);
+    assert_eq!(id, [0xad, 0x15, 0xc0, 0x07], "vendor 15ad, device 07c0");
+    let page = device.dma().device_address >> 12;
+    let command = |number: u64, data: &[u64]| {
+        device.write(0, 0, Width::Dword, number);
+        for value in data {
+            device.write(0, 4, Width::Dword, *value);
+        }
+        device.read(0, 8, Width::Dword)
+    };
+    // SETUP_RINGS: a page of requests, one of completions, the state page.
+    let mut rings = vec![0; 132];
+    (rings[0], rings[1], rings[2]) = (1, 1, page);
+    (rings[4], rings[68]) = (page + 1, page + 2);
+    assert_eq!(command(3, &rings), 0);
+    // SETUP_MSG_RING of one page; success is the number of words.
+    let mut messages = vec![0; 34];
+    (messages[0], messages[2]) = (1, page + 3);
+    assert_eq!(command(8, &messages), 34);
+    device
+}
+
+const INTERRUPT_STATUS: u64 = 0x100c;
+const INTERRUPT_MASK: u64 = 0x2010;
+
+#[test]
+fn a_line_rises_with_a_cause_and_falls_when_it_is_acknowledged() {
+    let device = open_scsi("interrupts=line");
+    assert_eq!(device.message_count(), 0, "the line was asked for");
+    let (sender, rises) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let sink: LineSink = Arc::new(move || {
+        let _ = sender.lock().unwrap_or_else(PoisonError::into_inner).send(());
+    });
+    device.enable_line(sink).expect("line");
+    device.write(0, INTERRUPT_MASK, Width::Dword, 0xf);
+    assert!(!device.line_asserted());
+    // Nobody reads the connection meanwhile: the thread has to.
+    device.plug_disk(3, 1 << 20).expect("plugged");
+    rises
+        .recv_timeout(Duration::from_secs(5))
+        .expect("the line rises");
+    assert!(device.line_asserted());
+    let cause = device.read(0, INTERRUPT_STATUS, Width::Dword);
+    assert_eq!(cause, 4, "message ring");
+    device.write(0, INTERRUPT_STATUS, Width::Dword, cause);
+    assert!(!device.line_asserted(), "after the posted write");
+
+    device.unplug_disk(3).expect("unplugged");
+    rises
+        .recv_timeout(Duration::from_secs(5))
+        .expect("it rises again");
+    device.disable_line();
+    assert!(!device.line_asserted(), "the function does not drive it any more");
+}
+
+#[test]
+fn one_message_is_rung_by_msi() {
+    let device = open_scsi("");
+    assert_eq!(device.message_count(), 1);
+    let (sink, interrupts) = sink();
+    device.enable_messages(1, sink).expect("messages");
+    device.write(0, INTERRUPT_MASK, Width::Dword, 0xf);
+    device.plug_disk(3, 1 << 20).expect("plugged");
+    assert_eq!(interrupts.recv_timeout(Duration::from_secs(5)), Ok(0));
+    device.disable_messages();
+    device.unplug_disk(3).expect("unplugged");
+    assert!(interrupts.recv_timeout(Duration::from_millis(50)).is_err(), "off");
 }

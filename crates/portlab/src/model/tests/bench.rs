@@ -3,7 +3,10 @@
 use std::{
     os::fd::OwnedFd,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,7 +25,7 @@ use crate::{
         registration::HwInitializationData,
         srb::{SRB_EX_DATA_OFFSETS, SrbexDataScsiCdb16, StorageRequestBlock, function, status},
     },
-    device::{Bar, Device, DeviceError, DmaRegion, InterruptSink, Width},
+    device::{Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Width},
     model::{
         AdapterParameters, Address, Direction, Lab, LabOptions, Outcome, RemovalReport, Request, StartError,
         Violation,
@@ -35,6 +38,9 @@ pub(super) struct Dummy {
     bars: Vec<Bar>,
     sink: Mutex<Option<InterruptSink>>,
     register: Mutex<u64>,
+    line: Mutex<Option<LineSink>>,
+    /// How often the line is still seen up.
+    up: AtomicU32,
 }
 
 /// Memory shared with it.
@@ -59,7 +65,18 @@ impl Dummy {
             }],
             sink: Mutex::new(None),
             register: Mutex::new(0),
+            line: Mutex::new(None),
+            up: AtomicU32::new(0),
         })
+    }
+
+    /// Raises the interrupt line, which stays up for that many looks at it.
+    pub(super) fn raise(&self, looks: u32) {
+        self.up.store(looks, Ordering::SeqCst);
+        let sink = self.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(sink) = sink {
+            sink();
+        }
     }
 
     /// Sends an interrupt message.
@@ -111,6 +128,22 @@ impl Device for Dummy {
 
     fn disable_messages(&self) {
         *self.sink.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn enable_line(&self, sink: LineSink) -> Result<(), DeviceError> {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
+        Ok(())
+    }
+
+    fn disable_line(&self) {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn line_asserted(&self) -> bool {
+        let less = |looks: u32| looks.checked_sub(1);
+        self.up
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
+            .is_ok()
     }
 
     fn alive(&self) -> bool {
@@ -243,6 +276,10 @@ pub(super) trait Miniport: 'static {
         true
     }
 
+    fn line(_extension: u64) -> bool {
+        true
+    }
+
     fn stop(_extension: u64) -> bool {
         true
     }
@@ -303,6 +340,10 @@ extern "win64" fn message<M: Miniport>(extension: u64, message: u64) -> u64 {
     u64::from(M::message(extension, message & 0xFFFF_FFFF))
 }
 
+extern "win64" fn line<M: Miniport>(extension: u64) -> u64 {
+    u64::from(M::line(extension))
+}
+
 extern "win64" fn adapter_control_routine<M: Miniport>(extension: u64, control: u64, parameters: u64) -> u64 {
     match ulong(control) {
         adapter_control::QUERY_SUPPORTED_CONTROL_TYPES => {
@@ -334,6 +375,7 @@ extern "win64" fn driver_entry<M: Miniport>(driver: u64, path: u64) -> u64 {
         hw_build_io: address_of(build_io::<M> as *const ()),
         hw_find_adapter: address_of(find_adapter::<M> as *const ()),
         hw_reset_bus: address_of(reset_bus::<M> as *const ()),
+        hw_interrupt: address_of(line::<M> as *const ()),
         hw_adapter_control: address_of(adapter_control_routine::<M> as *const ()),
         device_extension_size: 512,
         srb_extension_size: 64,

@@ -2,6 +2,7 @@
 
 mod bench;
 mod life;
+mod line;
 mod locks;
 mod on_purpose;
 mod requests;

@@ -1,0 +1,110 @@
+//! What makes one controller differ from another on QEMU's command line.
+
+use super::pci::Function;
+use crate::device::spec::{DeviceSpec, NvmeSpec, PvscsiSpec};
+
+/// Slot of the doorbell, of the controller and of the subsystem's second controller on bus 0.
+const SLOTS: [u8; 3] = [2, 3, 4];
+
+/// Class code of an NVM Express I/O controller.
+const CLASS_NVME: u32 = 0x01_08_02;
+/// Vendor and device id of VMware's paravirtual SCSI adapter.
+const ID_PVSCSI: u32 = 0x07c0_15ad;
+
+/// How the controller is called in messages.
+pub(super) fn name(spec: &DeviceSpec) -> &'static str {
+    match spec {
+        DeviceSpec::QemuNvme(_) => "NVMe controller",
+        DeviceSpec::QemuPvscsi(_) => "PVSCSI adapter",
+    }
+}
+
+/// Whether a PCI function is the controller.
+pub(super) fn is_it(spec: &DeviceSpec, function: &Function) -> bool {
+    match spec {
+        DeviceSpec::QemuNvme(_) => function.class == CLASS_NVME,
+        DeviceSpec::QemuPvscsi(_) => function.id == ID_PVSCSI,
+    }
+}
+
+/// Interrupt messages that the controller has.
+pub(super) fn messages(spec: &DeviceSpec) -> u16 {
+    match spec {
+        DeviceSpec::QemuNvme(nvme) => nvme.queues + 1,
+        DeviceSpec::QemuPvscsi(_) => 1,
+    }
+}
+
+/// The doorbell and the controller.
+pub(super) fn arguments(spec: &DeviceSpec) -> Vec<String> {
+    let vectors = messages(spec);
+    let mut arguments = vec![
+        "-device".to_owned(),
+        format!(
+            "ivshmem-doorbell,chardev=doorbell,vectors={vectors},addr={}",
+            SLOTS[0]
+        ),
+    ];
+    match spec {
+        DeviceSpec::QemuNvme(nvme) => arguments.extend(nvme_arguments(nvme, vectors)),
+        DeviceSpec::QemuPvscsi(_) => {
+            arguments.extend(["-device".to_owned(), format!("pvscsi,id=scsi0,addr={}", SLOTS[1])]);
+        }
+    }
+    arguments
+}
+
+fn nvme_arguments(spec: &NvmeSpec, vectors: u16) -> Vec<String> {
+    let [_, first, second] = SLOTS;
+    let NvmeSpec {
+        serial, mdts, queues, ..
+    } = spec;
+    let mut arguments = Vec::new();
+    let subsystem = if spec.subsystem { ",subsys=subsys0" } else { "" };
+    let controller = |id: &str, slot: u8| {
+        format!(
+            "nvme,id={id},serial={serial},mdts={mdts},max_ioqpairs={queues},msix_qsize={vectors},addr={slot}{subsystem}"
+        )
+    };
+    if spec.subsystem {
+        arguments.extend([
+            "-device".to_owned(),
+            "nvme-subsys,id=subsys0,nqn=ferroport".to_owned(),
+        ]);
+    }
+    arguments.extend(["-device".to_owned(), controller("nvme0", first)]);
+    if spec.subsystem {
+        arguments.extend(["-device".to_owned(), controller("nvme1", second)]);
+    }
+    arguments
+}
+
+/// Unit `number` (from 1) on the image `file`.
+pub(super) fn unit_arguments(spec: &DeviceSpec, number: usize, file: &str) -> [String; 4] {
+    let block = spec.backing().block;
+    let blocks = format!("logical_block_size={block},physical_block_size={block}");
+    let device = match spec {
+        DeviceSpec::QemuNvme(_) => {
+            format!("nvme-ns,id=ns{number},bus=nvme0,drive=unit{number},nsid={number},{blocks}")
+        }
+        DeviceSpec::QemuPvscsi(PvscsiSpec { serial, .. }) => {
+            let target = number - 1;
+            let suffix = if target == 0 {
+                String::new()
+            } else {
+                format!("-{number}")
+            };
+            // Without a name QEMU's page 83h names nothing: NAA 3h is for names of local administration (SPC-4 7.8.6.6).
+            let name = 0x3000_0000_0000_0000_u64 + number as u64;
+            format!(
+                "scsi-hd,id=hd{number},bus=scsi0.0,channel=0,scsi-id={target},lun=0,drive=unit{number},serial={serial}{suffix},wwn={name:#x},{blocks}"
+            )
+        }
+    };
+    [
+        "-drive".to_owned(),
+        format!("if=none,id=unit{number},format=raw,file={file},discard=unmap"),
+        "-device".to_owned(),
+        device,
+    ]
+}
