@@ -3,6 +3,7 @@
 //! | test | what it proves |
 //! | --- | --- |
 //! | `driver` | the packaged driver on QEMU's controller, through the lab's library |
+//! | `pvscsi` | the example's packaged driver on QEMU's SCSI adapter |
 //! | `commands` | the `portlab` command line: demo, reports, and every mistake a user may make |
 //! | `gates` | each gate on the release flavour refuses what it is there for |
 
@@ -33,7 +34,20 @@ pub fn package_directory() -> PathBuf {
 /// If there is none: the message names the command that makes it.
 #[must_use]
 pub fn package() -> Package {
-    let opened = Package::open(&package_directory()).and_then(|package| {
+    open(&package_directory())
+}
+
+/// The package of an example: `target/package-NAME`.
+///
+/// # Panics
+/// As [`package`].
+#[must_use]
+pub fn example_package(name: &str) -> Package {
+    open(&repository().join(format!("target/package-{name}")))
+}
+
+fn open(directory: &Path) -> Package {
+    let opened = Package::open(directory).and_then(|package| {
         package.require_fresh(&repository())?;
         Ok(package)
     });

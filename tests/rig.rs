@@ -8,8 +8,8 @@ use std::{
 
 use portlab::{
     device::{Device, qemu::QemuDevice, spec::DeviceSpec},
-    model::{Address, Direction, Lab, LabOptions, Outcome, Request, Statistics},
-    package::parameters,
+    model::{Address, Direction, Lab, LabOptions, Outcome, Request, SrbForm, Statistics},
+    package::{Package, parameters},
     workload::{
         lab_disk::LabDisk,
         progress::Silent,
@@ -18,8 +18,43 @@ use portlab::{
     },
 };
 
-/// Virtual processors of every rig.
+/// Virtual processors of a rig that does not say otherwise.
 const PROCESSORS: u32 = 2;
+
+/// What to put on the bench.
+pub struct Setup {
+    /// The driver.
+    pub package: Package,
+    /// The device, for reports and as a driver meets it.
+    pub device: Arc<dyn Device>,
+    /// The emulator behind it.
+    pub emulator: Arc<QemuDevice>,
+    /// Virtual processors.
+    pub processors: u32,
+    /// Seed of what the lab chooses.
+    pub seed: u64,
+    /// The form of the SRBs.
+    pub srb_form: SrbForm,
+}
+
+impl Setup {
+    /// A package on an emulated device, with the usual processors.
+    ///
+    /// # Panics
+    /// If the device does not come up.
+    #[must_use]
+    pub fn new(package: Package, device: &DeviceSpec) -> Self {
+        let emulator = Arc::new(QemuDevice::open(device).unwrap_or_else(|error| panic!("{error}")));
+        Self {
+            package,
+            device: Arc::clone(&emulator) as Arc<dyn Device>,
+            emulator,
+            processors: PROCESSORS,
+            seed: 0,
+            srb_form: SrbForm::AsDriverAsks,
+        }
+    }
+}
 
 /// A device with the packaged driver loaded.
 pub struct Rig {
@@ -27,6 +62,7 @@ pub struct Rig {
     pub device: Arc<QemuDevice>,
     /// The lab.
     pub lab: Lab,
+    processors: u32,
 }
 
 /// Reads the options of `qemu:nvme`.
@@ -46,15 +82,28 @@ impl Rig {
     /// If there is no package, or nothing can be brought up.
     #[must_use]
     pub fn load(options: &str, before: impl FnOnce(&QemuDevice)) -> Self {
-        let package = crate::package();
-        let device = QemuDevice::open(&spec(options)).unwrap_or_else(|error| panic!("{error}"));
-        before(&device);
-        let device = Arc::new(device);
-        let mut options = LabOptions::new(package.driver, Arc::clone(&device) as Arc<dyn Device>);
-        options.processors = PROCESSORS;
-        options.registry = parameters::read(&package.inf).unwrap_or_else(|error| panic!("{error}"));
+        let setup = Setup::new(crate::package(), &spec(options));
+        before(&setup.emulator);
+        Self::put(setup)
+    }
+
+    /// Loads a driver.
+    ///
+    /// # Panics
+    /// If it cannot be loaded.
+    #[must_use]
+    pub fn put(setup: Setup) -> Self {
+        let mut options = LabOptions::new(setup.package.driver, setup.device);
+        options.processors = setup.processors;
+        options.seed = setup.seed;
+        options.srb_form = setup.srb_form;
+        options.registry = parameters::read(&setup.package.inf).unwrap_or_else(|error| panic!("{error}"));
         let lab = Lab::load(options).unwrap_or_else(|error| panic!("{error}"));
-        Self { device, lab }
+        Self {
+            device: setup.emulator,
+            lab,
+            processors: setup.processors,
+        }
     }
 
     /// As [`Self::load`], and starts the adapter.
@@ -63,7 +112,16 @@ impl Rig {
     /// If the adapter does not start.
     #[must_use]
     pub fn start(options: &str) -> Self {
-        let rig = Self::load(options, |_| {});
+        Self::load(options, |_| {}).started()
+    }
+
+    /// Starts the adapter.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn started(self) -> Self {
+        let rig = self;
         rig.lab
             .start()
             .unwrap_or_else(|error| panic!("{error}: {:#?}", rig.lab.debug_log()));
@@ -73,7 +131,7 @@ impl Rig {
     /// The lab as a disk.
     #[must_use]
     pub fn disk(&self) -> LabDisk<'_> {
-        LabDisk::new(&self.lab, PROCESSORS)
+        LabDisk::new(&self.lab, self.processors)
     }
 
     /// Sends the start-up commands and insists on right answers.
