@@ -92,10 +92,14 @@ pub(crate) fn bus<'dev>(cx: &mut StartIo<'dev, Pvscsi>, adapter: &'dev Adapter<'
     }
     adapter.set_running(false);
     let started = start(adapter);
-    if started.is_ok() || is_gone(adapter) {
-        cx.start_io_state().clear();
-        complete_all(cx, adapter, SrbStatus::BusReset);
-    }
+    let status = match started {
+        Ok(()) => SrbStatus::BusReset,
+        Err(Refused) if is_gone(adapter) => SrbStatus::NoDevice,
+        // It may still transfer: nothing is given back.
+        Err(Refused) => return Err(Refused),
+    };
+    cx.start_io_state().clear();
+    complete_all(cx, adapter, status);
     started
 }
 

@@ -13,7 +13,7 @@ use drvpkg::{
     verify::{self, Judges, Standing, Subject},
 };
 use portlab::{
-    device::spec::DeviceSpec,
+    device::spec::{DeviceSpec, SpecError},
     package::{Package, parameters},
     workload::{
         progress::Progress as _,
@@ -25,6 +25,7 @@ use serde::Serialize;
 use super::{
     bench::{Bench, BenchError, Setup},
     console::{Console, mebibytes},
+    driver::{Driver, Event},
     exit::Exit,
     report::{self, Observed},
     run::{conclude, refuse},
@@ -37,15 +38,18 @@ const EVENT_PATIENCE: Duration = Duration::from_secs(15);
 /// middle, reads everything back, and checks the image file from outside
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// The package
-    #[arg(long, value_name = "DIR", default_value = "target/package")]
-    package: PathBuf,
+    /// The driver
+    #[arg(long, value_enum, default_value_t = Driver::Ferronvme)]
+    driver: Driver,
+    /// The package [default: that of the driver, below target/]
+    #[arg(long, value_name = "DIR")]
+    package: Option<PathBuf>,
     /// Bytes to write
     #[arg(long, default_value = "64M", value_parser = super::size)]
     size: u64,
-    /// The device; see `portlab run --help`
-    #[arg(long, default_value = "qemu:nvme")]
-    device: DeviceSpec,
+    /// The device; see `portlab run --help` [default: the driver's]
+    #[arg(long)]
+    device: Option<DeviceSpec>,
     /// The file, or the directory of files, whose content is written [default: the package's parent directory]
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
@@ -58,7 +62,7 @@ pub(super) struct Demo {
     /// The Python environment of the catalog's judge [default: judge-venv beside the package]
     #[arg(long, value_name = "DIR", env = "DRVPKG_JUDGE_VENV")]
     judge_venv: Option<PathBuf>,
-    /// Where the report goes [default: reports/demo.json beside the package]
+    /// Where the report goes [default: reports/demo.json beside the package, or demo-DRIVER.json]
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -83,6 +87,7 @@ struct DemoReport {
     resets: u64,
     retries: u64,
     work_items_run: u64,
+    state_changes: u64,
     interrupts: u64,
     violations: usize,
     seconds: f64,
@@ -133,9 +138,13 @@ impl Demo {
             eprintln!("portlab: {} {}: {}", check.judge, check.name, check.detail);
         }
 
+        let device = match self.device() {
+            Ok(device) => device,
+            Err(error) => return refuse(&error),
+        };
         let setup = Setup {
             driver: package.driver.clone(),
-            device: self.device.clone().or_size(self.size.max(1 << 20)),
+            device: device.clone().or_size(self.size.max(1 << 20)),
             registry,
             processors: self.processors,
             seed: self.seed,
@@ -144,7 +153,10 @@ impl Demo {
         let mut found = Found::default();
         let (observed, failure) = match Bench::load(setup) {
             Ok(mut bench) => {
-                let failure = self.exercise(&mut bench, &package, &console, &mut found).err();
+                let event = Event::of(&device);
+                let failure = self
+                    .exercise(&mut bench, &package, event, &console, &mut found)
+                    .err();
                 (std::mem::take(&mut bench.observed), failure)
             }
             Err(error) => (Observed::default(), Some(error)),
@@ -156,7 +168,7 @@ impl Demo {
         let report = DemoReport {
             driver_sha256: verified.driver_sha256,
             flavour,
-            device: self.device.to_string(),
+            device: device.to_string(),
             processors: self.processors,
             seed: self.seed,
             bytes_written: traffic.bytes_written,
@@ -167,6 +179,7 @@ impl Demo {
             resets: traffic.resets,
             retries: traffic.retries,
             work_items_run: statistics.work_items_run,
+            state_changes: statistics.state_changes,
             interrupts: statistics.interrupts,
             violations: observed.violation_records.len(),
             seconds: started.elapsed().as_secs_f64(),
@@ -177,10 +190,11 @@ impl Demo {
             observed,
         };
         report.print(&traffic, found.files);
-        let path = self
-            .json
-            .clone()
-            .unwrap_or_else(|| self.package.with_file_name("reports").join("demo.json"));
+        let path = self.json.clone().unwrap_or_else(|| {
+            self.package()
+                .with_file_name("reports")
+                .join(self.driver.report())
+        });
         match report::write(&path, &report) {
             Ok(()) => println!("report     {}", path.display()),
             Err(error) => return refuse(&error),
@@ -188,10 +202,22 @@ impl Demo {
         conclude(&report.observed, failure.as_ref())
     }
 
+    fn package(&self) -> &Path {
+        self.package
+            .as_deref()
+            .unwrap_or_else(|| Path::new(self.driver.package()))
+    }
+
+    fn device(&self) -> Result<DeviceSpec, SpecError> {
+        self.device
+            .clone()
+            .map_or_else(|| self.driver.device().parse(), Ok)
+    }
+
     fn open_package(
         &self,
     ) -> Result<(Package, portlab::model::AdapterParameters), Box<dyn std::error::Error>> {
-        let package = Package::open(&self.package)?;
+        let package = Package::open(self.package())?;
         if let Some(root) = package.repository() {
             package.require_fresh(&root)?;
         }
@@ -214,6 +240,7 @@ impl Demo {
         &self,
         bench: &mut Bench,
         package: &Package,
+        event: Event,
         console: &Console,
         found: &mut Found,
     ) -> Result<(), BenchError> {
@@ -224,7 +251,7 @@ impl Demo {
         let source = Source::take(&data, self.size)?;
         found.files = source.files();
         found.data_sha256 = Some(report::hexadecimal(&source.sha256()));
-        let result = self.work(bench, &source, console);
+        let result = self.work(bench, &source, event, console);
         let removed = bench.remove();
         bench.observe();
         result.and(removed)?;
@@ -242,12 +269,18 @@ impl Demo {
         Ok(())
     }
 
-    fn work(&self, bench: &mut Bench, source: &Source, console: &Console) -> Result<(), BenchError> {
+    fn work(
+        &self,
+        bench: &mut Bench,
+        source: &Source,
+        event: Event,
+        console: &Console,
+    ) -> Result<(), BenchError> {
         bench.start(console)?;
         let device = std::sync::Arc::clone(&bench.device);
-        let raise = || match device.raise_smart_event() {
-            Ok(()) => console.note("asynchronous event raised: a SMART critical warning"),
-            Err(error) => console.note(&format!("no asynchronous event: {error}")),
+        let raise = || match event.raise(&device) {
+            Ok(()) => console.note(event.what()),
+            Err(error) => console.note(&format!("nothing could be raised: {error}")),
         };
         let mut options = transfer::Options::quiet(self.seed);
         options.incidents = vec![
@@ -256,19 +289,21 @@ impl Demo {
             (Phase::Read, 500, Incident::ResetBus),
         ];
         bench.traffic(source, &options, console)?;
-        await_work_item(bench)?;
+        await_reaction(bench, event)?;
         bench.quiesce()
     }
 }
 
 /// Waits until the driver's reaction to the event has run.
-fn await_work_item(bench: &Bench) -> Result<(), BenchError> {
+fn await_reaction(bench: &Bench, event: Event) -> Result<(), BenchError> {
     let deadline = Instant::now() + EVENT_PATIENCE;
-    while bench.lab().statistics().work_items_run == 0 {
+    while !event.is_answered(&bench.lab().statistics()) {
         if Instant::now() > deadline {
             return Err(BenchError::Unmet(format!(
-                "the driver ran no work item within {} s after an asynchronous event",
-                EVENT_PATIENCE.as_secs()
+                "the driver {} within {} s after: {}",
+                event.reaction(),
+                EVENT_PATIENCE.as_secs(),
+                event.what()
             )));
         }
         thread::sleep(Duration::from_millis(20));
@@ -317,8 +352,8 @@ impl DemoReport {
             traffic.retries
         );
         println!(
-            "resets     {} with {} request(s) in flight; {} work item(s), {} interrupt(s)",
-            self.resets, traffic.in_flight_at_reset, self.work_items_run, self.interrupts
+            "resets     {} with {} request(s) in flight; {} work item(s), {} state change(s), {} interrupt(s)",
+            self.resets, traffic.in_flight_at_reset, self.work_items_run, self.state_changes, self.interrupts
         );
         println!("image      read from outside: {}", yes(self.image_verified));
         println!("violations {}", self.violations);

@@ -4,6 +4,7 @@ mod bench;
 mod console;
 mod count;
 mod demo;
+mod driver;
 mod exit;
 mod report;
 mod run;

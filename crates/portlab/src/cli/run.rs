@@ -27,7 +27,10 @@ use super::{
     namespace\n    image=PATH      its image, made if absent; the traffic OVERWRITES it\n    serial=TEXT     serial \
     number\n    mdts=8          maximum data transfer size, a power of two of 4 KiB\n    block=512       512 or \
     4096\n    namespaces=1    1 to 16\n    queues=64       I/O queue pairs\n    subsystem=off   on: with a second \
-    controller, for namespace events\n    ram=512M        memory shared with the device"
+    controller, for namespace events\n    interrupts=msix msix or line\n    ram=512M        memory shared with the \
+    device\n  qemu:pvscsi[,KEY=VALUE...]  QEMU's model of VMware's SCSI adapter, with\n    size, image, block, ram as \
+    above\n    disks=1         1 to 16, unit 0 of as many targets\n    serial=TEXT     serial number of the first \
+    disk\n    interrupts=msi  msi or line"
 )]
 pub(super) struct Run {
     /// The driver
@@ -83,7 +86,7 @@ impl Run {
     /// Runs the driver.
     pub(super) fn run(self) -> Exit {
         let registry = match self.inf_file().as_deref().map(parameters::read).transpose() {
-            // The bench has no line interrupts, so that a driver without an INF needs messages to run at all.
+            // Without its INF a driver gets the interrupts that it was most likely written for.
             Ok(registry) => registry.unwrap_or_else(|| AdapterParameters {
                 msi_supported: true,
                 ..AdapterParameters::default()

@@ -28,6 +28,14 @@ const SOURCES: [&str; 11] = [
     "crates/storport",
 ];
 
+/// Where those of an example are, beside its own folder.
+const EXAMPLE_SOURCES: [&str; 4] = [
+    "Cargo.toml",
+    "crates/miniport-build",
+    "crates/miniport-rt",
+    "crates/storport",
+];
+
 /// Why a package cannot be used. Each message names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
@@ -78,6 +86,8 @@ pub struct Package {
     pub driver: PathBuf,
     /// The stamped INF.
     pub inf: PathBuf,
+    /// Name of the driver.
+    pub name: String,
 }
 
 impl Package {
@@ -101,6 +111,7 @@ impl Package {
             directory: directory.to_owned(),
             driver: find(Role::Driver)?,
             inf: find(Role::Inf)?,
+            name: manifest.name.clone(),
         })
     }
 
@@ -128,11 +139,13 @@ impl Package {
     pub fn require_fresh(&self, root: &Path) -> Result<(), PackageError> {
         let made = modified(&self.directory.join(drvpkg::manifest::FILE))?;
         let mut newest: Option<(SystemTime, PathBuf)> = None;
-        for source in SOURCES
-            .iter()
-            .map(|source| root.join(source))
-            .filter(|source| source.exists())
-        {
+        let example = root.join("examples").join(&self.name);
+        let sources = if example.is_dir() {
+            [&[example][..], &EXAMPLE_SOURCES.map(|source| root.join(source))].concat()
+        } else {
+            SOURCES.map(|source| root.join(source)).into()
+        };
+        for source in sources.into_iter().filter(|source| source.exists()) {
             newest_below(&source, &mut newest)?;
         }
         match newest {
