@@ -170,7 +170,11 @@ fn forged_completions_end_nothing_and_break_nothing() {
     for context in [0, 1, 0x80, 0x81, 0x0100, 0x1_0000, u32::MAX] {
         for high in [0, 1, u32::MAX] {
             liar.forge([context, high, 0, 0, 0, 0, 0, 0], 1, 1);
-            liar.forge([context, high, u32::MAX, u32::MAX, u32::MAX, u32::MAX, 1, 1], 3, 3);
+            liar.forge(
+                [context, high, u32::MAX, u32::MAX, u32::MAX, u32::MAX, 1, 1],
+                3,
+                3,
+            );
         }
     }
     // A whole ring of them; and indices that no ring has.
@@ -178,11 +182,7 @@ fn forged_completions_end_nothing_and_break_nothing() {
     for produced in [ENTRIES + 1, 1 << 20, u32::MAX] {
         liar.forge([0x81, 0, 0, 0, 0, 0, 0, 0], produced, 0);
     }
-    assert_eq!(
-        rig.lab.statistics().srbs_completed,
-        completed,
-        "no request ended"
-    );
+    assert_eq!(rig.lab.statistics().srbs_completed, completed, "no request ended");
 
     let source = source(8 << 20);
     let traffic = rig

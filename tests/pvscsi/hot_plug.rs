@@ -17,9 +17,7 @@ fn a_plugged_disk_is_told_and_found_and_an_unplugged_one_is_gone() {
         assert_eq!(targets(found.disks()), [0, 5]);
 
         rig.device.unplug_disk(5).expect("unplugged");
-        rig.await_statistics("another notification", |statistics| {
-            statistics.state_changes == 2
-        });
+        rig.await_statistics("another notification", |statistics| statistics.state_changes == 2);
         assert!(inquiry(&rig, 5).is_absent());
         rig.finish();
     }

@@ -92,11 +92,7 @@ fn requests_of_the_older_form_are_served() {
     let rig = Rig::put(setup).started();
     let startup = rig.startup();
     let source = source(8 << 20);
-    rig.traffic(
-        &startup,
-        &source,
-        vec![(Phase::Write, 500, Incident::ResetBus)],
-    )
-    .unwrap_or_else(|error| panic!("{error}"));
+    rig.traffic(&startup, &source, vec![(Phase::Write, 500, Incident::ResetBus)])
+        .unwrap_or_else(|error| panic!("{error}"));
     rig.finish();
 }
