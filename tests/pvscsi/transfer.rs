@@ -54,7 +54,7 @@ fn data_survives_on_all_processors_whatever_the_seed() {
             .traffic_with(&startup, &source, &options)
             .unwrap_or_else(|error| panic!("{interrupts}, {processors}, {seed}: {error}"));
         assert_eq!(traffic.bytes_verified, 16 << 20);
-        assert_eq!(traffic.resets, 2);
+        assert!(traffic.resets >= 2, "{traffic:?}");
         assert!(rig.lab.statistics().interrupts > 0);
         rig.finish();
     }
