@@ -146,6 +146,10 @@ pub(crate) struct Extension<'dev, M: Miniport> {
     adapter: UnsafeCell<M::Adapter<'dev>>,
 }
 
+// SAFETY: the port driver calls on all processors. What is not an atomic lies in cells that one party at a time uses, as
+// each of them says; the miniport's types are `Sync`, or `Send` and behind such a cell.
+unsafe impl<M: Miniport> Sync for Extension<'_, M> {}
+
 impl<'dev, M: Miniport> Extension<'dev, M> {
     /// What must hold of every miniport's types.
     pub(crate) const CHECKS: () = {

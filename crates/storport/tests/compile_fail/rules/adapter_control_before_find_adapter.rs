@@ -1,0 +1,33 @@
+//! No callback comes before `HwStorFindAdapter`: the extension is not initialised.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::{
+    context::{Control, ResetBus, StartIo},
+    find_adapter::{FindAdapter, Limits},
+    miniport::{FindError, InitializeError, Miniport, OneChannel, PerMessage, ResetOutcome, Slots},
+    srb::{Completion, Fresh, Srb, SrbStatus, Started},
+};
+
+struct Wrong;
+
+impl Miniport for Wrong {
+    type Adapter<'dev> = ();
+    type StartIoState<'dev> = ();
+    type DpcState<'dev> = ();
+    type SrbExtension = ();
+    type UnitExtension = ();
+    type Slots = Slots<0, 0, 0>;
+    type Interrupts = PerMessage;
+    type Channels = OneChannel;
+
+    /// `STOR_FEATURE_ADAPTER_CONTROL_PRE_FINDADAPTER`.
+    const FEATURES: u32 = 0x100;
+
+    support::callbacks!();
+}
+
+storport::miniport!(Wrong);

@@ -1,0 +1,40 @@
+//! Nobody would run an adapter's drop glue: a physical miniport has no last callback.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use zerocopy::FromZeros;
+use storport::{
+    context::{Control, ResetBus, StartIo},
+    find_adapter::{FindAdapter, Limits},
+    miniport::{FindError, InitializeError, Miniport, OneChannel, PerMessage, ResetOutcome, Slots},
+    srb::{Completion, Fresh, Srb, SrbStatus, Started},
+};
+
+struct Wrong;
+
+#[derive(FromZeros)]
+struct Adapter {
+    value: u32,
+}
+
+impl Drop for Adapter {
+    fn drop(&mut self) {}
+}
+
+impl Miniport for Wrong {
+    type Adapter<'dev> = Adapter;
+    type StartIoState<'dev> = ();
+    type DpcState<'dev> = ();
+    type SrbExtension = ();
+    type UnitExtension = ();
+    type Slots = Slots<0, 0, 0>;
+    type Interrupts = PerMessage;
+    type Channels = OneChannel;
+
+    support::callbacks!();
+}
+
+storport::miniport!(Wrong);

@@ -1,0 +1,17 @@
+//! Each SRB is completed exactly once.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::{
+    context::StartIo,
+    srb::{Completion, Fresh, Srb, Started},
+};
+use support::Toy;
+
+fn wrong<'dev, 'srb>(cx: &mut StartIo<'dev, Toy>, srb: Srb<'dev, Toy, Fresh<'srb>>) -> Started<'srb> {
+    let _ = srb.complete(cx, Completion::Success { transferred: 0 });
+    srb.complete(cx, Completion::Success { transferred: 0 })
+}

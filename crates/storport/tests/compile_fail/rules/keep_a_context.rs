@@ -1,0 +1,13 @@
+//! A context does not outlive its callback.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::context::Dpc;
+use support::Toy;
+
+fn wrong<'a, 'dev>(cx: &'a mut Dpc<'dev, Toy>) -> &'dev mut Dpc<'dev, Toy> {
+    cx
+}

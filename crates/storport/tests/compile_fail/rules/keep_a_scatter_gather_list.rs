@@ -1,0 +1,15 @@
+//! A scatter/gather list is valid until its SRB is completed.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::srb::{Preparing, ScatterGather};
+use support::Toy;
+
+fn wrong<'srb>(srb: Preparing<'srb, Toy>) -> Option<ScatterGather<'static>> {
+    let list = srb.scatter_gather();
+    let _ = srb.proceed();
+    list
+}

@@ -1,0 +1,19 @@
+//! Registers are mapped until the adapter is removed.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::{
+    cell::SetOnce,
+    register::Registers,
+};
+
+unsafe extern "C" {
+    safe static KEPT: SetOnce<Registers<'static>>;
+}
+
+fn wrong<'dev>(registers: Registers<'dev>) {
+    KEPT.set(registers);
+}

@@ -1,0 +1,13 @@
+//! The state of a DPC is its routine's.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::context::Timer;
+use support::Toy;
+
+fn wrong<'dev>(cx: &mut Timer<'dev, Toy>) {
+    *cx.state() = 1;
+}

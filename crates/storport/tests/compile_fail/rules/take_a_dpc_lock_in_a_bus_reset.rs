@@ -1,0 +1,13 @@
+//! `HwStorResetBus` may take the interrupt lock and no other.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::context::ResetBus;
+use support::Toy;
+
+fn wrong<'dev>(cx: &mut ResetBus<'dev, Toy>) {
+    cx.with_dpc_lock::<0, _>(|_| ());
+}

@@ -1,0 +1,13 @@
+//! One page says that `ScsiStopAdapter` comes under the interrupt lock, another that it comes without: no lock is taken.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::context::Control;
+use support::Toy;
+
+fn wrong<'dev>(cx: &mut Control<'dev, Toy>) {
+    cx.with_interrupt_lock(|_| ());
+}

@@ -1,0 +1,13 @@
+//! Lock order: StartIo, then interrupt. An interrupt routine holds the interrupt lock.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::context::LineInterrupt;
+use support::Toy;
+
+fn wrong<'dev>(cx: &mut LineInterrupt<'dev, Toy>) {
+    cx.with_start_io_lock(|_| ());
+}

@@ -1,0 +1,13 @@
+//! Lock order: StartIo, then interrupt.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::context::Dpc;
+use support::Toy;
+
+fn wrong<'dev>(cx: &mut Dpc<'dev, Toy>) {
+    cx.with_interrupt_lock(|cx| cx.with_start_io_lock(|_| ()));
+}

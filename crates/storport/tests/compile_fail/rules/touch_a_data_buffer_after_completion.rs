@@ -1,0 +1,19 @@
+//! An SRB's data buffer goes with it.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::{
+    context::StartIo,
+    srb::{Completion, Fresh, Srb, Started},
+};
+use support::Toy;
+
+fn wrong<'dev, 'srb>(cx: &mut StartIo<'dev, Toy>, mut srb: Srb<'dev, Toy, Fresh<'srb>>) -> Started<'srb> {
+    let mut buffer = srb.data_buffer().unwrap();
+    let token = srb.complete(cx, Completion::Success { transferred: 0 });
+    buffer.write(0, &[1]);
+    token
+}
