@@ -107,8 +107,6 @@ pub type ResetBus<'dev, M> = Context<'dev, M, Dispatch, StartIoLock>;
 pub type StateChanged<'dev, M> = Context<'dev, M, Dispatch, StartIoLock>;
 /// `HwStorAdapterControl` for stop and restart, and for the control types whose IRQL no page gives.
 pub type Control<'dev, M> = Context<'dev, M, Device, Unknown>;
-/// `HwStorAdapterControl` for `ScsiSetBootConfig` and `ScsiSetRunningConfig`.
-pub type Configuration<'dev, M> = Context<'dev, M, Passive, Unshared>;
 /// `HwStorAdapterControl` for what comes at `PASSIVE_LEVEL`.
 pub type AdapterControl<'dev, M> = Context<'dev, M, Passive, Unshared>;
 /// `HwStorAdapterControl` for power.
@@ -324,6 +322,26 @@ impl<'dev, M: Miniport, X: Exclusion> Deref for Message<'dev, M, X> {
 }
 
 impl<M: Miniport, X: Exclusion> DerefMut for Message<'_, M, X> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.context
+    }
+}
+
+/// The context of `HwStorAdapterControl` for `ScsiSetBootConfig` and `ScsiSetRunningConfig`: besides what
+/// [`AdapterControl`] allows, PCI configuration space.
+pub struct Configuration<'dev, M: Miniport> {
+    pub(crate) context: AdapterControl<'dev, M>,
+}
+
+impl<'dev, M: Miniport> Deref for Configuration<'dev, M> {
+    type Target = AdapterControl<'dev, M>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.context
+    }
+}
+
+impl<M: Miniport> DerefMut for Configuration<'_, M> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.context
     }

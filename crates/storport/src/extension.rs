@@ -110,6 +110,9 @@ pub(crate) struct Header {
     pub(crate) state_change_used: AtomicU32,
     /// Messages that the platform granted.
     pub(crate) messages: AtomicU32,
+    /// Where the adapter's function lies: `SystemIoBusNumber`, `SlotNumber`.
+    pub(crate) bus_number: AtomicU32,
+    pub(crate) slot_number: AtomicU32,
     /// The latest time that was told, in microseconds.
     pub(crate) latest: AtomicU64,
     /// Event objects.

@@ -1,6 +1,6 @@
 //! `HwStorFindAdapter`: the resources of the adapter, and the limits that the miniport answers with.
 
-use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
+use core::{marker::PhantomData, ops::Deref, ptr::NonNull, sync::atomic::Ordering};
 
 use wdk_sys::{
     _DMA_WIDTH, _STOR_SYNCHRONIZATION_MODEL, PORT_CONFIGURATION_INFORMATION,
@@ -60,6 +60,16 @@ impl<'dev, M: Miniport> FindAdapter<'_, 'dev, M> {
         extension: &'dev Extension<'dev, M>,
         configuration: NonNull<PORT_CONFIGURATION_INFORMATION>,
     ) -> Self {
+        // SAFETY: the caller's promise.
+        let given = unsafe { configuration.as_ref() };
+        extension
+            .header
+            .bus_number
+            .store(given.SystemIoBusNumber, Ordering::Release);
+        extension
+            .header
+            .slot_number
+            .store(given.SlotNumber, Ordering::Release);
         // SAFETY: HwStorFindAdapter runs at PASSIVE_LEVEL (restart is supported) and alone.
         let context = unsafe { Context::new(extension) };
         Self {

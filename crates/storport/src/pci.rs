@@ -93,28 +93,37 @@ impl Configuration {
 
 #[cfg(windows)]
 mod access {
+    use core::sync::atomic::Ordering;
+
     use wdk_sys::{
-        _BUS_DATA_TYPE,
+        _BUS_DATA_TYPE, PVOID,
         storage::{StorPortGetBusData, StorPortSetBusDataByOffset},
     };
 
     use super::{CONFIGURATION_LENGTH, Configuration};
-    use crate::{find_adapter::FindAdapter, miniport::Miniport};
+    use crate::{context, find_adapter::FindAdapter, miniport::Miniport};
 
-    impl<M: Miniport> FindAdapter<'_, '_, M> {
-        /// Reads PCI configuration space from offset 0 (`StorPortGetBusData`). Returns the number of bytes read.
-        pub fn read_pci_configuration(&self, target: &mut [u8]) -> usize {
-            let configuration = self.configuration();
+    /// Where the adapter's function lies.
+    struct Place {
+        extension: PVOID,
+        bus: u32,
+        slot: u32,
+    }
+
+    impl Place {
+        /// # Safety
+        /// `HwStorFindAdapter` is running for this adapter, or `HwStorAdapterControl` to restore its configuration.
+        unsafe fn read(&self, target: &mut [u8]) -> usize {
             let Ok(length) = u32::try_from(target.len()) else {
                 return 0;
             };
-            // SAFETY: `target` has `length` bytes.
+            // SAFETY: the caller's promise; `target` has `length` bytes.
             let read = unsafe {
                 StorPortGetBusData(
-                    self.raw(),
+                    self.extension,
                     _BUS_DATA_TYPE::PCIConfiguration as u32,
-                    configuration.SystemIoBusNumber,
-                    configuration.SlotNumber,
+                    self.bus,
+                    self.slot,
                     target.as_mut_ptr().cast(),
                     length,
                 )
@@ -122,28 +131,19 @@ mod access {
             (read as usize).min(target.len())
         }
 
-        /// A copy of the function's configuration space; `None` if it cannot be read as a whole.
-        #[must_use]
-        pub fn pci_configuration(&self) -> Option<Configuration> {
-            let mut bytes = [0; CONFIGURATION_LENGTH];
-            let read = self.read_pci_configuration(&mut bytes);
-            (read == CONFIGURATION_LENGTH).then(|| Configuration::new(bytes))
-        }
-
-        /// Writes PCI configuration space at `offset` (`StorPortSetBusDataByOffset`). Returns the number of bytes written.
-        #[must_use]
-        pub fn write_pci_configuration(&self, offset: u32, source: &[u8]) -> usize {
-            let configuration = self.configuration();
+        /// # Safety
+        /// As for [`Self::read`].
+        unsafe fn write(&self, offset: u32, source: &[u8]) -> usize {
             let Ok(length) = u32::try_from(source.len()) else {
                 return 0;
             };
-            // SAFETY: `source` has `length` bytes; the call only reads them.
+            // SAFETY: the caller's promise; `source` has `length` bytes; the call only reads them.
             let written = unsafe {
                 StorPortSetBusDataByOffset(
-                    self.raw(),
+                    self.extension,
                     _BUS_DATA_TYPE::PCIConfiguration as u32,
-                    configuration.SystemIoBusNumber,
-                    configuration.SlotNumber,
+                    self.bus,
+                    self.slot,
                     source.as_ptr().cast_mut().cast(),
                     offset,
                     length,
@@ -152,6 +152,61 @@ mod access {
             (written as usize).min(source.len())
         }
     }
+
+    impl<M: Miniport> FindAdapter<'_, '_, M> {
+        fn place(&self) -> Place {
+            let configuration = self.configuration();
+            Place {
+                extension: self.raw(),
+                bus: configuration.SystemIoBusNumber,
+                slot: configuration.SlotNumber,
+            }
+        }
+    }
+
+    impl<M: Miniport> context::Configuration<'_, M> {
+        /// As `HwStorFindAdapter` was told.
+        fn place(&self) -> Place {
+            let header = &self.extension().header;
+            Place {
+                extension: self.raw(),
+                bus: header.bus_number.load(Ordering::Acquire),
+                slot: header.slot_number.load(Ordering::Acquire),
+            }
+        }
+    }
+
+    macro_rules! configuration_space {
+        ($($context:ty),+) => {
+            $(
+                impl<M: Miniport> $context {
+                    /// Reads PCI configuration space from offset 0 (`StorPortGetBusData`). Returns the number of bytes read.
+                    pub fn read_pci_configuration(&self, target: &mut [u8]) -> usize {
+                        // SAFETY: this is the context of one of the two callbacks.
+                        unsafe { self.place().read(target) }
+                    }
+
+                    /// A copy of the function's configuration space; `None` if it cannot be read as a whole.
+                    #[must_use]
+                    pub fn pci_configuration(&self) -> Option<Configuration> {
+                        let mut bytes = [0; CONFIGURATION_LENGTH];
+                        let read = self.read_pci_configuration(&mut bytes);
+                        (read == CONFIGURATION_LENGTH).then(|| Configuration::new(bytes))
+                    }
+
+                    /// Writes PCI configuration space at `offset` (`StorPortSetBusDataByOffset`). Returns the number of bytes
+                    /// written.
+                    #[must_use]
+                    pub fn write_pci_configuration(&self, offset: u32, source: &[u8]) -> usize {
+                        // SAFETY: this is the context of one of the two callbacks.
+                        unsafe { self.place().write(offset, source) }
+                    }
+                }
+            )+
+        };
+    }
+
+    configuration_space! { FindAdapter<'_, '_, M>, context::Configuration<'_, M> }
 }
 
 #[cfg(test)]

@@ -71,6 +71,17 @@ impl Guid {
     }
 }
 
+impl From<GUID> for Guid {
+    fn from(guid: GUID) -> Self {
+        Self {
+            data1: guid.Data1,
+            data2: guid.Data2,
+            data3: guid.Data3,
+            data4: guid.Data4,
+        }
+    }
+}
+
 /// The device with room for all its states behind the first.
 #[repr(C)]
 #[derive(Default)]

@@ -10,10 +10,17 @@ use wdk_sys::{
 };
 
 use super::{
-    DevicePowerState, Guid, NotDone, PowerAction, PowerControl, Restored,
+    DevicePowerState, NotDone, PowerAction, PowerControl, Restored,
     parameters::{answer_supported, number, read},
 };
-use crate::{context::Context, extension::Extension, ffi, miniport::Miniport, srb::DataBuffer};
+use crate::{
+    context::{Configuration, Context},
+    extension::Extension,
+    ffi,
+    miniport::Miniport,
+    power::Guid,
+    srb::DataBuffer,
+};
 
 /// What happens to the adapter at `PASSIVE_LEVEL`, without a lock.
 pub enum AdapterEvent<'call> {
@@ -192,7 +199,8 @@ unsafe fn optional<M: Miniport>(
                 Restored::Running
             };
             // SAFETY: this type comes at PASSIVE_LEVEL without a lock.
-            let mut cx = unsafe { Context::new(live) };
+            let context = unsafe { Context::new(live) };
+            let mut cx = Configuration { context };
             M::configure(&mut cx, live.adapter(), what)
         }
         Kind::ScsiPowerSettingNotification

@@ -20,7 +20,6 @@ mod unit;
 
 pub(crate) use adapter::adapter_control;
 pub use adapter::{AdapterEvent, AdapterNotice, AdapterPowerEvent, SerialNumber, SystemPower};
-pub use parameters::Guid;
 pub use power::{DevicePowerState, PowerAction, PowerControl};
 pub use sets::{AdapterControls, UnitControls};
 pub(crate) use unit::unit_control;

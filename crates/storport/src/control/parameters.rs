@@ -2,34 +2,10 @@
 
 use core::ptr::NonNull;
 
-use wdk_sys::{BOOLEAN, GUID, PVOID, SCSI_SUPPORTED_CONTROL_TYPE_LIST, STOR_ADDR_BTL8, STOR_ADDRESS};
+use wdk_sys::{BOOLEAN, PVOID, SCSI_SUPPORTED_CONTROL_TYPE_LIST, STOR_ADDR_BTL8, STOR_ADDRESS};
 
 use super::NotDone;
 use crate::{ffi, srb::Address};
-
-/// A GUID, as its four fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Guid {
-    /// The first 32 bits.
-    pub data1: u32,
-    /// The next 16.
-    pub data2: u16,
-    /// The next 16.
-    pub data3: u16,
-    /// The rest.
-    pub data4: [u8; 8],
-}
-
-impl From<GUID> for Guid {
-    fn from(guid: GUID) -> Self {
-        Self {
-            data1: guid.Data1,
-            data2: guid.Data2,
-            data3: guid.Data3,
-            data4: guid.Data4,
-        }
-    }
-}
 
 /// Copies a parameter block.
 ///

@@ -4,8 +4,8 @@ use core::{marker::PhantomData, ptr::NonNull};
 
 use wdk_sys::{PVOID, SIZE_T, STOR_POFX_POWER_CONTROL};
 
-use super::parameters::{Guid, read};
-use crate::srb::DataBuffer;
+use super::parameters::read;
+use crate::{power::Guid, srb::DataBuffer};
 
 /// `STOR_DEVICE_POWER_STATE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,13 +5,13 @@
 
 mod support;
 
-use zerocopy::FromZeros;
 use storport::{
     context::{Control, ResetBus, StartIo},
     find_adapter::{FindAdapter, Limits},
     miniport::{FindError, InitializeError, Miniport, OneChannel, PerMessage, ResetOutcome, Slots},
     srb::{Completion, Fresh, Srb, SrbStatus, Started},
 };
+use zerocopy::FromZeros;
 
 struct Wrong;
 

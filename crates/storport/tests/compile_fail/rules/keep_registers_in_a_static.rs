@@ -5,10 +5,7 @@
 
 mod support;
 
-use storport::{
-    cell::SetOnce,
-    register::Registers,
-};
+use storport::{cell::SetOnce, register::Registers};
 
 unsafe extern "C" {
     safe static KEPT: SetOnce<Registers<'static>>;

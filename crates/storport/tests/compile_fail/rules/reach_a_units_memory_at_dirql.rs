@@ -5,10 +5,7 @@
 
 mod support;
 
-use storport::{
-    context::LineInterrupt,
-    srb::Srb,
-};
+use storport::{context::LineInterrupt, srb::Srb};
 use support::Toy;
 
 fn wrong<'dev>(cx: &mut LineInterrupt<'dev, Toy>, srb: &Srb<'dev, Toy>) {

@@ -8,7 +8,7 @@ mod support;
 use storport::{
     context::{Control, ResetBus, StartIo},
     find_adapter::{FindAdapter, Limits},
-    miniport::{FindError, InitializeError, Miniport, ConcurrentChannels, PerMessage, ResetOutcome, Slots},
+    miniport::{ConcurrentChannels, FindError, InitializeError, Miniport, PerMessage, ResetOutcome, Slots},
     srb::{Completion, Fresh, Srb, SrbStatus, Started},
 };
 

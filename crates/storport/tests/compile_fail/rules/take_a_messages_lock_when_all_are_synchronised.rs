@@ -8,7 +8,7 @@ mod support;
 use storport::{
     context::{Control, ResetBus, StartIo},
     find_adapter::{FindAdapter, Limits},
-    miniport::{FindError, InitializeError, Miniport, OneChannel, SynchronizeAll, ResetOutcome, Slots},
+    miniport::{FindError, InitializeError, Miniport, OneChannel, ResetOutcome, Slots, SynchronizeAll},
     srb::{Completion, Fresh, Srb, SrbStatus, Started},
 };
 

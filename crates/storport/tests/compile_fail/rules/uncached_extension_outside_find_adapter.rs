@@ -5,10 +5,7 @@
 
 mod support;
 
-use storport::{
-    context::PassiveInitialize,
-    find_adapter::Limits,
-};
+use storport::{context::PassiveInitialize, find_adapter::Limits};
 use support::Toy;
 
 fn wrong<'dev>(cx: &mut PassiveInitialize<'dev, Toy>, limits: &Limits) {

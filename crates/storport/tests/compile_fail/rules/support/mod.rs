@@ -31,13 +31,20 @@ macro_rules! callbacks {
             srb.complete(cx, Completion::Status(SrbStatus::NoDevice))
         }
 
-        fn reset_bus<'dev>(_: &mut ResetBus<'dev, Self>, _: &'dev Self::Adapter<'dev>, _: u8) -> ResetOutcome {
+        fn reset_bus<'dev>(
+            _: &mut ResetBus<'dev, Self>,
+            _: &'dev Self::Adapter<'dev>,
+            _: u8,
+        ) -> ResetOutcome {
             ResetOutcome::Done
         }
 
         fn stop<'dev>(_: &Control<'dev, Self>, _: &'dev Self::Adapter<'dev>) {}
 
-        fn restart<'dev>(_: &Control<'dev, Self>, _: &'dev Self::Adapter<'dev>) -> Result<(), InitializeError> {
+        fn restart<'dev>(
+            _: &Control<'dev, Self>,
+            _: &'dev Self::Adapter<'dev>,
+        ) -> Result<(), InitializeError> {
             Ok(())
         }
 

@@ -1,0 +1,13 @@
+//! `StorPortGetDeviceBase` is for `HwStorFindAdapter`.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::context::PassiveInitialize;
+use support::Toy;
+
+fn wrong<'dev>(cx: &mut PassiveInitialize<'dev, Toy>) {
+    cx.map_registers(0);
+}

@@ -1,0 +1,13 @@
+//! `StorPortGetBusData` is for `HwStorFindAdapter` and `ScsiSetRunningConfig`.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::context::Control;
+use support::Toy;
+
+fn wrong<'dev>(cx: &Control<'dev, Toy>) {
+    cx.pci_configuration();
+}

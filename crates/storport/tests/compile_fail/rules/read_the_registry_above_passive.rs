@@ -1,0 +1,13 @@
+//! The registry calls are for `PASSIVE_LEVEL`; a DPC routine runs at `DISPATCH_LEVEL`.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::{context::Dpc, registry::Value};
+use support::Toy;
+
+fn wrong<'dev>(cx: &mut Dpc<'dev, Toy>, value: Value<'_>) {
+    let _ = cx.read_dword(value);
+}
