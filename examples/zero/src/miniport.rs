@@ -7,7 +7,7 @@ use storport::{
     cell::SetOnce,
     context::{Control, Dpc, Exclusion, Irql, PassiveInitialize, ResetBus, StartIo, WorkItem},
     find_adapter::{FindAdapter, Limits},
-    miniport::{FindError, InitializeError, LineOnly, OneChannel, ResetOutcome, Slots},
+    miniport::{FindError, InitializeError, OneChannel, ResetOutcome, Slots, SynchronizeAll},
     register::Registers,
     srb::{Completion, Fresh, Function, InFlight, Srb, SrbStatus, Started},
     work_item::{Work, Worker},
@@ -44,7 +44,7 @@ impl Miniport for Zero {
     type SrbExtension = ();
     type UnitExtension = ();
     type Slots = Slots<1, 0, 1>;
-    type Interrupts = LineOnly;
+    type Interrupts = SynchronizeAll;
     type Channels = OneChannel;
     // ANCHOR_END: types
 
