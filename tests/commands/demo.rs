@@ -98,6 +98,19 @@ fn run_takes_the_driver_with_and_without_its_inf() {
 }
 
 #[test]
+fn a_start_without_memory_fails_and_breaks_no_rule() {
+    let driver = package().driver.display().to_string();
+    for (plan, callback) in [
+        ("GetUncachedExtension:1", "HwStorFindAdapter"),
+        ("InitializeWorker:1", "HwStorPassiveInitialize"),
+    ] {
+        // 1: the check failed. A broken rule would be 3.
+        let device = "qemu:nvme,size=16M";
+        Portlab::new(&["run", &driver, "--device", device, "--fail-allocation", plan]).fails(1, &[callback]);
+    }
+}
+
+#[test]
 fn an_interrupted_demo_takes_its_emulator_along() {
     let _ = package();
     for (signal, code) in [

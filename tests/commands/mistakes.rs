@@ -123,6 +123,7 @@ fn a_wrong_argument_is_explained() {
         ),
         (&["run", "x.sys", "--processors", "0"], "1..=64"),
         (&["demo", "--size", "lots"], "64M"),
+        (&["run", "x.sys", "--fail-allocation", "0"], "AllocatePool:1+"),
         (&["fly"], "unrecognized subcommand"),
     ] {
         let output = Portlab::new(arguments).run();
