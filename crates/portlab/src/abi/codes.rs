@@ -236,8 +236,20 @@ pub mod function_code {
     pub const ALLOCATE_POOL: u32 = 0;
     /// `ExtFunctionFreePool`.
     pub const FREE_POOL: u32 = 1;
+    /// `ExtFunctionAllocateMdl`.
+    pub const ALLOCATE_MDL: u32 = 2;
+    /// `ExtFunctionFreeMdl`.
+    pub const FREE_MDL: u32 = 3;
+    /// `ExtFunctionBuildMdlForNonPagedPool`.
+    pub const BUILD_MDL_FOR_NON_PAGED_POOL: u32 = 4;
     /// `ExtFunctionGetSystemAddress`.
     pub const GET_SYSTEM_ADDRESS: u32 = 5;
+    /// `ExtFunctionGetOriginalMdl`.
+    pub const GET_ORIGINAL_MDL: u32 = 6;
+    /// `ExtFunctionBuildScatterGatherList`.
+    pub const BUILD_SCATTER_GATHER_LIST: u32 = 9;
+    /// `ExtFunctionPutScatterGatherList`.
+    pub const PUT_SCATTER_GATHER_LIST: u32 = 10;
     /// `ExtFunctionAcquireMSISpinLock`.
     pub const ACQUIRE_MSI_SPIN_LOCK: u32 = 11;
     /// `ExtFunctionReleaseMSISpinLock`.
@@ -282,6 +294,8 @@ pub mod function_code {
     pub const FREE_TIMER: u32 = 34;
     /// `ExtFunctionGetSystemPortNumber`.
     pub const GET_SYSTEM_PORT_NUMBER: u32 = 41;
+    /// `ExtFunctionGetDataInBufferMdl`.
+    pub const GET_DATA_IN_BUFFER_MDL: u32 = 42;
     /// `ExtFunctionGetDataInBufferSystemAddress`.
     pub const GET_DATA_IN_BUFFER_SYSTEM_ADDRESS: u32 = 43;
     /// `ExtFunctionGetDataInBufferScatterGatherList`.
@@ -310,6 +324,12 @@ pub mod function_code {
     pub const REGISTRY_WRITE_ADAPTER_KEY: u32 = 63;
     /// `ExtFunctionSetAdapterBusType`.
     pub const SET_ADAPTER_BUS_TYPE: u32 = 64;
+    /// `ExtFunctionAllocateHmb`.
+    pub const ALLOCATE_HMB: u32 = 69;
+    /// `ExtFunctionFreeHmb`.
+    pub const FREE_HMB: u32 = 70;
+    /// `ExtFunctionGetPfns`.
+    pub const GET_PFNS: u32 = 76;
     /// `ExtFunctionAllocateDmaMemory` (published enumeration only).
     pub const ALLOCATE_DMA_MEMORY: u32 = 82;
     /// `ExtFunctionFreeDmaMemory` (published enumeration only).

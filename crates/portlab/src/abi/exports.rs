@@ -161,10 +161,12 @@ exports! {
         StorPortFreeRegistryBuffer, StorPortGetBusData, StorPortGetDeviceBase, StorPortGetLogicalUnit,
         StorPortGetPhysicalAddress, StorPortGetScatterGatherList, StorPortGetUncachedExtension,
         StorPortGetVirtualAddress, StorPortInitialize, StorPortLogError, StorPortMoveMemory,
-        StorPortNotification, StorPortPause, StorPortPauseDevice, StorPortQuerySystemTime, StorPortReady,
+        StorPortNotification, StorPortPause, StorPortPauseDevice, StorPortQuerySystemTime, StorPortReadPortUchar, StorPortReadPortUshort, StorPortReadPortUlong, StorPortReadPortBufferUchar, StorPortReadPortBufferUshort, StorPortReadPortBufferUlong,
+        StorPortReady,
         StorPortRegistryRead, StorPortRegistryWrite, StorPortResume, StorPortResumeDevice,
         StorPortSetBusDataByOffset, StorPortSetDeviceQueueDepth, StorPortStallExecution,
-        StorPortSynchronizeAccess, StorPortValidateRange;
+        StorPortSynchronizeAccess, StorPortValidateRange,
+        StorPortWritePortUchar, StorPortWritePortUshort, StorPortWritePortUlong, StorPortWritePortBufferUchar, StorPortWritePortBufferUshort, StorPortWritePortBufferUlong;
     "ntoskrnl.exe":
         DbgPrint, DbgPrintEx, ExAllocatePool2, ExAllocatePoolWithTag, ExFreePool, ExFreePoolWithTag,
         KeBugCheck, KeBugCheckEx, KeGetCurrentIrql, KeQueryPerformanceCounter, __C_specific_handler;

@@ -35,7 +35,7 @@ impl Width {
     }
 }
 
-/// One memory BAR as the firmware assigned it.
+/// One BAR as the firmware assigned it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bar {
     /// BAR number, 0 to 5.
@@ -96,6 +96,11 @@ pub trait Device: Send + Sync {
 
     /// The memory BARs, assigned and enabled.
     fn bars(&self) -> &[Bar];
+
+    /// The I/O BARs, assigned and enabled; their registers are read and written as those of memory BARs.
+    fn ports(&self) -> &[Bar] {
+        &[]
+    }
 
     /// Reads a register; the result is zero-extended.
     fn read(&self, bar: u8, offset: u64, width: Width) -> u64;

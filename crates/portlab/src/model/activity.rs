@@ -23,6 +23,7 @@ pub(super) enum Activity {
     AdapterControl(u32),
     UnitControl(u32),
     SynchronizedAccess,
+    ScatterGather,
 }
 
 impl fmt::Display for Activity {
@@ -44,6 +45,7 @@ impl fmt::Display for Activity {
             Self::AdapterControl(kind) => write!(f, "HwStorAdapterControl({kind})"),
             Self::UnitControl(kind) => write!(f, "HwStorUnitControl({kind})"),
             Self::SynchronizedAccess => f.write_str("HwStorSynchronizedAccess"),
+            Self::ScatterGather => f.write_str("the scatter/gather list's routine"),
         }
     }
 }

@@ -34,7 +34,7 @@ impl Mmio for Registers {
     }
 }
 
-/// The windows that are mapped, by bus address.
+/// The windows that are mapped, by their addresses: each call maps anew.
 #[derive(Default)]
 pub(super) struct Windows {
     table: Mutex<BTreeMap<u64, Window>>,
@@ -58,21 +58,25 @@ impl Machine {
         if !legal {
             return 0;
         }
-        let bars = self.options.device.bars();
+        let bars = if in_io_space {
+            self.options.device.ports()
+        } else {
+            self.options.device.bars()
+        };
         let bar = bars.iter().find(|bar| {
             bus_address >= bar.address
                 && length <= bar.length
                 && bus_address - bar.address <= bar.length - length
         });
-        let Some(bar) = bar.filter(|_| length != 0 && !in_io_space) else {
+        let Some(bar) = bar.filter(|_| length != 0) else {
             self.violate(&rules::BAD_PARAMETER, || {
                 format!("{length:#x} bytes at bus address {bus_address:#x} were not assigned to the adapter")
             });
             return 0;
         };
-        let mut table = self.windows.table.lock();
-        if let Some(window) = table.get(&bus_address).filter(|window| window.length() >= length) {
-            return window.address();
+        if in_io_space {
+            // Ports are not mapped: their address is their number.
+            return bus_address;
         }
         let registers = Registers {
             device: Arc::clone(&self.options.device),
@@ -82,7 +86,7 @@ impl Machine {
         match Window::map(length, Arc::new(registers)) {
             Ok(window) => {
                 let address = window.address();
-                table.insert(bus_address, window);
+                self.windows.table.lock().insert(address, window);
                 address
             }
             Err(_) => 0,
@@ -97,16 +101,10 @@ impl Machine {
         if !legal {
             return;
         }
-        let mut table = self.windows.table.lock();
-        let key = table
-            .iter()
-            .find(|(_, window)| window.address() == address)
-            .map(|(&key, _)| key);
-        match key {
-            Some(key) => drop(table.remove(&key)),
-            None => self.violate(&rules::BAD_PARAMETER, || {
+        if self.windows.table.lock().remove(&address).is_none() {
+            self.violate(&rules::BAD_PARAMETER, || {
                 format!("{address:#x} is no mapped register range")
-            }),
+            });
         }
     }
 

@@ -66,14 +66,21 @@ impl Machine {
     }
 
     pub(super) fn write_access_ranges(&self, address: GuestAddress, count: u32) {
-        let mut bars = self.options.device.bars().iter();
+        let device = &self.options.device;
+        let memory = device.bars().iter().map(|bar| (bar, 1));
+        let ports = device.ports().iter().map(|bar| (bar, 0));
+        let mut bars: Vec<_> = memory.chain(ports).collect();
+        bars.sort_by_key(|(bar, _)| bar.index);
+        let mut bars = bars.into_iter();
         for index in 0..u64::from(count) {
-            let range = bars.next().map_or_else(AccessRange::default, |bar| AccessRange {
-                range_start: bar.address,
-                range_length: u32::try_from(bar.length).unwrap_or(u32::MAX),
-                range_in_memory: 1,
-                padding: [0; 3],
-            });
+            let range = bars
+                .next()
+                .map_or_else(AccessRange::default, |(bar, in_memory)| AccessRange {
+                    range_start: bar.address,
+                    range_length: u32::try_from(bar.length).unwrap_or(u32::MAX),
+                    range_in_memory: in_memory,
+                    padding: [0; 3],
+                });
             guest::write(address + index * size_of::<AccessRange>() as u64, &range);
         }
     }

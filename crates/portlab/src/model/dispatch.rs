@@ -4,7 +4,8 @@ use std::thread;
 
 use super::{activity, counting, machine::Machine};
 use crate::{
-    abi::exports::{Call, Export},
+    abi::exports::{Arguments, Call, Export},
+    device::Width,
     engine::Context,
     trap,
 };
@@ -40,6 +41,9 @@ pub(super) fn park() -> ! {
 }
 
 fn route(machine: &std::sync::Arc<Machine>, call: Call) -> u64 {
+    if let Some(result) = ports(machine, call) {
+        return result;
+    }
     let arguments = call.arguments;
     match call.export {
         Export::StorPortInitialize => u64::from(machine.stor_port_initialize(arguments)),
@@ -120,5 +124,43 @@ fn route(machine: &std::sync::Arc<Machine>, call: Call) -> u64 {
         Export::KeGetCurrentIrql => u64::from(Context::irql().0),
         Export::KeQueryPerformanceCounter => machine.query_performance_counter(arguments.pointer(0)),
         Export::__C_specific_handler => machine.structured_exception(),
+        // Those of `ports`.
+        _ => 0,
     }
+}
+
+/// One access to a port.
+type Access = fn(&Machine, Arguments, Width) -> u64;
+
+/// The accessors of ports, by what they do and how wide they are.
+fn ports(machine: &Machine, call: Call) -> Option<u64> {
+    let read: Access = Machine::read_port;
+    let write: Access = |machine, arguments, width| {
+        machine.write_port(arguments, width);
+        0
+    };
+    let read_buffer: Access = |machine, arguments, width| {
+        machine.read_port_buffer(arguments, width);
+        0
+    };
+    let write_buffer: Access = |machine, arguments, width| {
+        machine.write_port_buffer(arguments, width);
+        0
+    };
+    let (access, width) = match call.export {
+        Export::StorPortReadPortUchar => (read, Width::Byte),
+        Export::StorPortReadPortUshort => (read, Width::Word),
+        Export::StorPortReadPortUlong => (read, Width::Dword),
+        Export::StorPortReadPortBufferUchar => (read_buffer, Width::Byte),
+        Export::StorPortReadPortBufferUshort => (read_buffer, Width::Word),
+        Export::StorPortReadPortBufferUlong => (read_buffer, Width::Dword),
+        Export::StorPortWritePortUchar => (write, Width::Byte),
+        Export::StorPortWritePortUshort => (write, Width::Word),
+        Export::StorPortWritePortUlong => (write, Width::Dword),
+        Export::StorPortWritePortBufferUchar => (write_buffer, Width::Byte),
+        Export::StorPortWritePortBufferUshort => (write_buffer, Width::Word),
+        Export::StorPortWritePortBufferUlong => (write_buffer, Width::Dword),
+        _ => return None,
+    };
+    Some(access(machine, call.arguments, width))
 }

@@ -10,8 +10,11 @@ use crate::{
         guest,
     },
     engine::Context,
+    memory::GuestMemory,
 };
 
+/// What `StorPortMarkDumpMemory` may be told beside the address.
+const MARK_DUMP_MEMORY_FLAG_PHYSICAL_ADDRESS: u32 = 1;
 /// Codes above this one are in no kit that was checked.
 const LAST_CHECKED: u32 = 80;
 
@@ -23,10 +26,19 @@ impl Machine {
         match function {
             code::ALLOCATE_POOL => self.allocate_pool(arguments),
             code::FREE_POOL => self.free_pool(arguments),
-            code::GET_SYSTEM_ADDRESS | code::GET_DATA_IN_BUFFER_SYSTEM_ADDRESS => {
-                self.get_system_address(arguments)
-            }
-            code::GET_DATA_IN_BUFFER_SCATTER_GATHER_LIST => self.get_data_in_list(arguments),
+            code::ALLOCATE_MDL => self.allocate_mdl(arguments),
+            code::FREE_MDL => self.free_mdl(arguments),
+            code::BUILD_MDL_FOR_NON_PAGED_POOL => self.build_mdl(arguments),
+            code::GET_SYSTEM_ADDRESS => self.get_system_address(arguments),
+            code::GET_ORIGINAL_MDL => self.get_original_mdl(arguments),
+            code::GET_PFNS => self.get_pfns(arguments),
+            code::BUILD_SCATTER_GATHER_LIST => self.build_scatter_gather_list(arguments),
+            code::PUT_SCATTER_GATHER_LIST => self.put_scatter_gather_list(arguments),
+            code::GET_DATA_IN_BUFFER_MDL
+            | code::GET_DATA_IN_BUFFER_SYSTEM_ADDRESS
+            | code::GET_DATA_IN_BUFFER_SCATTER_GATHER_LIST => self.get_data_in(arguments),
+            code::ALLOCATE_HMB => self.allocate_host_buffer(arguments),
+            code::FREE_HMB => self.free_host_buffer(arguments),
             code::ACQUIRE_MSI_SPIN_LOCK => self.acquire_msi_spin_lock(arguments),
             code::RELEASE_MSI_SPIN_LOCK => self.release_msi_spin_lock(arguments),
             code::GET_MESSAGE_INTERRUPT_INFORMATION => self.get_msi_info(arguments),
@@ -134,9 +146,8 @@ impl Machine {
         })())
     }
 
-    /// `StorPortGetDataInBufferScatterGatherList(HwDeviceExtension, Srb, *ScatterGatherList)`: of bidirectional
-    /// requests, which the lab does not send.
-    fn get_data_in_list(&self, arguments: Arguments) -> u32 {
+    /// `StorPortGetDataInBuffer...(HwDeviceExtension, Srb, *Answer)`: of bidirectional requests, which the lab does not send.
+    fn get_data_in(&self, arguments: Arguments) -> u32 {
         let srb = arguments.pointer(2);
         status((|| {
             self.any_irql(arguments.pointer(1))?;
@@ -281,7 +292,17 @@ impl Machine {
             }) {
                 return Err(stor_status::UNSUCCESSFUL);
             }
-            self.not_null("Address", arguments.pointer(2))?;
+            let (address, length, flags) = (arguments.pointer(2), arguments.get(3), arguments.u32(4));
+            self.not_null("Address", address)?;
+            if flags & !MARK_DUMP_MEMORY_FLAG_PHYSICAL_ADDRESS != 0 {
+                return Err(stor_status::INVALID_PARAMETER);
+            }
+            let bytes = usize::try_from(length).unwrap_or(usize::MAX);
+            if flags == 0 && !GuestMemory::is_valid(address, bytes, false) {
+                self.violate(&rules::BAD_PARAMETER, || {
+                    format!("{length:#x} bytes at {address:#x} are no memory of the driver's")
+                });
+            }
             // Nothing is ever dumped in this life: the mark has no consequence.
             Ok(stor_status::SUCCESS)
         })())

@@ -103,6 +103,7 @@ impl Lab {
     #[must_use]
     pub fn srb_function(&self, function: SrbFunction, address: Address) -> Outcome {
         let machine = &self.machine;
+        let mut direction = Direction::None;
         let (command, buffer, bypass) = match function {
             SrbFunction::Flush => (Command::Plain(function::FLUSH), None, false),
             SrbFunction::Shutdown => (Command::Plain(function::SHUTDOWN), None, false),
@@ -110,19 +111,21 @@ impl Lab {
             SrbFunction::ResetDevice => (Command::Plain(function::RESET_DEVICE), None, true),
             SrbFunction::Pnp { action, flags } => (Command::Pnp(action, flags), None, true),
             SrbFunction::Power { device_state, action } => (Command::Power(device_state, action), None, true),
-            SrbFunction::IoControl(buffer) => (Command::Plain(function::IO_CONTROL), Some(buffer), false),
+            SrbFunction::IoControl(buffer) => {
+                direction = Direction::In;
+                (Command::Plain(function::IO_CONTROL), Some(buffer), false)
+            }
             SrbFunction::Wmi => (Command::Plain(function::WMI), None, false),
             SrbFunction::Other(code) => (Command::Plain(code), None, false),
+            SrbFunction::WithData(code, buffer, way) => {
+                direction = way;
+                (Command::Plain(code), Some(buffer), false)
+            }
         };
         let covered = match command {
             Command::Plain(function::RESET_LOGICAL_UNIT) => machine.covered_by_unit(address),
             Command::Plain(function::RESET_DEVICE) => machine.covered_by_target(address),
             _ => Vec::new(),
-        };
-        let direction = if buffer.is_some() {
-            Direction::In
-        } else {
-            Direction::None
         };
         let order = Order {
             command,

@@ -17,7 +17,9 @@ const QUARANTINE: usize = 8 << 20;
 /// Which call allocated something, and so which call frees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// `StorPortAllocatePool` or `ExAllocatePool2`.
+    /// `StorPortAllocatePool`.
+    StorPool,
+    /// `ExAllocatePool2`.
     Pool,
     /// `StorPortAllocateContiguousMemorySpecifyCacheNode`.
     Contiguous,
@@ -30,6 +32,7 @@ pub(super) enum Origin {
 impl Origin {
     const fn name(self) -> &'static str {
         match self {
+            Self::StorPool => "StorPort pool",
             Self::Pool => "pool",
             Self::Contiguous => "contiguous memory",
             Self::Dma => "DMA memory",
@@ -80,6 +83,28 @@ impl Memory {
     /// Device-visible memory that Storport itself hands out.
     pub(super) fn port_dma(&self, request: &DmaRequest) -> Option<Block> {
         self.dma.allocate(request).ok()
+    }
+
+    /// Whether the range lies in memory of `StorPortAllocatePool`.
+    pub(super) fn is_pool(&self, address: GuestAddress, length: usize) -> bool {
+        self.lies_in(Origin::StorPool, address, length)
+    }
+
+    /// Whether `address` lies in memory of `StorPortAllocateContiguousMemorySpecifyCacheNode`.
+    pub(super) fn is_contiguous(&self, address: GuestAddress) -> bool {
+        self.lies_in(Origin::Contiguous, address, 1)
+    }
+
+    fn lies_in(&self, origin: Origin, address: GuestAddress, length: usize) -> bool {
+        let owned = self.owned.lock();
+        let found = owned.range(..=address).next_back();
+        found.is_some_and(|(&start, allocation)| {
+            let block = Block {
+                address: start,
+                length: allocation.length,
+            };
+            allocation.origin == origin && block.contains(address, length)
+        })
     }
 
     /// Lets go of everything that is held back, so that it is looked at: an object larger than the quarantine
@@ -139,6 +164,17 @@ impl Machine {
             Some(block) => self.own(Origin::Pool, block, tag),
             None => 0,
         }
+    }
+
+    /// As [`Self::driver_pool`], for `StorPortAllocatePool`: memory that a device can be given by a scatter/gather list.
+    pub(super) fn driver_stor_pool(&self, length: usize, tag: u32) -> GuestAddress {
+        if length == 0 {
+            self.violate(&rules::POOL_SIZE, || String::from("an allocation of no bytes"));
+        }
+        let request = DmaRequest::scattered(Request::new(length, "the driver's pool memory"));
+        self.memory
+            .port_dma(&request)
+            .map_or(0, |block| self.own(Origin::StorPool, block, tag))
     }
 
     /// Allocates a registry buffer on the driver's behalf.
@@ -201,7 +237,7 @@ impl Machine {
         }
         let freed = match origin {
             Origin::Pool | Origin::Registry => self.memory.pool.free(address),
-            Origin::Contiguous | Origin::Dma => self.memory.dma.free(address),
+            Origin::StorPool | Origin::Contiguous | Origin::Dma => self.memory.dma.free(address),
         };
         if let Err(error) = freed {
             self.violate(&rules::MEMORY_FREED_TWICE, || error.to_string());

@@ -10,11 +10,13 @@ use crate::{
         guest,
     },
     engine::Irql,
-    memory::{DmaRequest, Request},
+    memory::{Block, DmaRequest, Request},
 };
 
 /// `POOL_FLAG_UNINITIALIZED`: `ExAllocatePool2` zeroes without it.
 const POOL_FLAG_UNINITIALIZED: u64 = 0x2;
+/// What is said of contiguous memory's length: the page of `StorPortGetPhysicalAddress` has it ignored.
+const CONTIGUOUS_LENGTH: u32 = 1;
 /// An allocation larger than this is a mistake of the arguments.
 const LARGEST: u64 = 1 << 30;
 
@@ -25,7 +27,7 @@ impl Machine {
         status((|| {
             self.dispatch_limited(arguments.pointer(1))?;
             self.not_null("BufferPointer", out)?;
-            let address = self.driver_pool(length as usize, tag, false);
+            let address = self.driver_stor_pool(length as usize, tag);
             guest::write(out, &address);
             if address == 0 {
                 Err(stor_status::INSUFFICIENT_RESOURCES)
@@ -41,7 +43,12 @@ impl Machine {
         status((|| {
             self.dispatch_limited(arguments.pointer(1))?;
             self.not_null("BufferPointer", address)?;
-            if self.driver_free(Origin::Pool, address, None) {
+            if self.lists.uses_memory(address) {
+                self.violate(&rules::SCATTER_LIST_IN_USE, || {
+                    format!("the memory at {address:#x} is freed, a list needs it still")
+                });
+            }
+            if self.driver_free(Origin::StorPool, address, None) {
                 Ok(stor_status::SUCCESS)
             } else {
                 Err(stor_status::INVALID_PARAMETER)
@@ -160,6 +167,11 @@ impl Machine {
         if srb != 0 && !self.is_srb(srb) {
             return 0;
         }
+        if srb == 0 && self.requests.buffer_holds(address) {
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!("{address:#x} lies in a request's data buffer: Srb names the request")
+            });
+        }
         let segment = self.memory.dma.translate(address);
         let Some(segment) = segment else {
             self.violate(&rules::BAD_PARAMETER, || {
@@ -170,7 +182,12 @@ impl Machine {
             guest::write(out, &0_u32);
             return 0;
         };
-        guest::write(out, &u32::try_from(segment.length).unwrap_or(u32::MAX));
+        let length = if self.memory.is_contiguous(address) {
+            CONTIGUOUS_LENGTH
+        } else {
+            u32::try_from(segment.length).unwrap_or(u32::MAX)
+        };
+        guest::write(out, &length);
         segment.device_address
     }
 
@@ -180,7 +197,21 @@ impl Machine {
         if !self.is_extension(extension) {
             return 0;
         }
-        self.memory.dma.virtual_address(device).unwrap_or(0)
+        let address = self.memory.dma.virtual_address(device).unwrap_or(0);
+        let uncached = self.setup().uncached.is_some_and(|(start, length)| {
+            let block = Block {
+                address: start,
+                length,
+            };
+            block.contains(address, 1)
+        });
+        if !uncached && !self.requests.extension_holds(address) {
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!("{device:#x} is no address of the uncached extension or of an SRB extension")
+            });
+            return 0;
+        }
+        address
     }
 
     /// `StorPortMoveMemory(WriteBuffer, ReadBuffer, Length)`.

@@ -11,7 +11,8 @@
 //! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start and stop, the PCI function |
 //! | `requests`, `srb_memory`, `srb_image`, `issue`, `completion`, `units`, `reset` | the way of a request |
 //! | `workers`, `timers`, `dpc`, `locks`, `interrupts` | what runs later or elsewhere, and exclusion |
-//! | `memory`, `memory_calls`, `registry`, `logging`, `format`, `bug_check` | the rest of the interface |
+//! | `memory`, `memory_calls`, `mdl`, `scatter`, `host_buffer`, `ports`, `dump` | the driver's memory, and what the device sees of it |
+//! | `registry`, `logging`, `format`, `bug_check` | the rest of the interface |
 //!
 //! No lock of the model is held while driver code runs, but for the locks that Storport documents.
 
@@ -30,9 +31,11 @@ mod counting;
 mod dispatch;
 mod dpc;
 mod driver;
+mod dump;
 mod error;
 mod extended;
 mod format;
+mod host_buffer;
 mod interrupts;
 mod issue;
 mod journal;
@@ -43,12 +46,14 @@ mod line;
 mod locks;
 mod logging;
 mod machine;
+mod mdl;
 mod memory;
 mod memory_calls;
 mod mutation;
 mod notification;
 mod options;
 mod pnp;
+mod ports;
 mod registration;
 mod registry;
 mod removal;
@@ -56,6 +61,7 @@ mod request;
 mod requests;
 mod reset;
 pub mod rules;
+mod scatter;
 mod srb_image;
 mod srb_memory;
 mod timers;
@@ -65,6 +71,7 @@ mod workers;
 pub use allocation_failures::{AllocationFailures, ParseAllocationFailuresError, Which};
 pub use buffer::DataBuffer;
 pub use counting::{Callback, Counts, Executed, Invocation};
+pub use dump::DumpDriver;
 pub use error::{LabError, StartError};
 pub use journal::{BugCheck, EventRecord, Frame, StateChange, Violation};
 pub use lab::Lab;

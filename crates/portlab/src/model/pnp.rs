@@ -166,7 +166,10 @@ impl Machine {
         let deadline = self.engine.now() + limit;
         let mut phase = self.adapter.phase.lock();
         loop {
-            let quiet = self.workers.busy() == 0 && self.timers.running() == 0 && self.dpcs.queued() == 0;
+            let quiet = self.workers.busy() == 0
+                && self.timers.running() == 0
+                && self.dpcs.queued() == 0
+                && self.lists.pending() == 0;
             if quiet || self.journal.is_down() {
                 return true;
             }

@@ -142,7 +142,10 @@ impl Lab {
             machine.engine.cancel(id);
         }
         let workers = machine.workers.drain_leaks();
-        let memory = machine.memory.drain_leaks();
+        let mut memory = machine.memory.drain_leaks();
+        memory.extend(machine.mdls.drain_leaks());
+        memory.extend(machine.lists.drain_leaks());
+        memory.extend(machine.host_buffers.drain_leaks());
         for (rule, leaks) in [
             (&rules::WORKER_LEAKED, &workers),
             (&rules::TIMER_LEAKED, &timers),

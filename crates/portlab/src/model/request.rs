@@ -84,6 +84,8 @@ pub enum SrbFunction {
     Wmi,
     /// Any other code; a miniport refuses what it does not know.
     Other(u8),
+    /// A code whose request has data.
+    WithData(u8, DataBuffer, Direction),
 }
 
 /// How a request ended.

@@ -213,6 +213,27 @@ impl Requests {
         found
     }
 
+    /// Whether `address` lies in the data buffer of a request that the miniport owns.
+    pub(super) fn buffer_holds(&self, address: GuestAddress) -> bool {
+        let owned = self.owned.lock();
+        owned.values().any(|request| {
+            request.buffer.as_ref().is_some_and(|buffer| {
+                let start = buffer.address();
+                address >= start && address - start < buffer.len() as u64
+            })
+        })
+    }
+
+    /// Whether `address` lies in the SRB extension of a request that the miniport owns.
+    pub(super) fn extension_holds(&self, address: GuestAddress) -> bool {
+        let owned = self.owned.lock();
+        owned.values().any(|request| {
+            let memory = request.memory().lock();
+            let extension = memory.as_ref().and_then(|memory| memory.extension);
+            extension.is_some_and(|block| block.contains(address, 1))
+        })
+    }
+
     /// Requests that have not ended.
     pub(super) fn open_count(&self) -> usize {
         self.open.load(Ordering::Acquire)

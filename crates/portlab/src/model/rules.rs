@@ -157,6 +157,10 @@ rules! {
         "Freed memory is not used any more.";
     POOL_SIZE = "pool-zero-size", Documentation, Violation,
         "An allocation has a size.";
+    SCATTER_LIST_IN_USE = "scatter-list-in-use", Documentation, Violation,
+        "A scatter/gather list is put back once its routine was called, before its memory, its MDL or its buffer is freed.";
+    DUMP_POINTERS = "dump-pointers-invalid", Documentation, Violation,
+        "What a miniport answers to DUMP_POINTERS lies within the structure's documented limits.";
     GUARD_PAGE = "guard-page-hit", Documentation, Violation,
         "The driver touches only memory that it owns or was lent.";
     DPC_UNINITIALIZED = "dpc-uninitialized", Documentation, Violation,

@@ -6,6 +6,7 @@ use super::{
     adapter::Setup,
     request::Direction,
     requests::{Command, PortRequest},
+    scatter::list_image,
 };
 use crate::abi::{
     GuestAddress,
@@ -16,7 +17,6 @@ use crate::abi::{
         self, ScsiRequestBlock, SrbexDataPnp, SrbexDataPower, SrbexDataScsiCdb16, SrbexDataScsiCdb32,
         StorAddrBtl8, StorageRequestBlock, flags, function,
     },
-    transfer::{ScatterGatherElement, ScatterGatherHeader},
 };
 
 /// What a data buffer's address is when the miniport did not ask for it to be mapped: nothing is there.
@@ -62,21 +62,7 @@ pub(super) fn scatter_list(request: &PortRequest) -> Vec<u8> {
     let Some(buffer) = request.buffer.as_ref().filter(|buffer| !buffer.is_empty()) else {
         return Vec::new();
     };
-    let segments = buffer.segments();
-    let head = ScatterGatherHeader {
-        number_of_elements: u32::try_from(segments.len()).unwrap_or(u32::MAX),
-        ..ScatterGatherHeader::default()
-    };
-    let mut bytes = head.as_bytes().to_vec();
-    for segment in segments {
-        let element = ScatterGatherElement {
-            physical_address: segment.device_address,
-            length: u32::try_from(segment.length).unwrap_or(u32::MAX),
-            ..ScatterGatherElement::default()
-        };
-        bytes.extend_from_slice(element.as_bytes());
-    }
-    bytes
+    list_image(&buffer.segments())
 }
 
 fn srb_flags(request: &PortRequest) -> u32 {

@@ -168,6 +168,7 @@ impl Machine {
 
     /// Gives the memory of a completed SRB back: from now on it is poison.
     pub(super) fn free_srb(&self, memory: &SrbMemory) {
+        self.forget_request_mdl(memory.srb.address);
         let _ = self.memory.pool.free(memory.srb.address);
         if let Some(block) = memory.scatter {
             let _ = self.memory.pool.free(block.address);
