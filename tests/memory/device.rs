@@ -10,7 +10,8 @@ use portlab::device::{Bar, Device, DeviceError, DmaRegion, InterruptSink, Width}
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 
 use super::protocol::{
-    ADDER_PORT, CAPABILITY, COUNTER_PORT, DMA_ADDRESS, DMA_VALUE, IDENTITY, PORT_BYTES, RAISE, REGISTER_BYTES,
+    ADDER_PORT, CAPABILITY, COUNTER_PORT, DMA_ADDRESS, DMA_VALUE, IDENTITY, PORT_BYTES, RAISE,
+    REGISTER_BYTES, SCRATCH_OFFSET,
 };
 
 /// Memory shared with the lab.
@@ -29,7 +30,7 @@ struct State {
 }
 
 /// See the module's documentation.
-pub struct Scratch {
+pub(crate) struct Scratch {
     dma: DmaRegion,
     memory: File,
     bars: [Bar; 1],
@@ -39,13 +40,14 @@ pub struct Scratch {
 
 impl Scratch {
     /// Switched on.
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let memory: OwnedFd = memfd_create("scratch", MemfdFlags::CLOEXEC).expect("a memfd");
         ftruncate(&memory, SHARED).expect("its size");
         let mut configuration = vec![0; 4096];
         configuration[0..2].copy_from_slice(&IDENTITY.0.to_le_bytes());
         configuration[2..4].copy_from_slice(&IDENTITY.1.to_le_bytes());
         configuration[6] = 0x10;
+        configuration[usize::from(SCRATCH_OFFSET)] = 0xA5;
         configuration[0x34] = CAPABILITY.1;
         configuration[usize::from(CAPABILITY.1)] = CAPABILITY.0;
         Arc::new(Self {

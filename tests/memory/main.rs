@@ -15,13 +15,16 @@ use std::{
 use device::Scratch;
 use portlab::{
     device::Device,
-    model::{AdapterParameters, Address, DataBuffer, Direction, Lab, LabOptions, Outcome, Request},
+    model::{
+        AdapterParameters, Address, Change, DataBuffer, Direction, Lab, LabOptions, Mutation, Outcome,
+        Request,
+    },
 };
 use protocol::{
     BUS, CHECKS, CONTIGUOUS, DMA_MEMORY, DPC, DUMP_BUFFER, DUMP_DRIVER, DUMP_MEMORY, DUMP_NAME, EXCHANGE,
-    FIND_ADAPTER, FIRST_BYTE, HOST_BUFFER, INITIALIZE, KEPT, MDL, MESSAGE, NOT_RUN, PASSED, PASSIVE_INITIALIZE,
-    PLACES, POOL, PORTS, REGISTERS, REPORT, REQUEST, RESET_BUS, RESTART, RUN, SCATTER_GATHER, START_IO, TIMER,
-    UNCACHED, WORK_ITEM,
+    FIND_ADAPTER, FIRST_BYTE, HOST_BUFFER, INITIALIZE, KEPT, MDL, MESSAGE, NOT_RUN, PASSED,
+    PASSIVE_INITIALIZE, PLACES, POOL, PORTS, REGISTERS, REPORT, REQUEST, RESET_BUS, RESTART, RUN,
+    SCATTER_GATHER, START_IO, TIMER, UNCACHED, WORK_ITEM,
 };
 
 /// Legal at any IRQL.
@@ -175,4 +178,71 @@ fn every_memory_call_works_wherever_it_is_legal() {
     assert!(violations.is_empty(), "{violations:#?}");
     // What was allocated in HwStorFindAdapter is freed by nobody but the framework.
     assert!(removal.clean, "{removal:#?}");
+}
+
+/// A wrong answer of the model, and the check in `HwStorStartIo` that sees it.
+fn mutations() -> Vec<(&'static str, Change, usize)> {
+    const INSUFFICIENT_RESOURCES: u32 = 0xC100_0003;
+    let refused = Change::Answer {
+        from: 0,
+        to: INSUFFICIENT_RESOURCES,
+    };
+    let ignored = |answer| Change::Ignored { answer };
+    let argument = |index, value| Change::Argument { index, value };
+    vec![
+        ("StorPortAllocatePool", refused, POOL),
+        ("StorPortAllocateMdl", refused, MDL),
+        ("StorPortBuildMdlForNonPagedPool", refused, MDL),
+        // HighestAcceptableAddress, NumberOfBytes, PreferredBytes, Length.
+        (
+            "StorPortAllocateContiguousMemorySpecifyCacheNode",
+            argument(4, 0xFFF),
+            CONTIGUOUS,
+        ),
+        ("StorPortGetPhysicalAddress", ignored(0x1000), CONTIGUOUS),
+        ("StorPortAllocateDmaMemory", ignored(0), DMA_MEMORY),
+        ("StorPortAllocateHmb", argument(3, 0x1000), HOST_BUFFER),
+        ("StorPortBuildScatterGatherList", argument(4, 64), SCATTER_GATHER),
+        ("StorPortGetOriginalMdl", ignored(0), REQUEST),
+        ("StorPortGetPfns", ignored(0), REQUEST),
+        ("StorPortGetSystemAddress", ignored(0), REQUEST),
+        ("StorPortGetVirtualAddress", ignored(0), UNCACHED),
+        ("StorPortMoveMemory", ignored(0), UNCACHED),
+        ("StorPortReadPortUlong", ignored(5), PORTS),
+        ("StorPortReadPortBufferUshort", ignored(0), PORTS),
+        ("StorPortWritePortBufferUchar", ignored(0), PORTS),
+    ]
+}
+
+#[test]
+fn a_wrong_answer_fails_its_check() {
+    let run = |bench: &Bench| {
+        let start_io = u8::try_from(START_IO).unwrap_or(u8::MAX);
+        let _ = bench.command(&[RUN, start_io], Direction::None, None);
+        let buffer = bench
+            .lab
+            .buffer(3 * 4096)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let bytes: Vec<u8> = (0..3 * 4096_usize)
+            .map(|index| FIRST_BYTE.wrapping_add(index.to_le_bytes()[0]))
+            .collect();
+        buffer.write(0, &bytes);
+        let _ = bench.command(&[EXCHANGE], Direction::In, Some(buffer));
+        bench.await_place(START_IO, &[POOL, SCATTER_GATHER, REQUEST]);
+    };
+    let mut survived = Vec::new();
+    for (call, change, check) in mutations() {
+        let bench = Bench::start();
+        bench.lab.mutate(Some(Mutation {
+            call: call.to_owned(),
+            change,
+        }));
+        run(&bench);
+        bench.lab.mutate(None);
+        let found = bench.matrix()[START_IO][check];
+        if bench.lab.mutations_made() == 0 || found == PASSED || found == NOT_RUN {
+            survived.push((call, bench.lab.mutations_made(), found));
+        }
+    }
+    assert!(survived.is_empty(), "wrong, and nobody saw it: {survived:#?}");
 }

@@ -21,7 +21,7 @@ use crate::{
     MemoryMiniport as M,
     miniport::Adapter,
     protocol::{
-        ADDER_PORT, CAPABILITY, COUNTER_PORT, DMA_ADDRESS, DMA_VALUE, IDENTITY, REGISTER_BYTES,
+        ADDER_PORT, CAPABILITY, COUNTER_PORT, DMA_ADDRESS, DMA_VALUE, IDENTITY, PORT_BYTES, REGISTER_BYTES,
         SCRATCH_OFFSET,
     },
 };
@@ -314,6 +314,7 @@ pub(crate) fn uncached<'dev, I: Irql, X: Exclusion>(
     )?;
     must(7, cx.uncached_at(whole.bus_address(), usize::MAX).is_none())?;
     let target = whole.slice(1024, 64).ok_or(8)?;
+    target.zero();
     must(9, target.copy_from(&part) == 64 && target.read32(0) == 0x5A5A)
 }
 
@@ -357,6 +358,7 @@ pub(crate) fn registers(registers: Registers<'_>, base: u32) -> Check {
 
 /// Ports of every width.
 pub(crate) fn ports(ports: Ports<'_>) -> Check {
+    must(10, ports.length() == PORT_BYTES)?;
     ports.write32(0, 0x4433_2211);
     must(
         2,
