@@ -6,12 +6,14 @@ mod lifecycle;
 mod resets;
 mod transfer;
 
+use std::time::Duration;
+
 use ferronvme_tests::{
     example_package,
     rig::{Rig, Setup},
 };
 use portlab::{
-    model::{Address, Outcome, Request},
+    model::{Address, Direction, Outcome, Request},
     workload::{cdb, startup::UnitReport},
 };
 
@@ -29,7 +31,6 @@ fn start(options: &str) -> Rig {
 
 /// INQUIRY of a unit.
 fn inquiry(rig: &Rig, target: u8) -> Outcome {
-    use portlab::model::Direction;
     let buffer = rig.lab.buffer(36).expect("a buffer");
     rig.lab.execute(Request {
         processor: 0,
@@ -38,10 +39,10 @@ fn inquiry(rig: &Rig, target: u8) -> Outcome {
             target,
             lun: 0,
         },
-        cdb: cdb::inquiry(None, 36).to_vec(),
+        cdb: cdb::inquiry(None, 36),
         direction: Direction::In,
         buffer: Some(buffer),
-        timeout: std::time::Duration::from_secs(10),
+        timeout: Duration::from_secs(10),
     })
 }
 
