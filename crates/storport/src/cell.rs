@@ -5,17 +5,19 @@ use core::{
     marker::PhantomData,
     mem::MaybeUninit,
     ops::{Deref, DerefMut},
-    sync::atomic::{AtomicU8, Ordering},
 };
 
+#[cfg(not(loom))]
 use zerocopy::FromZeros;
+
+use crate::sync::{AtomicU8, Ordering, mutated};
 
 const EMPTY: u8 = 0;
 const WRITING: u8 = 1;
 const SET: u8 = 2;
 
 /// A value that is set once in an adapter's life and read without locks afterwards.
-#[derive(FromZeros)]
+#[cfg_attr(not(loom), derive(FromZeros))]
 #[repr(C)]
 pub struct SetOnce<T> {
     state: AtomicU8,
@@ -55,7 +57,7 @@ impl<T: Copy> SetOnce<T> {
 }
 
 /// A plain value that begins as zeroes and so is none at first: an `Option` for zeroed memory.
-#[derive(FromZeros)]
+#[cfg_attr(not(loom), derive(FromZeros))]
 #[repr(C)]
 pub struct Late<T> {
     present: u8,
@@ -132,7 +134,7 @@ impl<T> Late<T> {
 /// let cell: Exclusive<u32> = Exclusive::new_zeroed();
 /// shared(&cell.try_enter());
 /// ```
-#[derive(FromZeros)]
+#[cfg_attr(not(loom), derive(FromZeros))]
 #[repr(C)]
 pub struct Exclusive<T> {
     held: AtomicU8,
@@ -142,6 +144,18 @@ pub struct Exclusive<T> {
 
 // SAFETY: the value is reached through the one guard that `held` admits.
 unsafe impl<T: Send> Sync for Exclusive<T> {}
+
+#[cfg(loom)]
+impl<T> Exclusive<T> {
+    /// Holds `value`: loom's atomics do not begin as zeroes.
+    pub fn new(value: T) -> Self {
+        Self {
+            held: AtomicU8::new(0),
+            noted: AtomicU8::new(0),
+            value: UnsafeCell::new(value),
+        }
+    }
+}
 
 impl<T> Exclusive<T> {
     /// The value, unless somebody has it. Who is refused leaves no note: this is for callers that try again.
@@ -158,9 +172,14 @@ impl<T> Exclusive<T> {
     /// The value; or a note for its present holder that there is work.
     ///
     /// The note is left before entering is tried, so that a holder that leaves meanwhile either finds it or lets this
-    /// caller in. Whoever enters takes the note, and does what it stands for.
+    /// caller in. Whoever enters takes the note, and does what it stands for. A swap leaves it, not a store: whoever takes
+    /// its own note sees what was written before the notes that this one covers.
     pub fn enter_or_note(&self) -> Option<Entered<'_, T>> {
-        self.noted.store(1, Ordering::Release);
+        if mutated("note-by-a-store") {
+            self.noted.store(1, Ordering::Release);
+        } else {
+            self.noted.swap(1, Ordering::AcqRel);
+        }
         let entered = self.try_enter()?;
         self.noted.swap(0, Ordering::AcqRel);
         Some(entered)
@@ -203,7 +222,7 @@ impl<T> Drop for Entered<'_, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

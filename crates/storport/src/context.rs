@@ -37,6 +37,7 @@ use crate::{
     extension::{DpcSlot, Extension, SlotTable},
     ffi,
     miniport::{ChannelMode, InterruptMode, Miniport},
+    slot::Reference,
     srb::Address,
     status::CallError,
 };
@@ -144,6 +145,13 @@ impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
         self.raw()
     }
 
+    /// Drops a slot's rundown reference if the slot says so.
+    pub(crate) fn settle(&self, reference: Reference) {
+        if reference == Reference::Drop {
+            self.release_reference();
+        }
+    }
+
     /// Drops a rundown reference that belonged to a slot, not to the callback that is running.
     pub(crate) fn release_reference(&self) {
         // SAFETY: the callback that this context belongs to keeps the extension alive: it has a reference of its own, or
@@ -186,9 +194,10 @@ impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
         unsafe { StorPortStallExecution(microseconds) };
     }
 
-    /// Issues DPC `index` (`StorPortIssueDpc`; any IRQL): its routine runs once after this, or is queued already and
-    /// has not begun, which is as good: a DPC carries no arguments here. Before the adapter is started the issue is kept
-    /// until `HwStorPassiveInitialize` has ended. False if there is no such DPC, or the adapter is being removed.
+    /// Issues DPC `index` (`StorPortIssueDpc`; any IRQL): its routine begins after this, and sees what was written before.
+    /// It carries no arguments, which a DPC that is queued already would lose; one that runs is issued again when it ends.
+    /// Before the adapter is started the issue is kept until `HwStorPassiveInitialize` has ended. False if there is no such
+    /// DPC, the adapter is being removed, or the port driver refused.
     #[expect(
         clippy::must_use_candidate,
         reason = "a DPC that does not exist yet has nothing to do"
@@ -198,10 +207,7 @@ impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
         if index >= self.extension.table.dpcs().len() || header.rundown.is_closed() {
             return false;
         }
-        if header.started.pass_or_note() {
-            self.extension.issue_dpc(index);
-        }
-        true
+        !header.started.pass_or_note() || self.extension.issue_dpc(index)
     }
 
     /// Tells the port driver that the logical units of `unit`'s path may have changed

@@ -209,7 +209,7 @@ unsafe extern "C" fn passive_initialize<M: Miniport>(extension: PVOID) -> BOOLEA
     } else if live.header.started.open() {
         // Which DPCs were issued meanwhile is not kept: a run too many does no harm.
         for index in 0..live.table.dpcs().len() {
-            live.issue_dpc(index);
+            let _ = live.issue_dpc(index);
         }
     }
     ffi::boolean(started)
@@ -235,14 +235,19 @@ unsafe extern "C" fn start_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_
         unsafe { complete_malformed(extension, srb.cast()) };
         return ffi::boolean(true);
     };
-    if request.pnp_of_adapter() == Some(PnpAction::Remove)
-        && live.header.rundown.close(request.pointer().cast())
-    {
+    let removes = matches!(
+        request.pnp_of_adapter(),
+        Some(PnpAction::Remove | PnpAction::SurpriseRemoval)
+    );
+    if removes && live.header.rundown.close(request.pointer().cast()) {
         let _ = request.parked();
         // SAFETY: DISPATCH_LEVEL under the StartIo lock; closing the rundown gave us a reference.
         unsafe { live.remove(&mut cx) };
         // SAFETY: our reference; nothing of the extension is used after this.
         unsafe { Extension::<M>::release_reference(extension) };
+    } else if removes {
+        // After a surprise removal comes a removal: the first of them is held until the adapter has run down.
+        let _ = request.complete(&cx, Completion::Success { transferred: 0 });
     } else if live.header.rundown.is_closed() {
         let _ = request.complete(&cx, Completion::Status(SrbStatus::NoDevice));
     } else if live.header.started.is_open() {
@@ -279,29 +284,17 @@ pub(crate) unsafe extern "C" fn message_interrupt<M: Miniport>(extension: PVOID,
 }
 
 /// `HwStorDpcRoutine`: the first argument is the DPC's index.
-///
-/// Holds a rundown reference while it runs: no lock that removal could pass is held around it.
 unsafe extern "C" fn dpc<M: Miniport>(_dpc: PSTOR_DPC, extension: PVOID, index: PVOID, _argument: PVOID) {
-    // SAFETY: the adapter was started.
-    let live = unsafe { Extension::<M>::from_raw(extension) };
     let index = index.addr();
-    let Some(slot) = live.table.dpcs().get(index) else {
-        return;
-    };
-    if !live.header.rundown.acquire() {
-        return;
-    }
-    // A DPC that was queued before the adapter was found again waits like any other until it is started.
-    if live.header.started.pass_or_note() && slot.serial.begin() {
+    // SAFETY: the adapter was started, and a DPC that is queued has a rundown reference.
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    let run = |slot| {
         // SAFETY: a DPC runs at DISPATCH_LEVEL; it takes no lock by itself.
         let context: Context<'_, M, Dispatch, Unshared> = unsafe { Context::new(live) };
         M::dpc(&mut Dpc { context, slot, index }, live.adapter());
-        if slot.serial.end() {
-            live.issue_dpc(index);
-        }
-    }
-    // SAFETY: our reference; nothing of the extension is used after this.
-    unsafe { Extension::<M>::release_reference(extension) };
+    };
+    // SAFETY: this is that routine, and its end.
+    unsafe { live.run_dpc(index, run) };
 }
 
 /// `HwStorStateChange`: the notification is processed; another may follow.

@@ -10,12 +10,11 @@ use core::{
 use wdk_sys::{STOR_ADDR_BTL8, STOR_DPC};
 
 use crate::{
+    gate::Gate,
     memory::MemorySlot,
     miniport::Miniport,
     rundown::Rundown,
-    serial::{Gate, Serial},
-    timer::TimerSlot,
-    work_item::WorkSlot,
+    slot::{dpc_state::DpcState, timer_slot::TimerSlot, timer_state::MAX_SLOTS, work_slot::WorkSlot},
 };
 
 /// How many work items, timers, DPCs and allocations a miniport uses at most: an argument of [`Miniport::Slots`].
@@ -67,6 +66,12 @@ unsafe impl<S, const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize, 
     }
 
     fn timers(&self) -> &[TimerSlot] {
+        const {
+            assert!(
+                (TIMERS as u64) < MAX_SLOTS,
+                "a request's number has no room for so many timers"
+            );
+        }
         &self.timers
     }
 
@@ -83,8 +88,8 @@ unsafe impl<S, const WORK_ITEMS: usize, const TIMERS: usize, const DPCS: usize, 
 #[repr(C)]
 pub struct DpcSlot<S> {
     pub(crate) dpc: UnsafeCell<STOR_DPC>,
-    /// One run of the routine at a time.
-    pub(crate) serial: Serial,
+    /// One run of the routine at a time, and no issue lost.
+    pub(crate) issued: DpcState,
     pub(crate) state: UnsafeCell<S>,
 }
 

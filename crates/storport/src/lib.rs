@@ -6,7 +6,7 @@
 //! the lifetime `'dev`, so that it can be kept in the adapter and nowhere else.
 //!
 //! The port driver's half is compiled for Windows only; the parts that decide something ([`slot`], [`rundown`],
-//! [`serial`], [`cell`], [`stepped`], [`status`], [`text`], [`version`], [`srb::extended`], [`pci`],
+//! [`gate`], [`cell`], [`stepped`], [`status`], [`text`], [`version`], [`srb::extended`], [`pci`],
 //! [`memory::ownership`], [`memory::page`]) build and are tested everywhere.
 #![no_std]
 #![expect(unsafe_code, reason = "this crate is the boundary to the port driver")]
@@ -22,18 +22,19 @@
     )
 )]
 
-#[cfg(test)]
+#[cfg(any(test, loom))]
 extern crate std;
 
 pub mod cell;
+pub mod gate;
 pub mod memory;
 pub mod pci;
 pub mod rundown;
-pub mod serial;
 pub mod slot;
 pub mod srb;
 pub mod status;
 pub mod stepped;
+mod sync;
 pub mod text;
 pub mod version;
 

@@ -5,27 +5,31 @@
 //! 1. the rundown is closed, with the SRB held and one reference of its own: nothing new begins;
 //! 2. the miniport masks the device and completes what it has; then its interrupts are not listened to any more;
 //! 3. the interrupt lock is passed once: interrupt routines that began before have ended after;
-//! 4. every slot is shut: what is idle is freed, what is queued or running frees itself at the end of its run;
+//! 4. every slot is shut: timers are cancelled, what is idle is freed, what is queued or running frees itself at the end
+//!    of its run;
 //! 5. the reference is dropped. Whoever drops the last one completes the SRB.
 //!
-//! A DPC routine has a reference while it runs. Where nothing can be held (a start that failed) the slots are shut and
+//! A DPC has a reference from its issue to the end of its run. Where nothing can be held (a start that failed) the slots are shut and
 //! what is outstanding is waited for, for a bounded time.
 
 use core::{ffi::c_void, ptr, sync::atomic::Ordering, time::Duration};
 
-use wdk_sys::{_STOR_SPINLOCK, PVOID, STOR_LOCK_HANDLE, storage::StorPortStallExecution};
+use wdk_sys::{_STOR_SPINLOCK, PVOID, STOR_DPC, STOR_LOCK_HANDLE, storage::StorPortStallExecution};
 
 use crate::{
     context::StartIo,
-    extension::{Extension, SlotTable},
+    extension::{DpcSlot, Extension, SlotTable},
     ffi,
     miniport::Miniport,
+    slot::{
+        Reference,
+        dpc_slot::{self, DpcDdi},
+    },
     srb::complete_held,
-    timer::MAX_DELAY,
 };
 
-/// How long a failed start waits: for the longest timer, and for work items to end.
-const PATIENCE: Duration = MAX_DELAY.saturating_add(Duration::from_secs(5));
+/// How long a failed start waits for work items and DPC routines to end.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// One look at what is outstanding; a stall stays below 1 ms.
 const LOOK: Duration = Duration::from_micros(999);
 
@@ -34,6 +38,21 @@ const LOOKS: u128 = match PATIENCE.as_micros().checked_div(LOOK.as_micros()) {
     Some(looks) => looks,
     None => 0,
 };
+
+/// The port driver's half of a DPC that is initialised and lies in the live extension.
+struct Ddi {
+    extension: PVOID,
+    dpc: *mut STOR_DPC,
+    index: usize,
+}
+
+impl DpcDdi for Ddi {
+    fn issue(&self) -> bool {
+        let argument = ptr::without_provenance_mut::<c_void>(self.index);
+        // SAFETY: who makes a `Ddi` has seen that the DPC is initialised; whoever issues it keeps the extension.
+        unsafe { ffi::issue_dpc(self.extension, self.dpc, argument) }
+    }
+}
 
 impl<'dev, M: Miniport> Extension<'dev, M> {
     /// Drops a rundown reference; the last one completes the held removal SRB.
@@ -59,15 +78,52 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
         self.header.dpcs_ready.load(Ordering::Acquire) != 0
     }
 
-    /// Issues DPC `index` now, if there is one.
-    pub(crate) fn issue_dpc(&self, index: usize) {
-        if self.header.dpcs_ready.load(Ordering::Acquire) == 0 {
-            return;
+    /// The port driver's half of DPC `index`, once the objects are initialised.
+    fn dpc(&self, index: usize) -> Option<(&DpcSlot<M::DpcState<'dev>>, Ddi)> {
+        let slot = self.table.dpcs().get(index)?;
+        let ddi = Ddi {
+            extension: self.raw(),
+            dpc: slot.dpc.get(),
+            index,
+        };
+        (self.header.dpcs_ready.load(Ordering::Acquire) != 0).then_some((slot, ddi))
+    }
+
+    /// Issues DPC `index` of an adapter that is started: its routine begins after this. False if there is no such DPC, the
+    /// adapter is being removed, or the port driver refused.
+    pub(crate) fn issue_dpc(&self, index: usize) -> bool {
+        let Some((slot, ddi)) = self.dpc(index) else {
+            return false;
+        };
+        let (issued, reference) = dpc_slot::issue(&slot.issued, &self.header.rundown, &ddi);
+        if reference == Reference::Drop {
+            // SAFETY: the reference of the issue that failed; whoever issues keeps the extension besides.
+            unsafe { Self::release_reference(self.raw()) };
         }
-        if let Some(slot) = self.table.dpcs().get(index) {
-            let argument = ptr::without_provenance_mut::<c_void>(index);
-            // SAFETY: the DPC object lies in the live extension and was initialised.
-            let _ = unsafe { ffi::issue_dpc(self.raw(), slot.dpc.get(), argument) };
+        issued
+    }
+
+    /// The routine of DPC `index`.
+    ///
+    /// # Safety
+    /// The port driver calls it, and nothing of the extension is used after this.
+    pub(crate) unsafe fn run_dpc(
+        &'dev self,
+        index: usize,
+        routine: impl FnOnce(&'dev DpcSlot<M::DpcState<'dev>>),
+    ) {
+        let Some((slot, ddi)) = self.dpc(index) else {
+            return;
+        };
+        let extension = self.raw();
+        let work = || {
+            if self.header.started.pass_or_note() {
+                routine(slot);
+            }
+        };
+        if dpc_slot::run(&slot.issued, &self.header.rundown, &ddi, work) == Reference::Drop {
+            // SAFETY: the reference that went with this run; the caller promises the rest.
+            unsafe { Self::release_reference(extension) };
         }
     }
 
@@ -118,22 +174,10 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
     /// # Safety
     /// IRQL is at most DISPATCH, the rundown is closed, and something besides the slots keeps the extension.
     unsafe fn shut_slots(&self) {
-        for slot in self.table.timers() {
-            let release = slot.state.shut();
-            // SAFETY: the caller's promise.
-            if unsafe { slot.release(self.raw(), release) } {
-                // SAFETY: the slot's reference; the caller promises another keeper.
-                unsafe { Self::release_reference(self.raw()) };
-            }
-        }
-        for slot in self.table.work_items() {
-            let release = slot.state.shut();
-            // SAFETY: the caller's promise.
-            if unsafe { slot.release(self.raw(), release) } {
-                // SAFETY: the slot's reference; the caller promises another keeper.
-                unsafe { Self::release_reference(self.raw()) };
-            }
-        }
+        // SAFETY: the caller's promise.
+        unsafe { self.shut_timers() };
+        // SAFETY: the caller's promise.
+        unsafe { self.shut_work_items() };
     }
 
     /// Ends an adapter for which no removal SRB comes: nothing new begins, what is idle is freed, what is outstanding is
@@ -160,8 +204,8 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
     /// Makes an adapter that was found before like new, for a repeated `HwStorFindAdapter`. False, and the adapter stays
     /// closed, if something of it is still outstanding.
     ///
-    /// What the port driver may still have is left in place: the DPC objects, which may be queued (their routine finds
-    /// the adapter closed, then not started), and the address of a state-change notification.
+    /// What the port driver may still have is left in place: the DPC objects, and the address of a state-change
+    /// notification.
     ///
     /// # Safety
     /// `HwStorFindAdapter` is running, and the port driver runs no other callback of this adapter but what was started
@@ -174,10 +218,10 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
         self.header.started.shut();
         self.header.deaf.store(0, Ordering::Release);
         for slot in self.table.timers() {
-            slot.state.reopen();
+            slot.reopen();
         }
         for slot in self.table.work_items() {
-            slot.state.reopen();
+            slot.reopen();
         }
         #[cfg(feature = "inferred-ddi")]
         for slot in &self.header.events {

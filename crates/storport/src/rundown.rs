@@ -1,8 +1,9 @@
 //! Removal: what is outstanding, who completes the held removal SRB.
 
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-
+#[cfg(not(loom))]
 use zerocopy::FromZeros;
+
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, mutated, ordering};
 
 const CLOSED: u32 = 1 << 31;
 const HELD: u32 = 1 << 30;
@@ -13,7 +14,8 @@ const COUNT: u32 = HELD - 1;
 /// All zeroes is open with no reference. Every field is an atomic, so that the memory may be gone as soon as the
 /// reference is: [`Rundown::release`] touches nothing after its decrement, unless it took the last reference and an SRB
 /// is held, which keeps the memory until that SRB is completed.
-#[derive(Debug, FromZeros)]
+#[derive(Debug, Default)]
+#[cfg_attr(not(loom), derive(FromZeros))]
 #[repr(C)]
 pub struct Rundown {
     held: AtomicPtr<u8>,
@@ -21,15 +23,6 @@ pub struct Rundown {
 }
 
 impl Rundown {
-    /// An open rundown without references.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            held: AtomicPtr::new(core::ptr::null_mut()),
-            word: AtomicU32::new(0),
-        }
-    }
-
     fn update(&self, next: impl FnMut(u32) -> Option<u32>) -> Result<u32, u32> {
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, next)
     }
@@ -44,11 +37,16 @@ impl Rundown {
     /// Drops a reference. The caller that drops the last one after removal began gets what was held.
     #[must_use]
     pub fn release(&self) -> Option<*mut u8> {
+        // Release: what was done under the reference comes before the end; acquire: all of it, for the last one.
+        let success = ordering(Ordering::AcqRel, "release-relaxed");
         let before = self
-            .update(|word| (word & COUNT != 0).then(|| word.wrapping_sub(1)))
+            .word
+            .fetch_update(success, Ordering::Relaxed, |word| {
+                (word & COUNT != 0).then(|| word.wrapping_sub(1))
+            })
             .ok()?;
         // Without HELD nobody keeps the memory: not even a look at `held` is allowed.
-        if before != CLOSED | HELD | 1 {
+        if before != CLOSED | HELD | 1 && !mutated("any-reference-completes") {
             return None;
         }
         let held = self.held.swap(core::ptr::null_mut(), Ordering::AcqRel);
@@ -61,8 +59,9 @@ impl Rundown {
     /// False, and no reference, if an SRB is held already.
     #[must_use]
     pub fn close(&self, srb: *mut u8) -> bool {
+        let own = u32::from(!mutated("close-without-a-reference"));
         let closed = self.update(|word| {
-            (word & HELD == 0 && word & COUNT != COUNT).then(|| (word | CLOSED | HELD).wrapping_add(1))
+            (word & HELD == 0 && word & COUNT != COUNT).then(|| (word | CLOSED | HELD).wrapping_add(own))
         });
         if closed.is_err() {
             return false;
@@ -98,21 +97,28 @@ impl Rundown {
     pub fn is_idle(&self) -> bool {
         self.word.load(Ordering::Acquire) & COUNT == 0
     }
-}
 
-impl Default for Rundown {
-    fn default() -> Self {
-        Self::new()
+    /// Whether a removal SRB has been held here, and is completed.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.word.load(Ordering::Acquire) == CLOSED | HELD
+    }
+
+    /// Loom checks that nobody uses the rundown at the same time or later without being ordered after this.
+    #[cfg(loom)]
+    pub fn reclaim(&mut self) {
+        self.word.with_mut(|_| ());
+        self.held.with_mut(|_| ());
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
     #[test]
     fn an_idle_adapter_gives_the_srb_back_when_the_teardown_ends() {
-        let rundown = Rundown::new();
+        let rundown = Rundown::default();
         let mut srb = 1u8;
         assert!(rundown.close(&raw mut srb));
         assert!(!rundown.acquire());
@@ -122,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_last_reference_gets_the_srb_and_only_once() {
-        let rundown = Rundown::new();
+        let rundown = Rundown::default();
         let mut srb = 1u8;
         assert!(rundown.acquire());
         assert!(rundown.acquire());
@@ -135,7 +141,7 @@ mod tests {
 
     #[test]
     fn nothing_is_held_before_removal() {
-        let rundown = Rundown::new();
+        let rundown = Rundown::default();
         assert!(rundown.acquire());
         assert_eq!(rundown.release(), None);
         assert!(!rundown.is_closed());
@@ -143,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_closes_without_an_srb_lets_a_held_one_be() {
-        let rundown = Rundown::new();
+        let rundown = Rundown::default();
         let mut srb = 1u8;
         let mut other = 2u8;
         assert!(rundown.close(&raw mut srb));
@@ -156,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_last_reference_of_a_failed_start_gives_nothing() {
-        let rundown = Rundown::new();
+        let rundown = Rundown::default();
         assert!(rundown.acquire());
         rundown.close_without_srb();
         assert!(!rundown.is_idle());
@@ -169,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_removal_srb_after_a_failed_start_is_held_like_any_other() {
-        let rundown = Rundown::new();
+        let rundown = Rundown::default();
         let mut srb = 1u8;
         assert!(rundown.acquire());
         rundown.close_without_srb();

@@ -107,7 +107,12 @@ mod inferred {
             InferredError::check(unsafe {
                 ffi::inferred::cancel_dpc(self.raw(), slot.dpc.get(), &raw mut cancelled)
             })?;
-            Ok(cancelled != 0)
+            // What was queued had a rundown reference.
+            let is_withdrawn = cancelled != 0 && slot.issued.withdraw();
+            if is_withdrawn {
+                self.release_reference();
+            }
+            Ok(is_withdrawn)
         }
     }
 

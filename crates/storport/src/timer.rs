@@ -1,38 +1,27 @@
 //! Timers: `StorPortInitializeTimer`, `StorPortRequestTimer`, `StorPortFreeTimer`.
 //!
 //! A timer is a framework-owned slot in the device extension; a [`TimerHandle`] is an index with a generation and has
-//! no drop glue. Each accepted request leads to exactly one run of the routine: a request is never cancelled, because
-//! whether a cancelled timer's routine may still be on its way is not documented. Removal waits for the routine of
-//! a timer that is set, which is why a delay is at most [`MAX_DELAY`].
+//! no drop glue. Each request that is not cancelled leads to exactly one run of [`Miniport::timer`], not before its
+//! delay. A cancelled one leads to none: the port driver is told (`TimerValue` 0), and should it call the routine all
+//! the same, because that was on its way, the call finds another request or none. [`crate::slot::timer_state`] has the
+//! invariants, ADR 8 what is known and what is assumed of a cancelled timer.
 
-use core::{
-    ffi::c_void,
-    marker::PhantomData,
-    ptr,
-    sync::atomic::{AtomicPtr, Ordering},
-    time::Duration,
-};
+use core::{ffi::c_void, marker::PhantomData, ptr, time::Duration};
 
-use wdk_sys::PVOID;
+use wdk_sys::{PHW_TIMER_EX, PVOID};
 
 use crate::{
     context::{AtMostDispatch, Context, Exclusion, Irql, Running, Timer},
     extension::{Extension, SlotTable},
     ffi,
     miniport::Miniport,
-    slot::{Generation, Refused, Release, Slot},
-    status::{FreeTimerError, InitializeTimerError, RequestTimerError},
+    slot::{
+        Generation, Reference, Refused,
+        timer_slot::{NotRequested, TimerDdi, delay_microseconds, tolerable_microseconds},
+        timer_state::Request,
+    },
+    status::{InitializeTimerError, RequestTimerError},
 };
-
-/// Longest delay of a timer: removal of the adapter waits for a timer that is set.
-pub const MAX_DELAY: Duration = Duration::from_secs(10);
-
-/// A timer slot. All zeroes is vacant.
-#[repr(C)]
-pub struct TimerSlot {
-    pub(crate) state: Slot,
-    timer: AtomicPtr<c_void>,
-}
 
 /// A timer of the adapter.
 #[derive(Clone, Copy)]
@@ -60,40 +49,62 @@ pub enum TimerError {
     Gone,
     /// `HwStorPassiveInitialize` has not ended yet.
     NotStarted,
-    /// An earlier request is still active.
+    /// An earlier request is still active, or another processor is just cancelling one.
     Busy,
-    /// The delay is longer than [`MAX_DELAY`].
-    TooLong,
     /// `StorPortRequestTimer` said so.
     Request(RequestTimerError),
 }
 
-impl TimerSlot {
-    /// Frees the DDI's timer if the caller is the one who shall; true if the slot's rundown reference is to be dropped.
-    ///
+/// The port driver's half, for the slot at `index`.
+struct Ddi {
+    extension: PVOID,
+    callback: PHW_TIMER_EX,
+    index: u32,
+    at_most_dispatch: bool,
+}
+
+impl Ddi {
     /// # Safety
-    /// IRQL is at most DISPATCH, and `extension` is the live extension that holds the slot.
-    pub(crate) unsafe fn release(&self, extension: PVOID, release: Release) -> bool {
-        if release == Release::Keep {
-            return false;
+    /// `extension` is a live device extension of `M`, and IRQL is at most `DISPATCH_LEVEL` if it is said so, as long as the
+    /// result is used.
+    const unsafe fn new<M: Miniport>(extension: PVOID, index: u32, at_most_dispatch: bool) -> Self {
+        Self {
+            extension,
+            callback: Some(run::<M>),
+            index,
+            at_most_dispatch,
         }
-        let timer = self.timer.load(Ordering::Acquire);
-        // SAFETY: the slot elected this caller to free, so nobody else uses the timer.
-        match FreeTimerError::check(unsafe { ffi::free_timer(extension, timer) }) {
-            Ok(()) | Err(FreeTimerError::AlreadyFree) => self.state.freed(),
-            // Nobody comes later to try again: the port driver's object is leaked, and removal goes on.
-            Err(_) => self.state.retire(),
-        }
-        true
     }
 
-    /// As [`Self::release`], at an IRQL at which a timer may not be freed: it is leaked.
-    fn give_up(&self, release: Release) -> bool {
-        if release == Release::Keep {
-            return false;
-        }
-        self.state.retire();
-        true
+    fn request_timer(&self, timer: PVOID, context: PVOID, delay: u64, tolerable: u64) -> u32 {
+        // SAFETY: the slot does not free the timer before this call is declared over; the context is no address.
+        unsafe { ffi::request_timer(self.extension, timer, self.callback, context, delay, tolerable) }
+    }
+}
+
+impl TimerDdi for Ddi {
+    fn initialize(&self, timer: &mut PVOID) -> u32 {
+        // SAFETY: the extension is live; who makes a timer is at most at DISPATCH.
+        unsafe { ffi::initialize_timer(self.extension, timer) }
+    }
+
+    fn request(&self, timer: PVOID, request: Request, delay: u64, tolerable: u64) -> u32 {
+        let context = usize::try_from(request.with_index(self.index)).unwrap_or(0);
+        let context = ptr::without_provenance_mut::<c_void>(context);
+        self.request_timer(timer, context, delay, tolerable)
+    }
+
+    fn cancel(&self, timer: PVOID) -> u32 {
+        self.request_timer(timer, ptr::null_mut(), 0, 0)
+    }
+
+    fn may_free(&self) -> bool {
+        self.at_most_dispatch
+    }
+
+    fn free(&self, timer: PVOID) -> u32 {
+        // SAFETY: the slot elected this caller to free, so nobody else uses the timer; it asked whether it may.
+        unsafe { ffi::free_timer(self.extension, timer) }
     }
 }
 
@@ -108,25 +119,16 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
             return Err(CreateTimerError::Removing);
         }
         let mut slots = (0_u32..).zip(extension.table.timers());
-        let free = slots.find_map(|(index, slot)| Some((index, slot, slot.state.allocate()?)));
+        let free = slots.find_map(|(index, slot)| Some((index, slot, slot.allocate()?)));
         let Some((index, slot, generation)) = free else {
             self.release_reference();
             return Err(CreateTimerError::NoSlot);
         };
-        let mut timer = ptr::null_mut();
-        // SAFETY: the extension is live; IRQL is at most DISPATCH.
-        let status = unsafe { ffi::initialize_timer(self.raw(), &mut timer) };
-        if let Err(error) = InitializeTimerError::check(status) {
-            slot.state.abandon();
+        // SAFETY: the extension is live and IRQL at most DISPATCH.
+        let ddi = unsafe { Ddi::new::<M>(self.raw(), index, true) };
+        if let Err(refused) = slot.initialize(&ddi) {
             self.release_reference();
-            return Err(CreateTimerError::Initialize(error));
-        }
-        slot.timer.store(timer, Ordering::Release);
-        let release = slot.state.created();
-        // SAFETY: IRQL is at most DISPATCH; the extension is live.
-        if unsafe { slot.release(self.raw(), release) } {
-            self.release_reference();
-            return Err(CreateTimerError::Removing);
+            return Err(refused.map_or(CreateTimerError::Removing, CreateTimerError::Initialize));
         }
         Ok(TimerHandle {
             index,
@@ -134,103 +136,130 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
             device: PhantomData,
         })
     }
+
+    /// Cancels a timer (`StorPortRequestTimer` with 0): if a request is active its routine will not run for it. False if
+    /// none is, or the routine has begun; under the StartIo lock, which the routine holds, that means it has ended.
+    ///
+    /// The DDI's call is legal at any IRQL; but above `DISPATCH_LEVEL` it is deferred, and could then hit a request that
+    /// was made after it.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "who cancels need not know whether it was in time"
+    )]
+    pub fn cancel_timer(&self, timer: TimerHandle<'dev>) -> bool {
+        let Some(slot) = self.extension().table.timers().get(timer.index as usize) else {
+            return false;
+        };
+        // SAFETY: the extension is live and IRQL at most DISPATCH.
+        let ddi = unsafe { Ddi::new::<M>(self.raw(), timer.index, true) };
+        let (cancelled, reference) = slot.cancel(&ddi, timer.generation);
+        self.settle(reference);
+        cancelled
+    }
+
+    /// Closes a timer: its request is cancelled, and it is freed (`StorPortFreeTimer`) now or, in its own routine, when
+    /// that ends.
+    pub fn close_timer(&self, timer: TimerHandle<'dev>) {
+        if let Some(slot) = self.extension().table.timers().get(timer.index as usize) {
+            // SAFETY: the extension is live and IRQL at most DISPATCH.
+            let ddi = unsafe { Ddi::new::<M>(self.raw(), timer.index, true) };
+            self.settle(slot.close(&ddi, timer.generation));
+        }
+    }
 }
 
 impl<'dev, M: Miniport, I: Irql, X: Running> Context<'dev, M, I, X> {
-    /// Starts a timer (`StorPortRequestTimer`; any IRQL): [`Miniport::timer`] runs once after `delay`.
+    /// Starts a timer (`StorPortRequestTimer`; any IRQL): [`Miniport::timer`] runs once after `delay`, unless it is
+    /// cancelled. From its own routine it may be started again.
+    ///
+    /// The DDI counts microseconds: `delay` is rounded up to whole ones, and at least 1 (0 would cancel). Above
+    /// `DISPATCH_LEVEL` the delay begins when the IRQL has fallen.
     ///
     /// # Errors
-    /// If an earlier request is active, the delay is longer than [`MAX_DELAY`], the timer is closed, the adapter is not
-    /// started yet, or the port driver refuses.
+    /// If an earlier request is active, the timer is closed, the adapter is not started yet or being removed, or the port
+    /// driver refuses.
     pub fn start_timer(&self, timer: TimerHandle<'dev>, delay: Duration) -> Result<(), TimerError> {
+        self.start_timer_within(timer, delay, Duration::ZERO)
+    }
+
+    /// As [`Context::start_timer`], and the routine may come later by `tolerable`, so that the system can serve several
+    /// timers at once. Rounded down to whole microseconds; the port driver ignores less than 32.
+    ///
+    /// # Errors
+    /// As [`Context::start_timer`].
+    pub fn start_timer_within(
+        &self,
+        timer: TimerHandle<'dev>,
+        delay: Duration,
+        tolerable: Duration,
+    ) -> Result<(), TimerError> {
         let extension = self.extension();
         if !extension.header.started.is_open() {
             return Err(TimerError::NotStarted);
         }
-        if delay > MAX_DELAY {
-            return Err(TimerError::TooLong);
-        }
-        // 0 would cancel.
-        let microseconds = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX).max(1);
         let slot = extension.table.timers().get(timer.index as usize);
         let Some(slot) = slot.filter(|_| !extension.header.rundown.is_closed()) else {
             return Err(TimerError::Gone);
         };
-        slot.state
-            .begin_publish(timer.generation)
-            .map_err(|refused| match refused {
-                Refused::Busy => TimerError::Busy,
-                Refused::Gone => TimerError::Gone,
-            })?;
-        if !slot.state.publish() {
-            self.end_request(slot, slot.state.retracted());
-            return Err(TimerError::Gone);
-        }
-        // SAFETY: the timer is not freed before this call is declared over; the slot is the context and lives until the
-        // routine ran.
-        let status = unsafe {
-            ffi::request_timer(
-                self.raw(),
-                slot.timer.load(Ordering::Acquire),
-                Some(run::<M>),
-                ptr::from_ref(slot).cast_mut().cast(),
-                microseconds,
-                0,
-            )
-        };
-        let refused = RequestTimerError::check(status);
-        // If the routine ran in spite of a refusal, the request was as good as taken.
-        if let Err(error) = refused
-            && slot.state.retract()
-        {
-            self.end_request(slot, slot.state.retracted());
-            return Err(TimerError::Request(error));
-        }
-        self.end_request(slot, slot.state.called());
-        Ok(())
-    }
-
-    /// Does what the end of a DDI call leaves to this caller.
-    fn end_request(&self, slot: &TimerSlot, release: Release) {
-        let drop_reference = if I::AT_MOST_DISPATCH {
-            // SAFETY: IRQL is at most DISPATCH; the extension is live.
-            unsafe { slot.release(self.raw(), release) }
-        } else {
-            // Removal passes every interrupt lock before it closes the slots, so that no starter at the device's IRQL
-            // comes here unless the port driver runs another callback there beside the removal SRB.
-            slot.give_up(release)
-        };
-        if drop_reference {
-            self.release_reference();
-        }
+        // SAFETY: the extension is live, and the IRQL is what the context says.
+        let ddi = unsafe { Ddi::new::<M>(self.raw(), timer.index, I::AT_MOST_DISPATCH) };
+        let (delay, tolerable) = (delay_microseconds(delay), tolerable_microseconds(tolerable));
+        let (result, reference) = slot.request(&ddi, timer.generation, delay, tolerable);
+        self.settle(reference);
+        result.map_err(|reason| match reason {
+            NotRequested::Slot(Refused::Busy) => TimerError::Busy,
+            NotRequested::Slot(Refused::Gone) => TimerError::Gone,
+            NotRequested::Ddi(error) => TimerError::Request(error),
+        })
     }
 }
 
-/// `HwStorTimer`.
+/// `HwStorTimer` (`HW_TIMER_EX`).
 ///
 /// # Safety
 /// Called by the port driver as requested by [`Context::start_timer`].
 unsafe extern "C" fn run<M: Miniport>(extension: PVOID, context: PVOID) {
-    // SAFETY: the slot lies in the device extension, which a rundown reference keeps alive.
-    let slot = unsafe { &*context.cast::<TimerSlot>() };
-    if !slot.state.begin_run() {
+    let Ok(context) = u64::try_from(context.addr()) else {
+        return;
+    };
+    let (request, index) = Request::and_index(context);
+    // SAFETY: a request that was not cancelled keeps the extension alive until `end_run`. That a cancelled one whose
+    // call was on its way comes before the extension goes is the port driver's care: it passes the pointer (ADR 8).
+    let live = unsafe { Extension::<M>::from_raw(extension) };
+    let Some(slot) = live.table.timers().get(index as usize) else {
+        return;
+    };
+    if !slot.begin_run(request) {
         return;
     }
-    slot.state.payload_taken();
-    // SAFETY: the slot keeps the extension alive until `end_run`.
-    let live = unsafe { Extension::<M>::from_raw(extension) };
-    if let Some(index) = live.table.timers().iter().position(|other| ptr::eq(other, slot))
-        && !live.header.rundown.is_closed()
-    {
+    if !live.header.rundown.is_closed() {
         // SAFETY: HwStorTimer runs at DISPATCH_LEVEL under the StartIo lock.
         let context = unsafe { Context::new(live) };
         let adapter = context.adapter();
+        let index = index as usize;
         M::timer(&mut Timer { context, index }, adapter);
     }
-    let release = slot.state.end_run();
-    // SAFETY: DISPATCH_LEVEL; if this caller is to free, its rundown reference still keeps the extension alive.
-    if unsafe { slot.release(extension, release) } {
+    // SAFETY: DISPATCH_LEVEL; the extension is live.
+    let ddi = unsafe { Ddi::new::<M>(extension, index, true) };
+    if slot.end_run(&ddi) == Reference::Drop {
         // SAFETY: the slot's reference, and nothing of the extension is used after this.
         unsafe { Extension::<M>::release_reference(extension) };
+    }
+}
+
+impl<M: Miniport> Extension<'_, M> {
+    /// Closes every timer for good: those that are requested are cancelled, those that are idle are freed now.
+    ///
+    /// # Safety
+    /// IRQL is at most DISPATCH, the rundown is closed, and something besides the slots keeps the extension.
+    pub(crate) unsafe fn shut_timers(&self) {
+        for (index, slot) in (0..).zip(self.table.timers()) {
+            // SAFETY: the caller's promise.
+            let ddi = unsafe { Ddi::new::<M>(self.raw(), index, true) };
+            if slot.shut(&ddi) == Reference::Drop {
+                // SAFETY: the slot's reference; the caller promises another keeper.
+                unsafe { Self::release_reference(self.raw()) };
+            }
+        }
     }
 }
