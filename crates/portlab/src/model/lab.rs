@@ -189,6 +189,24 @@ impl Lab {
         Ok(())
     }
 
+    /// Finds a stopped adapter again: `FindAdapter` and Initialize once more on the extension as it is, which Storport does
+    /// to a miniport without `ScsiRestartAdapter`, or whose resources have changed.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn find_again(&self) -> Result<(), StartError> {
+        if self.machine.phase() != Phase::Stopped {
+            return Err(StartError::Phase("not stopped"));
+        }
+        self.machine.disconnect();
+        self.bring_up()
+    }
+
+    /// Keeps work items queued, as if the system's threads were busy, or lets them run.
+    pub fn hold_work_items(&self, held: bool) {
+        self.machine.workers.hold(held);
+    }
+
     /// Removes the adapter and looks for what it left. The lab takes no more requests afterwards.
     #[must_use]
     pub fn remove(&self) -> RemovalReport {

@@ -43,6 +43,7 @@ impl Lab {
             refused |= !self.stopped();
         }
         machine.disconnect();
+        self.free_extension();
         let settled = machine.settle(SETTLE);
         let outstanding = machine.outstanding();
         if outstanding > 0 {
@@ -64,6 +65,30 @@ impl Lab {
             clean,
             leaks,
             outstanding,
+        }
+    }
+
+    /// The adapter's device object goes, and the device extension with it: whoever still touches it faults. Work items that
+    /// are queued or running are not waited for; timer routines that the port driver has begun to call are.
+    fn free_extension(&self) {
+        let machine = &self.machine;
+        if machine.journal.is_down() {
+            return;
+        }
+        let deadline = machine.engine.now() + SETTLE;
+        let mut phase = machine.adapter.phase.lock();
+        while machine.timers.running() > 0 && machine.engine.now() < deadline {
+            machine.adapter.wait(&mut phase, Duration::from_millis(20));
+        }
+        drop(phase);
+        if machine.dpcs.queued() > 0 {
+            machine.violate(&rules::DPC_AFTER_REMOVAL, || {
+                format!("{} are queued", machine.dpcs.queued())
+            });
+        }
+        let extension = machine.setup().extension;
+        if extension != 0 {
+            let _ = machine.memory.pool.free(extension);
         }
     }
 

@@ -169,6 +169,8 @@ rules! {
         "A DPC that is queued is not initialised again.";
     DPC_LOST = "dpc-arguments-lost", Inferred, Warning,
         "Issuing a DPC that is queued already does nothing: different arguments are lost.";
+    DPC_AFTER_REMOVAL = "dpc-after-removal", Documentation, Violation,
+        "No DPC is queued when the adapter is gone: its object lies in the device extension.";
     INTERRUPT_UNCLAIMED = "interrupt-unclaimed", Documentation, Warning,
         "The routine of an interrupt message returns TRUE: nobody else can have sent it.";
     INTERRUPT_STORM = "interrupt-storm", Documentation, Violation,

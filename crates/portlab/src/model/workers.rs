@@ -3,7 +3,15 @@
 //! A worker is *queued* from the successful call until its callback starts, so the callback may queue it again
 //! or free it. DDI pages: `StorPortQueueWorkItem`, `HwStorWorkItem` and their kin.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 
@@ -26,9 +34,20 @@ const FIRST_HANDLE: GuestAddress = 0x0000_7A10_0000_0000;
 #[derive(Default)]
 pub(super) struct Workers {
     table: Mutex<BTreeMap<GuestAddress, Worker>>,
+    /// The system's threads have other things to do: what is queued stays queued.
+    held: AtomicBool,
 }
 
 impl Workers {
+    /// Keeps queued work items from beginning, or lets them go.
+    pub(super) fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::Release);
+    }
+
+    fn are_held(&self) -> bool {
+        self.held.load(Ordering::Acquire)
+    }
+
     /// Queued or running callbacks.
     pub(super) fn busy(&self) -> usize {
         self.table
@@ -160,6 +179,9 @@ impl Machine {
         handle: GuestAddress,
         context: GuestAddress,
     ) {
+        while self.workers.are_held() && !self.journal.is_down() {
+            thread::sleep(Duration::from_millis(1));
+        }
         {
             let mut table = self.workers.table.lock();
             let Some(worker) = table.get_mut(&handle) else {
