@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `driver` | the packaged driver on QEMU's controller, through the lab's library |
 //! | `pvscsi` | the example's packaged driver on QEMU's SCSI adapter |
+//! | `lifecycle` | the ends of work items, timers and DPCs, with a miniport of their own |
 //! | `commands` | the `portlab` command line: demo, reports, and every mistake a user may make |
 //! | `gates` | each gate on the release flavour refuses what it is there for |
 
