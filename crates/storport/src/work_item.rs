@@ -132,6 +132,16 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
     /// # Errors
     /// If no slot is free, the adapter is being removed, or the port driver refuses.
     pub fn create_worker<W: Work<M>>(&self) -> Result<Worker<'dev, M, W>, CreateWorkerError> {
+        const {
+            assert!(
+                size_of::<W>() <= MAX_PAYLOAD,
+                "a work item's payload has at most MAX_PAYLOAD bytes"
+            );
+            assert!(
+                align_of::<W>() <= 8,
+                "a work item's payload is aligned to 8 bytes at most"
+            );
+        }
         let extension = self.extension();
         if !extension.header.rundown.acquire() {
             return Err(CreateWorkerError::Removing);

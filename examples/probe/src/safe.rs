@@ -81,7 +81,7 @@ fn of_start_timer(error: TimerError) -> u32 {
             RequestTimerError::InsufficientResources => Answer::InsufficientResources.value(),
             RequestTimerError::Other(Undocumented(code)) => code,
         },
-        TimerError::Gone | TimerError::NotStarted | TimerError::Busy | TimerError::TooLong => NOT_CALLED,
+        TimerError::Gone | TimerError::NotStarted | TimerError::Busy => NOT_CALLED,
     }
 }
 

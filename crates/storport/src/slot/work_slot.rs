@@ -55,18 +55,6 @@ impl Default for WorkSlot {
 }
 
 impl WorkSlot {
-    /// That payloads of type `W` fit.
-    const fn fits<W>() {
-        assert!(
-            size_of::<W>() <= MAX_PAYLOAD,
-            "a work item's payload has at most MAX_PAYLOAD bytes"
-        );
-        assert!(
-            align_of::<W>() <= 8,
-            "a work item's payload is aligned to 8 bytes at most"
-        );
-    }
-
     /// Claims the slot; [`WorkSlot::initialize`] follows. The caller has a rundown reference for it.
     pub fn allocate(&self) -> Option<Generation> {
         self.state.allocate()
@@ -100,7 +88,12 @@ impl WorkSlot {
         generation: Generation,
         payload: W,
     ) -> (Result<(), (W, NotQueued)>, Reference) {
-        const { Self::fits::<W>() }
+        const {
+            assert!(
+                size_of::<W>() <= MAX_PAYLOAD && align_of::<W>() <= 8,
+                "the payload does not fit"
+            );
+        }
         if let Err(refused) = self.state.begin_publish(generation) {
             return (Err((payload, NotQueued::Slot(refused))), Reference::Keep);
         }
