@@ -1,0 +1,337 @@
+//! An NVMe controller in the lab's own process: `lab:nvme`.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `config_space` | the PCI function |
+//! | `runner` | what moves the controller |
+//!
+//! The controller itself is the crate [`nvme_controller`]. It needs no emulator, starts in milliseconds, has what QEMU's lacks
+//! (reservations, Abort, a write cache that loses what was not flushed) and misbehaves by plan.
+
+mod config_space;
+mod runner;
+
+use std::{
+    fs::OpenOptions,
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use nvme_controller::{
+    Config, Controller,
+    fault::Plan,
+    namespace::Namespace,
+    store::{Image, Sparse, Store},
+};
+use parking_lot::Mutex;
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+
+use self::{
+    config_space::{ConfigSpace, Identity},
+    runner::{BusMemory, Runner, Shared},
+};
+use super::{Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Width};
+use crate::memory::SharedMemory;
+
+/// Bus address of BAR 0.
+const BAR_ADDRESS: u64 = 0xc000_0000;
+/// Bus address of the memory shared with the driver: not its offset, so that nobody mistakes one for the other.
+const MEMORY_ADDRESS: u64 = 0x1_0000_0000;
+/// Where the MSI-X table and its pending bits lie in BAR 0.
+const TABLE: u64 = 0x4000;
+const PENDING: u64 = 0xE000;
+/// Length of BAR 0.
+const BAR_LENGTH: u64 = 0x1_0000;
+/// The PCI id: QEMU's NVMe controller's, whose drivers this stands in for.
+const DEVICE_ID: u16 = 0x0010;
+
+/// A namespace that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespaceSpec {
+    /// Bytes; a multiple of the block size.
+    pub size: u64,
+    /// Bytes of a block: 512 or 4096.
+    pub block: u32,
+    /// The file behind it; memory if there is none.
+    pub image: Option<PathBuf>,
+}
+
+/// Why the controller could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// An image cannot be used.
+    #[error("image {}: {source}; name a file that can be read and written with image=PATH", path.display())]
+    Image {
+        /// The image.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// There is no memory for the device.
+    #[error("the device's memory: {0}; give a smaller ram=")]
+    Memory(io::Error),
+    /// There is no thread for the device.
+    #[error("the device's thread: {0}")]
+    Thread(io::Error),
+}
+
+/// An NVMe controller in this process.
+pub struct InProcessNvme {
+    name: String,
+    shared: Arc<Shared>,
+    runner: Mutex<Runner>,
+    config_space: Mutex<ConfigSpace>,
+    /// The MSI-X table's bytes: the lab programs delivery itself, a driver may look.
+    table: Mutex<Box<[u8]>>,
+    bars: [Bar; 1],
+    dma: DmaRegion,
+    vectors: u16,
+}
+
+impl std::fmt::Debug for InProcessNvme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InProcessNvme").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn store(spec: &NamespaceSpec) -> Result<Box<dyn Store>, OpenError> {
+    let Some(path) = &spec.image else {
+        return Ok(Box::new(Sparse::new(spec.size)));
+    };
+    let failed = |source| OpenError::Image {
+        path: path.clone(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    if length < spec.size {
+        file.set_len(spec.size).map_err(failed)?;
+    }
+    Ok(Box::new(Image::new(file, spec.size)))
+}
+
+impl InProcessNvme {
+    /// Switches a controller on. `ram` bytes are shared with the driver.
+    ///
+    /// # Errors
+    /// If an image cannot be used, or there is no memory or thread for it.
+    pub fn open(
+        name: &str,
+        config: Config,
+        namespaces: &[NamespaceSpec],
+        plan: Plan,
+        ram: u64,
+    ) -> Result<Self, OpenError> {
+        let memory = || -> io::Result<(OwnedFd, SharedMemory)> {
+            let file = memfd_create("portlab device memory", MemfdFlags::CLOEXEC)?;
+            ftruncate(&file, ram)?;
+            let mapped = SharedMemory::new(file.as_fd(), 0, ram)?;
+            Ok((file, mapped))
+        };
+        let (file, mapped) = memory().map_err(OpenError::Memory)?;
+        let mut made = Vec::new();
+        for (id, spec) in (1_u64..).zip(namespaces) {
+            // A locally made identifier: no vendor has this prefix.
+            let eui64 = 0xFE11_0000_0000_0000 | id;
+            made.push(Namespace::new(store(spec)?, spec.block, eui64));
+        }
+        let (vectors, stride, vendor) = (config.vectors.min(640), config.stride, config.vendor);
+        let config = Config { vectors, ..config };
+        let controller = Controller::new(config, made, plan);
+        let shared = Arc::new(Shared::new(
+            controller,
+            BusMemory::new(MEMORY_ADDRESS, mapped),
+            stride,
+        ));
+        let runner = Runner::start(&shared).map_err(OpenError::Thread)?;
+        let identity = Identity {
+            vendor,
+            device: DEVICE_ID,
+            bar: BAR_ADDRESS,
+            vectors,
+            table: u32::try_from(TABLE).unwrap_or(0),
+            pending: u32::try_from(PENDING).unwrap_or(0),
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            shared,
+            runner: Mutex::new(runner),
+            config_space: Mutex::new(ConfigSpace::new(&identity)),
+            table: Mutex::new(vec![0; 16 * usize::from(vectors)].into_boxed_slice()),
+            bars: [Bar {
+                index: 0,
+                address: BAR_ADDRESS,
+                length: BAR_LENGTH,
+            }],
+            dma: DmaRegion {
+                memory: file,
+                offset: 0,
+                device_address: MEMORY_ADDRESS,
+                length: ram,
+            },
+            vectors,
+        })
+    }
+
+    /// Uses the controller directly, for faults and events that come from outside; it looks at what changed afterwards.
+    pub fn with_controller<R>(&self, change: impl FnOnce(&mut Controller) -> R) -> R {
+        let result = change(&mut self.shared.controller());
+        self.shared.look();
+        result
+    }
+
+    /// Reads what is durable of a namespace, as a power cut would leave it.
+    ///
+    /// # Errors
+    /// If there is no such namespace, or its medium cannot be read.
+    pub fn read_durable(&self, id: u32, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let controller = self.shared.controller();
+        let namespace = controller.peek(id).ok_or(io::ErrorKind::NotFound)?;
+        namespace.read_durable(offset, buffer)
+    }
+
+    /// Waits, for a bounded time, until the controller has nothing in flight.
+    #[must_use]
+    pub fn settle(&self, patience: Duration) -> bool {
+        let deadline = std::time::Instant::now() + patience;
+        loop {
+            if self.shared.controller().in_flight() == 0 {
+                return true;
+            }
+            if std::time::Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// The image behind a namespace, if it has one, for looking at it from outside.
+    #[must_use]
+    pub fn is_image(path: &Path) -> bool {
+        path.is_file()
+    }
+
+    fn access_table(&self, offset: u64, width: Width, value: Option<u64>) -> Option<u64> {
+        let at = usize::try_from(offset.checked_sub(TABLE)?).ok()?;
+        let mut table = self.table.lock();
+        let place = table.get_mut(at..at + width.bytes())?;
+        if let Some(value) = value {
+            place.copy_from_slice(&value.to_le_bytes()[..width.bytes()]);
+            return Some(0);
+        }
+        let mut bytes = [0; 8];
+        bytes[..width.bytes()].copy_from_slice(place);
+        Some(u64::from_le_bytes(bytes))
+    }
+}
+
+fn bytes(width: Width) -> u8 {
+    u8::try_from(width.bytes()).unwrap_or(8)
+}
+
+impl Device for InProcessNvme {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn config_read(&self, offset: u16, buffer: &mut [u8]) {
+        if !self.alive() {
+            buffer.fill(0xff);
+            return;
+        }
+        let line = self.shared.controller().line();
+        self.config_space.lock().read(offset, buffer, line);
+    }
+
+    fn config_write(&self, offset: u16, data: &[u8]) {
+        if self.alive() {
+            self.config_space.lock().write(offset, data);
+        }
+    }
+
+    fn bars(&self) -> &[Bar] {
+        &self.bars
+    }
+
+    fn read(&self, bar: u8, offset: u64, width: Width) -> u64 {
+        let aligned = offset.is_multiple_of(width.bytes() as u64);
+        if bar != 0 || !aligned || offset >= BAR_LENGTH {
+            return u64::MAX >> (64 - 8 * width.bytes());
+        }
+        let mut controller = self.shared.controller();
+        if controller.is_gone() {
+            return controller.read(0, bytes(width));
+        }
+        if let Some(value) = self.access_table(offset, width, None) {
+            return value;
+        }
+        controller.read(offset, bytes(width))
+    }
+
+    fn write(&self, bar: u8, offset: u64, width: Width, value: u64) {
+        let aligned = offset.is_multiple_of(width.bytes() as u64);
+        if bar != 0 || !aligned || offset >= BAR_LENGTH || self.access_table(offset, width, Some(value)).is_some() {
+            return;
+        }
+        self.shared.write(offset, bytes(width), value);
+    }
+
+    fn dma(&self) -> &DmaRegion {
+        &self.dma
+    }
+
+    fn message_count(&self) -> u16 {
+        self.vectors
+    }
+
+    fn enable_messages(&self, count: u16, sink: InterruptSink) -> Result<(), DeviceError> {
+        if count > self.vectors {
+            return Err(DeviceError::Unsupported("so many MSI-X messages"));
+        }
+        if !self.alive() {
+            return Err(DeviceError::Gone("it left the bus".to_owned()));
+        }
+        self.shared.sinks.lock().messages = Some((count, sink));
+        Ok(())
+    }
+
+    fn disable_messages(&self) {
+        // Sinks are called with this lock held: no call is under way after it.
+        self.shared.sinks.lock().messages = None;
+    }
+
+    fn enable_line(&self, sink: LineSink) -> Result<(), DeviceError> {
+        if self.shared.line() {
+            sink();
+        }
+        self.shared.sinks.lock().line = Some(sink);
+        Ok(())
+    }
+
+    fn disable_line(&self) {
+        self.shared.sinks.lock().line = None;
+    }
+
+    fn line_asserted(&self) -> bool {
+        self.shared.line()
+    }
+
+    fn alive(&self) -> bool {
+        !self.shared.controller().is_gone()
+    }
+}
+
+impl Drop for InProcessNvme {
+    fn drop(&mut self) {
+        self.runner.lock().stop(&self.shared);
+    }
+}
