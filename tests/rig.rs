@@ -7,7 +7,7 @@ use std::{
 };
 
 use portlab::{
-    device::{Device, qemu::QemuDevice, spec::DeviceSpec},
+    device::{Device, qemu::QemuDevice, spec::QemuSpec},
     model::{Address, Direction, Lab, LabOptions, Outcome, Request, SrbForm, Statistics},
     package::{Package, parameters},
     workload::{
@@ -43,7 +43,7 @@ impl Setup {
     /// # Panics
     /// If the device does not come up.
     #[must_use]
-    pub fn new(package: Package, device: &DeviceSpec) -> Self {
+    pub fn new(package: Package, device: &QemuSpec) -> Self {
         let emulator = Arc::new(QemuDevice::open(device).unwrap_or_else(|error| panic!("{error}")));
         Self {
             package,
@@ -70,7 +70,7 @@ pub struct Rig {
 /// # Panics
 /// If they are wrong.
 #[must_use]
-pub fn spec(options: &str) -> DeviceSpec {
+pub fn spec(options: &str) -> QemuSpec {
     let text = format!("qemu:nvme,ram=256M,{options}");
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }

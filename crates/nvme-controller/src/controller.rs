@@ -128,8 +128,7 @@ impl Controller {
             Written::Disabled => self.disable(),
             Written::Shutdown => {
                 // A normal or abrupt shutdown leaves nothing in the cache.
-                let _ = self.flush_all();
-                self.registers.shut_down();
+                self.shut_down();
             }
             Written::SubsystemReset => {
                 self.forget();
@@ -149,6 +148,13 @@ impl Controller {
     #[must_use]
     pub const fn is_gone(&self) -> bool {
         self.gone
+    }
+
+    /// A shutdown from outside, as before power is switched off: nothing is left in the cache.
+    pub fn shut_down(&mut self) {
+        // A medium that cannot be written loses what it was to hold.
+        let _ = self.flush_all();
+        self.registers.shut_down();
     }
 
     /// Leaves the bus: a surprise removal.

@@ -142,7 +142,7 @@ pub struct Fault {
 }
 
 /// Faults, and how far each has come.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     faults: Vec<(Fault, u64)>,
     injected: Vec<(&'static str, u64)>,
@@ -355,6 +355,18 @@ impl FromStr for Plan {
             plan.add(part.parse()?);
         }
         Ok(plan)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (fault, _)) in self.faults.iter().enumerate() {
+            if index != 0 {
+                f.write_str(";")?;
+            }
+            fault.fmt(f)?;
+        }
+        Ok(())
     }
 }
 

@@ -3,11 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use portlab::{
-    device::{
-        Device as _, DeviceError,
-        qemu::{OpenError, QemuDevice},
-        spec::DeviceSpec,
-    },
+    device::{self, Device, DeviceError, OpenError, Powered, spec::DeviceSpec},
     model::{AdapterParameters, Address, AllocationFailures, Lab, LabError, LabOptions, StartError},
     workload::{
         disk::{Disk as _, Function},
@@ -104,7 +100,7 @@ pub(super) struct Setup {
 
 /// A driver on its device.
 pub(super) struct Bench {
-    pub(super) device: Arc<QemuDevice>,
+    pub(super) device: Arc<dyn Powered>,
     lab: Lab,
     processors: u32,
     pub(super) observed: Observed,
@@ -113,8 +109,8 @@ pub(super) struct Bench {
 impl Bench {
     /// Switches the device on and loads the driver.
     pub(super) fn load(setup: Setup) -> Result<Self, BenchError> {
-        let device = Arc::new(QemuDevice::open(&setup.device)?);
-        let mut options = LabOptions::new(setup.driver.clone(), Arc::clone(&device) as _);
+        let device = device::open(&setup.device, setup.seed)?;
+        let mut options = LabOptions::new(setup.driver.clone(), Arc::clone(&device) as Arc<dyn Device>);
         options.processors = setup.processors;
         options.registry = setup.registry;
         options.seed = setup.seed;

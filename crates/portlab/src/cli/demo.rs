@@ -258,10 +258,9 @@ impl Demo {
 
         bench.device.power_off()?;
         console.begin("image check", source.length());
-        let image = bench.device.image(1).ok_or(BenchError::NoDisk)?;
         let hash = outside::compare(&source, |buffer, offset| {
             console.advance(buffer.len() as u64);
-            image.read_at(buffer, offset)
+            bench.device.read_image(1, offset, buffer)
         });
         console.end();
         let hash = hash.map_err(|error| BenchError::Unmet(error.to_string()))?;
@@ -278,7 +277,7 @@ impl Demo {
     ) -> Result<(), BenchError> {
         bench.start(console)?;
         let device = std::sync::Arc::clone(&bench.device);
-        let raise = || match event.raise(&device) {
+        let raise = || match event.raise(&*device) {
             Ok(()) => console.note(event.what()),
             Err(error) => console.note(&format!("nothing could be raised: {error}")),
         };

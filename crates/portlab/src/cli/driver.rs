@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use portlab::{
     device::{
-        qemu::{FaultError, QemuDevice},
-        spec::DeviceSpec,
+        DeviceError, Powered,
+        spec::{DeviceSpec, QemuSpec},
     },
     model::Statistics,
 };
@@ -57,8 +57,8 @@ impl Event {
     /// What a device can tell.
     pub(super) fn of(device: &DeviceSpec) -> Self {
         match device {
-            DeviceSpec::QemuNvme(_) => Self::CriticalWarning,
-            DeviceSpec::QemuPvscsi(_) => Self::DiskPlugged,
+            DeviceSpec::Qemu(QemuSpec::Nvme(_)) | DeviceSpec::LabNvme(_) => Self::CriticalWarning,
+            DeviceSpec::Qemu(QemuSpec::Pvscsi(_)) => Self::DiskPlugged,
         }
     }
 
@@ -79,7 +79,7 @@ impl Event {
     }
 
     /// Makes it happen.
-    pub(super) fn raise(self, device: &QemuDevice) -> Result<(), FaultError> {
+    pub(super) fn raise(self, device: &dyn Powered) -> Result<(), DeviceError> {
         match self {
             Self::CriticalWarning => device.raise_smart_event(),
             Self::DiskPlugged => device.plug_disk(20, 1 << 20),

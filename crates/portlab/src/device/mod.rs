@@ -3,11 +3,16 @@
 //! Every back-end (QEMU, in-process models, later VFIO) stands behind [`Device`]; the model of the port
 //! driver knows nothing else of the hardware.
 
+pub mod image;
+pub mod in_process;
+mod powered;
 pub mod qemu;
 pub mod scratch;
 pub mod spec;
 
 use std::{os::fd::OwnedFd, sync::Arc};
+
+pub use self::powered::{OpenError, Powered, open};
 
 /// Width of one register access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,6 +79,9 @@ pub enum DeviceError {
     /// The device has no such facility.
     #[error("the device has no {0}")]
     Unsupported(&'static str),
+    /// The back-end refused.
+    #[error("the device refused: {0}")]
+    Refused(String),
     /// The back-end's transport failed.
     #[error("device transport: {0}")]
     Io(#[from] std::io::Error),

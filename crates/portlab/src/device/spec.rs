@@ -1,6 +1,7 @@
 //! The `--device` text: `BACKEND:MODEL[,KEY=VALUE...]`.
 
 mod backing;
+mod lab_nvme;
 mod nvme;
 mod pvscsi;
 
@@ -8,6 +9,7 @@ use std::{fmt, str::FromStr};
 
 pub use self::{
     backing::{Backing, Interrupts, MINIMUM_IMAGE},
+    lab_nvme::LabNvmeSpec,
     nvme::NvmeSpec,
     pvscsi::PvscsiSpec,
 };
@@ -15,17 +17,28 @@ pub use self::{
 /// A device that a person asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeviceSpec {
-    /// QEMU's `nvme` controller.
-    QemuNvme(NvmeSpec),
-    /// QEMU's `pvscsi` adapter.
-    QemuPvscsi(PvscsiSpec),
+    /// One of QEMU's.
+    Qemu(QemuSpec),
+    /// The lab's own NVMe controller.
+    LabNvme(LabNvmeSpec),
+}
+
+/// A device of QEMU's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QemuSpec {
+    /// The `nvme` controller.
+    Nvme(NvmeSpec),
+    /// The `pvscsi` adapter.
+    Pvscsi(PvscsiSpec),
 }
 
 /// Why a `--device` text was refused. Each message names the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// The part before the colon is no back-end, or the part after it no device of that back-end.
-    #[error("no device `{0}`: the lab has `qemu:nvme[,KEY=VALUE...]` and `qemu:pvscsi[,KEY=VALUE...]`")]
+    #[error(
+        "no device `{0}`: the lab has `qemu:nvme`, `qemu:pvscsi` and `lab:nvme`, each with `[,KEY=VALUE...]`"
+    )]
     UnknownDevice(String),
     /// A key the device does not have.
     #[error("`{device}` has no option `{key}`: it has {known}")]
@@ -43,6 +56,9 @@ pub enum SpecError {
     /// The same key twice.
     #[error("device option `{0}` is given twice: give it once")]
     Twice(String),
+    /// A fault plan that cannot be read.
+    #[error("device option `faults`: {0}")]
+    Faults(#[from] nvme_controller::fault::PlanError),
     /// A value the key does not accept.
     #[error("device option `{key}={value}`: give {expected}")]
     BadValue {
@@ -104,9 +120,33 @@ impl FromStr for DeviceSpec {
     fn from_str(text: &str) -> Result<Self, SpecError> {
         let (device, options) = text.split_once(',').unwrap_or((text, ""));
         match device {
-            NvmeSpec::DEVICE => NvmeSpec::parse(text, options).map(Self::QemuNvme),
-            PvscsiSpec::DEVICE => PvscsiSpec::parse(text, options).map(Self::QemuPvscsi),
+            NvmeSpec::DEVICE | PvscsiSpec::DEVICE => text.parse().map(Self::Qemu),
+            LabNvmeSpec::DEVICE => LabNvmeSpec::parse(text, options).map(Self::LabNvme),
             other => Err(SpecError::UnknownDevice(other.to_owned())),
+        }
+    }
+}
+
+impl FromStr for QemuSpec {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let (device, options) = text.split_once(',').unwrap_or((text, ""));
+        match device {
+            NvmeSpec::DEVICE => NvmeSpec::parse(text, options).map(Self::Nvme),
+            PvscsiSpec::DEVICE => PvscsiSpec::parse(text, options).map(Self::Pvscsi),
+            other => Err(SpecError::UnknownDevice(other.to_owned())),
+        }
+    }
+}
+
+impl QemuSpec {
+    /// What every device has.
+    #[must_use]
+    pub fn backing(&self) -> &Backing {
+        match self {
+            Self::Nvme(spec) => &spec.backing,
+            Self::Pvscsi(spec) => &spec.backing,
         }
     }
 }
@@ -116,15 +156,16 @@ impl DeviceSpec {
     #[must_use]
     pub fn backing(&self) -> &Backing {
         match self {
-            Self::QemuNvme(spec) => &spec.backing,
-            Self::QemuPvscsi(spec) => &spec.backing,
+            Self::Qemu(spec) => spec.backing(),
+            Self::LabNvme(spec) => &spec.backing,
         }
     }
 
     fn backing_mut(&mut self) -> &mut Backing {
         match self {
-            Self::QemuNvme(spec) => &mut spec.backing,
-            Self::QemuPvscsi(spec) => &mut spec.backing,
+            Self::Qemu(QemuSpec::Nvme(spec)) => &mut spec.backing,
+            Self::Qemu(QemuSpec::Pvscsi(spec)) => &mut spec.backing,
+            Self::LabNvme(spec) => &mut spec.backing,
         }
     }
 
@@ -176,8 +217,8 @@ mod tests {
 
     fn nvme(text: &str) -> NvmeSpec {
         match text.parse().expect("a good specification") {
-            DeviceSpec::QemuNvme(spec) => spec,
-            other @ DeviceSpec::QemuPvscsi(_) => panic!("{other} is no NVMe controller"),
+            DeviceSpec::Qemu(QemuSpec::Nvme(spec)) => spec,
+            other => panic!("{other} is no NVMe controller"),
         }
     }
 
@@ -211,10 +252,29 @@ mod tests {
     }
 
     #[test]
+    fn the_labs_own_controller_misbehaves_by_plan() {
+        let text =
+            "lab:nvme,namespaces=2,latency=50,cache=off,faults=lose-completion+nth=5;status=2/0x81+lba=1..9";
+        let DeviceSpec::LabNvme(spec) = text.parse().expect("good") else {
+            panic!("{text} is the lab's own")
+        };
+        assert_eq!(
+            (spec.backing.units, spec.latency.as_micros(), spec.cache),
+            (2, 50, false)
+        );
+        let faults = spec.faults.expect("a plan");
+        assert_eq!(faults.to_string(), "lose-completion,nth=5;status=2/0x81,lba=1..9");
+        let error = "lab:nvme,faults=explode"
+            .parse::<DeviceSpec>()
+            .expect_err("no such fault");
+        assert!(error.to_string().contains("no such fault"), "{error}");
+    }
+
+    #[test]
     fn mistakes_name_the_remedy() {
         for (text, remedy) in [
-            ("vmware:nvme", "the lab has `qemu:nvme"),
-            ("qemu:virtio", "the lab has `qemu:nvme"),
+            ("vmware:nvme", "the lab has `qemu:nvme`"),
+            ("qemu:virtio", "`lab:nvme`"),
             ("qemu:nvme,colour=red", "it has size, image"),
             ("qemu:nvme,size", "write `size=VALUE`"),
             ("qemu:nvme,size=1", "at least 1M"),

@@ -29,6 +29,7 @@ mod object;
 mod pool;
 mod region;
 mod reservation;
+mod shared;
 mod slab;
 
 pub(crate) use address::{pointer, size};
@@ -38,6 +39,7 @@ pub use guest::{BadAddress, GuestMemory};
 pub use object::{Block, Fill, Guarding, Label, Placement, Request};
 pub use pool::{PoolArena, PoolOptions};
 pub use region::{KnownRegion, describe};
+pub use shared::SharedMemory;
 
 /// What fresh memory is filled with.
 pub const FRESH: u8 = 0xc5;

@@ -106,7 +106,10 @@ mod tests {
         assert!(half.read(96, &mut read));
         assert_eq!(&read, b"\x07\0\0\0ferro");
         assert!(!half.read(8190, &mut [0; 3]) && !half.write(u64::MAX, &[1]));
-        assert!(!half.publish(8190, 1) && !half.publish(2, 1), "unaligned, or beyond");
+        assert!(
+            !half.publish(8190, 1) && !half.publish(2, 1),
+            "unaligned, or beyond"
+        );
         assert_eq!((half.len(), half.is_empty()), (8192, false));
     }
 }

@@ -139,7 +139,11 @@ mod tests {
         let mut after = [0; 256];
         space.read(0, &mut after, true);
         assert_eq!(after[..4], before[..4]);
-        assert_eq!(after[0x10..0x18], before[0x10..0x18], "the BAR is where firmware put it");
+        assert_eq!(
+            after[0x10..0x18],
+            before[0x10..0x18],
+            "the BAR is where firmware put it"
+        );
         assert_eq!(u16::from_le_bytes([after[4], after[5]]), 0x0406);
         assert_eq!(after[STATUS], before[STATUS] | INTERRUPT_STATUS);
         space.read(4095, &mut after[..2], false);

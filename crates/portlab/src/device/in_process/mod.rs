@@ -12,19 +12,15 @@ mod config_space;
 mod runner;
 
 use std::{
-    fs::OpenOptions,
     io,
     os::fd::{AsFd as _, OwnedFd},
-    path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use nvme_controller::{
-    Config, Controller,
-    fault::Plan,
+    Controller,
     namespace::Namespace,
-    store::{Image, Sparse, Store},
+    store::{self, Sparse, Store},
 };
 use parking_lot::Mutex;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
@@ -33,7 +29,11 @@ use self::{
     config_space::{ConfigSpace, Identity},
     runner::{BusMemory, Runner, Shared},
 };
-use super::{Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Width};
+use super::{
+    Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Width,
+    image::{Image, ImageError},
+    spec::{Backing, LabNvmeSpec},
+};
 use crate::memory::SharedMemory;
 
 /// Bus address of BAR 0.
@@ -48,31 +48,18 @@ const BAR_LENGTH: u64 = 0x1_0000;
 /// The PCI id: QEMU's NVMe controller's, whose drivers this stands in for.
 const DEVICE_ID: u16 = 0x0010;
 
-/// A namespace that is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamespaceSpec {
-    /// Bytes; a multiple of the block size.
-    pub size: u64,
-    /// Bytes of a block: 512 or 4096.
-    pub block: u32,
-    /// The file behind it; memory if there is none.
-    pub image: Option<PathBuf>,
-}
-
 /// Why the controller could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// An image cannot be used.
-    #[error("image {}: {source}; name a file that can be read and written with image=PATH", path.display())]
-    Image {
-        /// The image.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// There is no memory for the device.
     #[error("the device's memory: {0}; give a smaller ram=")]
     Memory(io::Error),
+    /// An image cannot be opened a second time.
+    #[error("image: {0}")]
+    Share(io::Error),
     /// There is no thread for the device.
     #[error("the device's thread: {0}")]
     Thread(io::Error),
@@ -93,44 +80,30 @@ pub struct InProcessNvme {
 
 impl std::fmt::Debug for InProcessNvme {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InProcessNvme").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("InProcessNvme")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
-fn store(spec: &NamespaceSpec) -> Result<Box<dyn Store>, OpenError> {
-    let Some(path) = &spec.image else {
-        return Ok(Box::new(Sparse::new(spec.size)));
-    };
-    let failed = |source| OpenError::Image {
-        path: path.clone(),
-        source,
-    };
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
-    if length < spec.size {
-        file.set_len(spec.size).map_err(failed)?;
+/// What is behind namespace `number`: a file if one was named, else memory.
+fn store(backing: &Backing, number: u8) -> Result<Box<dyn Store>, OpenError> {
+    if backing.image.is_none() {
+        return Ok(Box::new(Sparse::new(backing.new_image_size())));
     }
-    Ok(Box::new(Image::new(file, spec.size)))
+    let image = Image::open(backing, number)?;
+    let file = image.share().map_err(OpenError::Share)?;
+    Ok(Box::new(store::Image::new(file, image.length())))
 }
 
 impl InProcessNvme {
-    /// Switches a controller on. `ram` bytes are shared with the driver.
+    /// Switches a controller on. `seed` decides what a power cut takes.
     ///
     /// # Errors
     /// If an image cannot be used, or there is no memory or thread for it.
-    pub fn open(
-        name: &str,
-        config: Config,
-        namespaces: &[NamespaceSpec],
-        plan: Plan,
-        ram: u64,
-    ) -> Result<Self, OpenError> {
+    pub fn open(spec: &LabNvmeSpec, seed: u64) -> Result<Self, OpenError> {
+        let backing = &spec.backing;
+        let ram = backing.ram;
         let memory = || -> io::Result<(OwnedFd, SharedMemory)> {
             let file = memfd_create("portlab device memory", MemfdFlags::CLOEXEC)?;
             ftruncate(&file, ram)?;
@@ -138,15 +111,16 @@ impl InProcessNvme {
             Ok((file, mapped))
         };
         let (file, mapped) = memory().map_err(OpenError::Memory)?;
-        let mut made = Vec::new();
-        for (id, spec) in (1_u64..).zip(namespaces) {
+        let mut namespaces = Vec::new();
+        for number in 1..=backing.units {
             // A locally made identifier: no vendor has this prefix.
-            let eui64 = 0xFE11_0000_0000_0000 | id;
-            made.push(Namespace::new(store(spec)?, spec.block, eui64));
+            let eui64 = 0xFE11_0000_0000_0000 | u64::from(number);
+            namespaces.push(Namespace::new(store(backing, number)?, backing.block, eui64));
         }
-        let (vectors, stride, vendor) = (config.vectors.min(640), config.stride, config.vendor);
-        let config = Config { vectors, ..config };
-        let controller = Controller::new(config, made, plan);
+        let config = spec.config(seed);
+        let (vectors, stride, vendor) = (config.vectors, config.stride, config.vendor);
+        let plan = spec.faults.clone().unwrap_or_default();
+        let controller = Controller::new(config, namespaces, plan);
         let shared = Arc::new(Shared::new(
             controller,
             BusMemory::new(MEMORY_ADDRESS, mapped),
@@ -162,7 +136,7 @@ impl InProcessNvme {
             pending: u32::try_from(PENDING).unwrap_or(0),
         };
         Ok(Self {
-            name: name.to_owned(),
+            name: backing.text.clone(),
             shared,
             runner: Mutex::new(runner),
             config_space: Mutex::new(ConfigSpace::new(&identity)),
@@ -197,27 +171,6 @@ impl InProcessNvme {
         let controller = self.shared.controller();
         let namespace = controller.peek(id).ok_or(io::ErrorKind::NotFound)?;
         namespace.read_durable(offset, buffer)
-    }
-
-    /// Waits, for a bounded time, until the controller has nothing in flight.
-    #[must_use]
-    pub fn settle(&self, patience: Duration) -> bool {
-        let deadline = std::time::Instant::now() + patience;
-        loop {
-            if self.shared.controller().in_flight() == 0 {
-                return true;
-            }
-            if std::time::Instant::now() > deadline {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// The image behind a namespace, if it has one, for looking at it from outside.
-    #[must_use]
-    pub fn is_image(path: &Path) -> bool {
-        path.is_file()
     }
 
     fn access_table(&self, offset: u64, width: Width, value: Option<u64>) -> Option<u64> {
@@ -279,7 +232,11 @@ impl Device for InProcessNvme {
 
     fn write(&self, bar: u8, offset: u64, width: Width, value: u64) {
         let aligned = offset.is_multiple_of(width.bytes() as u64);
-        if bar != 0 || !aligned || offset >= BAR_LENGTH || self.access_table(offset, width, Some(value)).is_some() {
+        if bar != 0
+            || !aligned
+            || offset >= BAR_LENGTH
+            || self.access_table(offset, width, Some(value)).is_some()
+        {
             return;
         }
         self.shared.write(offset, bytes(width), value);

@@ -123,7 +123,9 @@ impl Shared {
 
     /// The place of a doorbell, if the register is one.
     fn doorbell(&self, offset: u64) -> Option<&AtomicU64> {
-        let at = offset.checked_sub(0x1000).filter(|at| at.is_multiple_of(self.stride))?;
+        let at = offset
+            .checked_sub(0x1000)
+            .filter(|at| at.is_multiple_of(self.stride))?;
         self.doorbells.get(usize::try_from(at / self.stride).ok()?)
     }
 
@@ -198,7 +200,8 @@ impl Shared {
                     match next {
                         None => self.wake.wait(&mut wanted),
                         Some(at) => {
-                            let Some(rest) = Duration::checked_sub(at, self.now()).filter(|rest| !rest.is_zero())
+                            let Some(rest) =
+                                Duration::checked_sub(at, self.now()).filter(|rest| !rest.is_zero())
                             else {
                                 break;
                             };

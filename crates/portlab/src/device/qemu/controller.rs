@@ -1,7 +1,7 @@
 //! What makes one controller differ from another on QEMU's command line.
 
 use super::pci::Function;
-use crate::device::spec::{DeviceSpec, NvmeSpec, PvscsiSpec};
+use crate::device::spec::{NvmeSpec, PvscsiSpec, QemuSpec};
 
 /// Slot of the doorbell, of the controller and of the subsystem's second controller on bus 0.
 const SLOTS: [u8; 3] = [2, 3, 4];
@@ -12,31 +12,31 @@ const CLASS_NVME: u32 = 0x01_08_02;
 const ID_PVSCSI: u32 = 0x07c0_15ad;
 
 /// How the controller is called in messages.
-pub(super) fn name(spec: &DeviceSpec) -> &'static str {
+pub(super) fn name(spec: &QemuSpec) -> &'static str {
     match spec {
-        DeviceSpec::QemuNvme(_) => "NVMe controller",
-        DeviceSpec::QemuPvscsi(_) => "PVSCSI adapter",
+        QemuSpec::Nvme(_) => "NVMe controller",
+        QemuSpec::Pvscsi(_) => "PVSCSI adapter",
     }
 }
 
 /// Whether a PCI function is the controller.
-pub(super) fn is_it(spec: &DeviceSpec, function: &Function) -> bool {
+pub(super) fn is_it(spec: &QemuSpec, function: &Function) -> bool {
     match spec {
-        DeviceSpec::QemuNvme(_) => function.class == CLASS_NVME,
-        DeviceSpec::QemuPvscsi(_) => function.id == ID_PVSCSI,
+        QemuSpec::Nvme(_) => function.class == CLASS_NVME,
+        QemuSpec::Pvscsi(_) => function.id == ID_PVSCSI,
     }
 }
 
 /// Interrupt messages that the controller has.
-pub(super) fn messages(spec: &DeviceSpec) -> u16 {
+pub(super) fn messages(spec: &QemuSpec) -> u16 {
     match spec {
-        DeviceSpec::QemuNvme(nvme) => nvme.queues + 1,
-        DeviceSpec::QemuPvscsi(_) => 1,
+        QemuSpec::Nvme(nvme) => nvme.queues + 1,
+        QemuSpec::Pvscsi(_) => 1,
     }
 }
 
 /// The doorbell and the controller.
-pub(super) fn arguments(spec: &DeviceSpec) -> Vec<String> {
+pub(super) fn arguments(spec: &QemuSpec) -> Vec<String> {
     let vectors = messages(spec);
     let mut arguments = vec![
         "-device".to_owned(),
@@ -46,8 +46,8 @@ pub(super) fn arguments(spec: &DeviceSpec) -> Vec<String> {
         ),
     ];
     match spec {
-        DeviceSpec::QemuNvme(nvme) => arguments.extend(nvme_arguments(nvme, vectors)),
-        DeviceSpec::QemuPvscsi(_) => {
+        QemuSpec::Nvme(nvme) => arguments.extend(nvme_arguments(nvme, vectors)),
+        QemuSpec::Pvscsi(_) => {
             arguments.extend(["-device".to_owned(), format!("pvscsi,id=scsi0,addr={}", SLOTS[1])]);
         }
     }
@@ -80,14 +80,14 @@ fn nvme_arguments(spec: &NvmeSpec, vectors: u16) -> Vec<String> {
 }
 
 /// Unit `number` (from 1) on the image `file`.
-pub(super) fn unit_arguments(spec: &DeviceSpec, number: usize, file: &str) -> [String; 4] {
+pub(super) fn unit_arguments(spec: &QemuSpec, number: usize, file: &str) -> [String; 4] {
     let block = spec.backing().block;
     let blocks = format!("logical_block_size={block},physical_block_size={block}");
     let device = match spec {
-        DeviceSpec::QemuNvme(_) => {
+        QemuSpec::Nvme(_) => {
             format!("nvme-ns,id=ns{number},bus=nvme0,drive=unit{number},nsid={number},{blocks}")
         }
-        DeviceSpec::QemuPvscsi(PvscsiSpec { serial, .. }) => {
+        QemuSpec::Pvscsi(PvscsiSpec { serial, .. }) => {
             let target = number - 1;
             let suffix = if target == 0 {
                 String::new()

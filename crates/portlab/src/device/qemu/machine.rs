@@ -11,13 +11,15 @@ use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 
 use super::{
     controller,
-    image::{Image, ImageError},
     ivshmem::Doorbell,
     process::{Inheritance, Process, StartError},
     qmp::Qmp,
     qtest::Qtest,
 };
-use crate::device::spec::DeviceSpec;
+use crate::device::{
+    image::{Image, ImageError},
+    spec::QemuSpec,
+};
 
 /// Environment variable that names a file for every register access, as QEMU sees it.
 const QTEST_LOG_VARIABLE: &str = "PORTLAB_QTEST_LOG";
@@ -66,10 +68,7 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Opens the images and starts QEMU; `on_exit` runs once when QEMU is gone.
-    pub(super) fn start(
-        spec: &DeviceSpec,
-        on_exit: impl FnOnce() + Send + 'static,
-    ) -> Result<Self, OpenError> {
+    pub(super) fn start(spec: &QemuSpec, on_exit: impl FnOnce() + Send + 'static) -> Result<Self, OpenError> {
         let mut images = Vec::new();
         let started = open_images(spec, &mut images).and_then(|()| Parts::start(spec, &images, on_exit));
         match started {
@@ -95,7 +94,7 @@ impl Machine {
     }
 }
 
-fn open_images(spec: &DeviceSpec, images: &mut Vec<Image>) -> Result<(), OpenError> {
+fn open_images(spec: &QemuSpec, images: &mut Vec<Image>) -> Result<(), OpenError> {
     let backing = spec.backing();
     for unit in 1..=backing.units {
         images.push(Image::open(backing, unit)?);
@@ -113,7 +112,7 @@ struct Parts {
 
 impl Parts {
     fn start(
-        spec: &DeviceSpec,
+        spec: &QemuSpec,
         images: &[Image],
         on_exit: impl FnOnce() + Send + 'static,
     ) -> Result<Self, OpenError> {
@@ -186,7 +185,7 @@ fn firmware() -> io::Result<File> {
     Ok(file)
 }
 
-fn machine_arguments(spec: &DeviceSpec, memory: &str, firmware: &str) -> Vec<String> {
+fn machine_arguments(spec: &QemuSpec, memory: &str, firmware: &str) -> Vec<String> {
     let ram = spec.backing().ram;
     [
         "-name".to_owned(),

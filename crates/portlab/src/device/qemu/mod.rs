@@ -18,7 +18,6 @@
 mod controller;
 mod faults;
 pub mod firmware;
-mod image;
 mod interrupts;
 mod ivshmem;
 mod line;
@@ -40,13 +39,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::{
-    faults::FaultError,
-    image::{Image, ImageError},
-    machine::OpenError,
-    process::QEMU_VARIABLE,
-    qmp::QmpError,
-};
+pub use self::{faults::FaultError, machine::OpenError, process::QEMU_VARIABLE, qmp::QmpError};
 use self::{
     firmware::{Firmware, Registers},
     ivshmem::{Delivery, Doorbell},
@@ -59,7 +52,8 @@ use self::{
 };
 use super::{
     Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Width,
-    spec::{DeviceSpec, Interrupts},
+    image::Image,
+    spec::{Interrupts, QemuSpec},
 };
 
 /// Vendor and device id of `ivshmem-doorbell`.
@@ -102,7 +96,7 @@ impl QemuDevice {
     /// # Errors
     /// If QEMU is not installed, an image cannot be used, or the machine does not come up. Nothing is left
     /// running or on disk then.
-    pub fn open(spec: &DeviceSpec) -> Result<Self, OpenError> {
+    pub fn open(spec: &QemuSpec) -> Result<Self, OpenError> {
         let gone = Arc::new(AtomicBool::new(false));
         let on_exit = Arc::clone(&gone);
         let mut machine = Machine::start(spec, move || on_exit.store(true, Ordering::SeqCst))?;

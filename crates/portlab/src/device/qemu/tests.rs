@@ -7,7 +7,7 @@ use std::{
 
 use super::*;
 
-fn spec(options: &str) -> DeviceSpec {
+fn spec(options: &str) -> QemuSpec {
     format!("qemu:nvme,ram=64M,{options}")
         .parse()
         .expect("a good specification")
@@ -164,7 +164,10 @@ fn an_image_too_small_or_ragged_is_refused() {
     let error =
         QemuDevice::open(&spec(&format!("image={}", directory.path().display()))).expect_err("directory");
     assert!(
-        matches!(error, OpenError::Image(ImageError::Unusable { .. })),
+        matches!(
+            error,
+            OpenError::Image(crate::device::image::ImageError::Unusable { .. })
+        ),
         "{error}"
     );
 }
@@ -216,7 +219,7 @@ fn a_critical_warning_shows_in_the_smart_log() {
 
 /// The PVSCSI adapter with one page for each ring and its message ring on, by raw registers.
 fn open_scsi(options: &str) -> QemuDevice {
-    let spec: DeviceSpec = format!("qemu:pvscsi,ram=64M,size=1M,{options}")
+    let spec: QemuSpec = format!("qemu:pvscsi,ram=64M,size=1M,{options}")
         .parse()
         .expect("good");
     let device = QemuDevice::open(&spec).expect("QEMU starts");

@@ -67,7 +67,7 @@ pub struct Image {
 
 impl Image {
     /// Opens or creates the image of the unit with number `unit`, from 1.
-    pub(super) fn open(backing: &Backing, unit: u8) -> Result<Self, ImageError> {
+    pub(crate) fn open(backing: &Backing, unit: u8) -> Result<Self, ImageError> {
         match &backing.image {
             None => Self::unnamed(backing.new_image_size()),
             Some(path) => Self::named(&path_of(path, backing.suffix, unit), backing),
@@ -143,12 +143,12 @@ impl Image {
     }
 
     /// A second descriptor of the file, for the emulator.
-    pub(super) fn share(&self) -> io::Result<File> {
+    pub(crate) fn share(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 
     /// Removes the file if this run made it: the device did not come up.
-    pub(super) fn discard(self) {
+    pub(crate) fn discard(self) {
         if let Some(path) = self.path.filter(|_| self.created) {
             // Already gone is as good.
             let _ = std::fs::remove_file(path);

@@ -1,0 +1,104 @@
+//! Options of `lab:nvme`.
+
+use std::time::Duration;
+
+use nvme_controller::{Config, fault::Plan};
+
+use super::{Backing, Options, SpecError, in_range, serial};
+
+/// The lab's own NVMe controller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabNvmeSpec {
+    /// Images (`namespaces=` of them), memory, interrupts.
+    pub backing: Backing,
+    /// `serial=`: serial number reported by Identify Controller.
+    pub serial: String,
+    /// `mdts=`: Maximum Data Transfer Size as the power of two of 4 KiB pages; 0 means no limit.
+    pub mdts: u8,
+    /// `queues=`: I/O queue pairs that the controller offers; it has one MSI-X message more unless `vectors=` says so.
+    pub queues: u16,
+    /// `vectors=`: MSI-X messages.
+    pub vectors: Option<u16>,
+    /// `latency=`: microseconds from fetching a command to executing it.
+    pub latency: Duration,
+    /// `cache=`: whether it has a volatile write cache.
+    pub cache: bool,
+    /// `shadow=`: whether it offers shadow doorbells.
+    pub shadow: bool,
+    /// `sgls=`: whether it offers SGLs.
+    pub sgls: bool,
+    /// `faults=`: a plan, its conditions separated by `+` instead of commas.
+    pub faults: Option<Plan>,
+}
+
+impl LabNvmeSpec {
+    /// The controller's configuration. `seed` decides what a power cut takes.
+    #[must_use]
+    pub fn config(&self, seed: u64) -> Config {
+        Config {
+            serial: self.serial.clone(),
+            mdts: self.mdts,
+            queues: self.queues,
+            vectors: self.vectors.unwrap_or(self.queues + 1),
+            latency: self.latency,
+            write_cache: self.cache,
+            shadow_doorbells: self.shadow,
+            sgls: self.sgls,
+            seed,
+            ..Config::default()
+        }
+    }
+}
+
+impl Options for LabNvmeSpec {
+    const DEVICE: &'static str = "lab:nvme";
+    const KEYS: &'static str = "size, image, serial, mdts, block, namespaces, queues, vectors, latency, cache, shadow, \
+                                sgls, faults, interrupts, ram";
+
+    fn plain(text: &str) -> Self {
+        Self {
+            backing: Backing::plain(text, "ns"),
+            serial: "FERROPORT0".to_owned(),
+            mdts: 8,
+            queues: 64,
+            vectors: None,
+            latency: Duration::ZERO,
+            cache: true,
+            shadow: false,
+            sgls: false,
+            faults: None,
+        }
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<bool, SpecError> {
+        let bad = |key, expected| SpecError::BadValue {
+            key,
+            value: value.to_owned(),
+            expected,
+        };
+        let switch = |key| match value {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err(bad(key, "on or off")),
+        };
+        match key {
+            "serial" => self.serial = serial(value)?,
+            "mdts" => self.mdts = in_range(value, 0..=20).ok_or_else(|| bad("mdts", "0 (no limit) to 20"))?,
+            "queues" => self.queues = in_range(value, 1..=512).ok_or_else(|| bad("queues", "1 to 512"))?,
+            "vectors" => {
+                self.vectors = Some(in_range(value, 1..=513).ok_or_else(|| bad("vectors", "1 to 513"))?);
+            }
+            "latency" => {
+                let micros = in_range(value, 0..=10_000_000)
+                    .ok_or_else(|| bad("latency", "microseconds, up to 10 s"))?;
+                self.latency = Duration::from_micros(micros);
+            }
+            "cache" => self.cache = switch("cache")?,
+            "shadow" => self.shadow = switch("shadow")?,
+            "sgls" => self.sgls = switch("sgls")?,
+            "faults" => self.faults = Some(value.replace('+', ",").parse()?),
+            _ => return self.backing.set(key, value, "msix", "namespaces"),
+        }
+        Ok(true)
+    }
+}
