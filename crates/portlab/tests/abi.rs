@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, mem::offset_of};
 
 use portlab::abi::{
     codes::{function_name, notification, stor_status},
-    configuration, control, performance, registration,
+    configuration, control, performance, power, registration,
     srb::{self, flags, function, pnp_action, status},
     synchronization, transfer,
 };
@@ -64,6 +64,21 @@ fn structures_are_laid_out_as_in_the_kit() {
     layout!(kit, "GROUP_AFFINITY", performance::GroupAffinity, whole, { "Mask" => mask, "Group" => group, "Reserved" => reserved });
     layout!(kit, "PROCESSOR_NUMBER", performance::ProcessorNumber, whole, { "Group" => group, "Number" => number, "Reserved" => reserved });
     layout!(kit, "STOR_LOG_EVENT_DETAILS", performance::StorLogEventDetails, whole, { "InterfaceRevision" => interface_revision, "Size" => size, "Flags" => flags, "EventAssociation" => event_association, "PathId" => path_id, "TargetId" => target_id, "LunId" => lun_id, "StorportSpecificErrorCode" => storport_specific_error_code, "ErrorCode" => error_code, "UniqueId" => unique_id, "DumpDataSize" => dump_data_size, "DumpData" => dump_data, "StringCount" => string_count, "StringList" => string_list });
+    layout!(kit, "STORPORT_TELEMETRY_EVENT", performance::TelemetryEventHead, part, { "DriverVersion" => driver_version, "EventId" => event_id, "EventName" => event_name, "EventVersion" => event_version, "Flags" => flags, "EventBufferLength" => event_buffer_length, "EventBuffer" => event_buffer });
+    layout!(kit, "STOR_POFX_DEVICE", power::PofxDeviceHead, part, { "Version" => version, "Size" => size, "ComponentCount" => component_count, "Flags" => flags });
+    layout!(kit, "STOR_POFX_DEVICE_V2", power::PofxDeviceHead, part, { "Version" => version, "Size" => size, "ComponentCount" => component_count, "Flags" => flags });
+    layout!(kit, "STOR_POFX_DEVICE_V3", power::PofxDeviceHead, part, { "Version" => version, "Size" => size, "ComponentCount" => component_count, "Flags" => flags });
+    layout!(kit, "STOR_POFX_COMPONENT", power::PofxComponent, part, { "Version" => version, "Size" => size, "FStateCount" => f_state_count, "DeepestWakeableFState" => deepest_wakeable_f_state, "Id" => id });
+    layout!(kit, "STOR_POFX_COMPONENT_IDLE_STATE", power::PofxIdleState, whole, { "Version" => version, "Size" => size, "TransitionLatency" => transition_latency, "ResidencyRequirement" => residency_requirement, "NominalPower" => nominal_power });
+    assert_eq!(
+        power::DEVICE_HEADS.map(|head| head as usize),
+        ["STOR_POFX_DEVICE", "STOR_POFX_DEVICE_V2", "STOR_POFX_DEVICE_V3"]
+            .map(|name| kit.structures[name].offsets["Components"])
+    );
+    assert_eq!(
+        size_of::<power::PofxComponent>(),
+        kit.structures["STOR_POFX_COMPONENT"].offsets["FStates"]
+    );
     layout!(kit, "SCSI_SUPPORTED_CONTROL_TYPE_LIST", control::SupportedControlTypeList, part, { "MaxControlType" => max_control_type });
     layout!(kit, "STOR_ADAPTER_CONTROL_POWER", control::AdapterControlPower, whole, { "Header" => header, "PowerAction" => power_action, "PowerState" => power_state });
     layout!(kit, "DPC_BUFFER", synchronization::StorDpc, part, { "Type" => kind, "Number" => number, "Importance" => importance, "DeferredRoutine" => deferred_routine, "DeferredContext" => deferred_context, "SystemArgument1" => system_argument1, "SystemArgument2" => system_argument2, "DpcData" => dpc_data });
@@ -276,4 +291,21 @@ fn enumerators_are_those_of_the_kit() {
     assert_eq!(configuration::SYNCHRONIZE_FULL_DUPLEX, full_duplex);
     let per_message = of("INTERRUPT_SYNCHRONIZATION_MODE", "InterruptSynchronizePerMessage");
     assert_eq!(configuration::INTERRUPT_SYNCHRONIZE_PER_MESSAGE, per_message);
+}
+
+/// The open headers and the lab read the inferred end of the enumeration independently; no kit has it.
+#[test]
+fn inferred_codes_are_those_of_the_open_headers() {
+    let header = include_str!("../../wdk-build/include/storport/function_codes.h");
+    let codes = header
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("ExtFunction"));
+    let mut count = 0;
+    for (code, name) in (0_u32..).zip(codes) {
+        let name = name.trim_end_matches(',');
+        assert_eq!(function_name(code), Some(name), "code {code}");
+        count += 1;
+    }
+    assert_eq!(count, 119);
+    assert_eq!(function_name(count), None);
 }

@@ -68,6 +68,8 @@ pub mod notification {
     pub const IO_TARGET_REQUEST_SERVICE_TIME: u32 = 0x1006;
     /// `AsyncNotificationDetected`.
     pub const ASYNC_NOTIFICATION_DETECTED: u32 = 0x1007;
+    /// `MarkDeviceFailedEx`; newer than the kit that was compared.
+    pub const MARK_DEVICE_FAILED_EX: u32 = 0x100D;
 
     /// The enumerator's name.
     #[must_use]
@@ -95,6 +97,13 @@ pub mod notification {
             STATE_CHANGE_DETECTED => "StateChangeDetectedCall",
             IO_TARGET_REQUEST_SERVICE_TIME => "IoTargetRequestServiceTime",
             ASYNC_NOTIFICATION_DETECTED => "AsyncNotificationDetected",
+            0x1008 => "RequestDirectComplete",
+            0x1009 => "InitializeDpcWithContext",
+            0x100A => "InitializeThreadedDpc",
+            0x100B => "SetTargetProcessorDpc",
+            0x100C => "MarkDeviceFailed",
+            MARK_DEVICE_FAILED_EX => "MarkDeviceFailedEx",
+            0x100E => "TerminateSystemThread",
             _ => return None,
         })
     }

@@ -11,6 +11,7 @@ pub mod entry;
 pub mod exports;
 pub mod guest;
 pub mod performance;
+pub mod power;
 pub mod registration;
 pub mod srb;
 pub mod synchronization;

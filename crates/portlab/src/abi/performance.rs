@@ -124,6 +124,44 @@ pub struct StorLogEventDetails {
     pub string_list: GuestAddress,
 }
 
+/// `STOR_DPC_WATCHDOG_INFORMATION`; newer than the kit that was compared.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct DpcWatchdogInformation {
+    /// Clock ticks that one DPC has.
+    pub dpc_time_limit: u32,
+    /// What is left to it.
+    pub dpc_time_count: u32,
+    /// Clock ticks that all in a row have.
+    pub dpc_watchdog_limit: u32,
+    /// What is left to them.
+    pub dpc_watchdog_count: u32,
+    /// Reserved.
+    pub reserved: u32,
+}
+
+/// `STORPORT_TELEMETRY_EVENT` before its eight parameters.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct TelemetryEventHead {
+    /// Version of the driver.
+    pub driver_version: u32,
+    /// Id of the event.
+    pub event_id: u32,
+    /// Its name, in ASCII.
+    pub event_name: [u8; 32],
+    /// Its version.
+    pub event_version: u32,
+    /// Flags.
+    pub flags: u32,
+    /// Bytes of data.
+    pub event_buffer_length: u32,
+    /// Alignment.
+    pub padding: [u8; 4],
+    /// Data.
+    pub event_buffer: GuestAddress,
+}
+
 /// `STOR_CURRENT_LOG_INTERFACE_REVISION`.
 pub const STOR_CURRENT_LOG_INTERFACE_REVISION: u32 = 0x100;
 

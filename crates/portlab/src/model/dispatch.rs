@@ -22,6 +22,7 @@ pub(super) fn dispatch(call: Call) -> u64 {
     let before = Context::with(|context| context.call.replace(Some(call)));
     machine.counters.calls();
     counting::note_call(call);
+    machine.calls.note(call);
     let site = trap::call_site();
     activity::set_call_site(site);
     let result = machine.mutations.around(call, || route(&machine, call));

@@ -50,6 +50,16 @@ impl Dpcs {
     }
 }
 
+impl Dpcs {
+    /// Takes a DPC out of its queue: whether it was in it, or `None` if it was never initialised.
+    pub(super) fn cancel(&self, address: GuestAddress) -> Option<bool> {
+        self.table
+            .lock()
+            .get_mut(&address)
+            .map(|dpc| dpc.queued.take().is_some())
+    }
+}
+
 impl Machine {
     /// `StorPortNotification(InitializeDpc, HwDeviceExtension, Dpc, HwDpcRoutine)`.
     pub(super) fn initialize_dpc(&self, arguments: Arguments) {

@@ -64,6 +64,9 @@ impl Machine {
         if message >= setup.messages || self.phase() == super::adapter::Phase::Removed {
             return;
         }
+        if self.masked_messages.lock().keeps(message) {
+            return;
+        }
         let Ok(lock) = self.message_lock(u32::from(message)) else {
             return;
         };

@@ -251,6 +251,12 @@ impl Lab {
         self.machine.counters.snapshot()
     }
 
+    /// The functions of the DDI that the driver has called, without `StorPort`, and how often.
+    #[must_use]
+    pub fn calls(&self) -> Vec<(&'static str, u64)> {
+        self.machine.calls.made()
+    }
+
     /// Rules broken so far.
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {

@@ -12,7 +12,7 @@ use crate::{
         codes::stor_status,
         exports::{Arguments, Export},
         guest,
-        performance::{STOR_CURRENT_LOG_INTERFACE_REVISION, StorLogEventDetails},
+        performance::{STOR_CURRENT_LOG_INTERFACE_REVISION, StorLogEventDetails, TelemetryEventHead},
     },
     engine::Irql,
 };
@@ -26,6 +26,8 @@ const PERFORMANCE_FREQUENCY: u64 = 10_000_000;
 /// Characters of an ETW event's description and of a parameter's name (`STORPORT_ETW_MAX`_*).
 const ETW_DESCRIPTION: usize = 32;
 const ETW_PARAMETER: usize = 16;
+/// Most data of a telemetry event.
+const TELEMETRY_BYTES: u32 = 4096;
 /// Event id of an error that a miniport logs.
 const EVENT_ERROR: u32 = 11;
 
@@ -115,10 +117,48 @@ impl Machine {
         })())
     }
 
+    /// `StorPortLogTelemetry(HwDeviceExtension, StorAddress, Event)`.
+    pub(super) fn log_telemetry(&self, arguments: Arguments) -> u32 {
+        let event = arguments.pointer(3);
+        status((|| {
+            self.any_irql(arguments.pointer(1))?;
+            self.not_null("Event", event)?;
+            let event: TelemetryEventHead = guest::read(event);
+            if event.event_buffer_length > TELEMETRY_BYTES
+                || (event.event_buffer_length != 0 && event.event_buffer == 0)
+            {
+                self.violate(&rules::BAD_PARAMETER, || {
+                    format!("{} bytes of data", event.event_buffer_length)
+                });
+                return Err(stor_status::INVALID_PARAMETER);
+            }
+            let name = String::from_utf8_lossy(&event.event_name);
+            let name = name.trim_end_matches('\0');
+            self.journal
+                .debug_line(format!("telemetry {}: {name}", event.event_id));
+            Ok(stor_status::SUCCESS)
+        })())
+    }
+
+    /// `StorPortEtwChannelEvent2/4/8`: as `StorPortEtwEvent2/4/8`, with a channel after the address.
+    pub(super) fn etw_channel_event(&self, arguments: Arguments, parameters: usize) -> u32 {
+        let channel = arguments.u32(3);
+        if channel > 2 {
+            self.violate(&rules::BAD_PARAMETER, || format!("channel {channel}"));
+            return stor_status::INVALID_PARAMETER;
+        }
+        self.etw_event_at(arguments, parameters, 4)
+    }
+
     /// `StorPortEtwEvent2/4/8(HwDeviceExtension, Address, EventId, EventDescription, EventKeywords, EventLevel,
     /// EventOpcode, Srb, Parameter1Name, Parameter1Value, ...)`.
     pub(super) fn etw_event(&self, arguments: Arguments, parameters: usize) -> u32 {
-        let (id, description) = (arguments.u32(3), arguments.pointer(4));
+        self.etw_event_at(arguments, parameters, 3)
+    }
+
+    /// As above, with the event's id in argument `first`.
+    fn etw_event_at(&self, arguments: Arguments, parameters: usize, first: usize) -> u32 {
+        let (id, description) = (arguments.u32(first), arguments.pointer(first + 1));
         status((|| {
             self.dispatch_limited(arguments.pointer(1))?;
             self.not_null("EventDescription", description)?;
@@ -126,10 +166,11 @@ impl Machine {
             let mut line = format!("etw {id}: {text}");
             let mut too_long = text.chars().count() > ETW_DESCRIPTION;
             for index in 0..parameters {
-                let name = guest::read_wide_string(arguments.pointer(9 + 2 * index), 4 * ETW_PARAMETER);
+                let name =
+                    guest::read_wide_string(arguments.pointer(first + 6 + 2 * index), 4 * ETW_PARAMETER);
                 too_long |= name.chars().count() > ETW_PARAMETER;
                 if !name.is_empty() {
-                    let value = arguments.get(10 + 2 * index);
+                    let value = arguments.get(first + 7 + 2 * index);
                     let _ = write!(line, " {name}={value:#x}");
                 }
             }

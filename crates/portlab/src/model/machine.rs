@@ -17,7 +17,9 @@ use super::{
     bus::Windows,
     counters::Counters,
     counting::Counting,
+    ddi::Calls,
     dpc::Dpcs,
+    events::Events,
     host_buffer::HostBuffers,
     journal::{BugCheck, Frame, Journal, Violation},
     locks::LockGraph,
@@ -25,6 +27,8 @@ use super::{
     memory::Memory,
     mutation::Mutations,
     options::{LabOptions, RegistryValue},
+    platform::MaskedMessages,
+    power::Pofx,
     requests::Requests,
     rules::{self, Rule},
     scatter::Lists,
@@ -36,6 +40,7 @@ use crate::{
     abi::{
         GuestAddress, codes,
         exports::{Call, Export},
+        performance::GroupAffinity,
     },
     engine::{Context, Engine},
     pe::{Image, Origin, Symbols},
@@ -69,6 +74,13 @@ pub(super) struct Machine {
     /// `DriverObject` and `RegistryPath`, as `DriverEntry` got them.
     pub(super) driver_objects: Mutex<(GuestAddress, GuestAddress)>,
     state_change: AtomicBool,
+    /// How often each function was called.
+    pub(super) calls: Calls,
+    pub(super) events: Events,
+    pub(super) pofx: Mutex<Pofx>,
+    pub(super) masked_messages: Mutex<MaskedMessages>,
+    /// The affinity that the driver gave a system thread.
+    pub(super) thread_affinity: Mutex<Option<GroupAffinity>>,
 }
 
 /// The driver's image with its symbols.
@@ -113,6 +125,11 @@ impl Machine {
             image: OnceLock::new(),
             driver_objects: Mutex::default(),
             state_change: AtomicBool::new(false),
+            calls: Calls::default(),
+            events: Events::default(),
+            pofx: Mutex::default(),
+            masked_messages: Mutex::default(),
+            thread_affinity: Mutex::default(),
         }))
     }
 

@@ -11,6 +11,7 @@
 //! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start and stop, the PCI function |
 //! | `requests`, `srb_memory`, `srb_image`, `issue`, `completion`, `units`, `reset` | the way of a request |
 //! | `workers`, `timers`, `dpc`, `locks`, `interrupts` | what runs later or elsewhere, and exclusion |
+//! | [`ddi`], `processors`, `events`, `power`, `platform` | the table of all functions; those of the system |
 //! | `memory`, `memory_calls`, `mdl`, `scatter`, `host_buffer`, `ports`, `dump` | the driver's memory, and what the device sees of it |
 //! | `registry`, `logging`, `format`, `bug_check` | the rest of the interface |
 //!
@@ -28,11 +29,13 @@ mod configuration;
 mod control;
 mod counters;
 mod counting;
+pub mod ddi;
 mod dispatch;
 mod dpc;
 mod driver;
 mod dump;
 mod error;
+mod events;
 mod extended;
 mod format;
 mod host_buffer;
@@ -52,8 +55,11 @@ mod memory_calls;
 mod mutation;
 mod notification;
 mod options;
+mod platform;
 mod pnp;
 mod ports;
+mod power;
+mod processors;
 mod registration;
 mod registry;
 mod removal;

@@ -46,6 +46,7 @@ impl Machine {
             kind::ACQUIRE_SPIN_LOCK => self.acquire_spin_lock(arguments),
             kind::RELEASE_SPIN_LOCK => self.release_spin_lock(arguments),
             kind::STATE_CHANGE_DETECTED => self.state_change_detected(arguments),
+            kind::MARK_DEVICE_FAILED_EX => self.mark_device_failed(arguments),
             kind::ASYNC_NOTIFICATION_DETECTED => self.async_notification_detected(arguments),
             other => self.not_modelled(&kind::name(other).map_or_else(
                 || format!("notification {other}"),

@@ -55,6 +55,8 @@ pub enum SrbForm {
 pub enum RegistryValue {
     /// `REG_DWORD`.
     Dword(u32),
+    /// `REG_QWORD`.
+    Qword(u64),
     /// `REG_SZ`.
     Text(String),
     /// `REG_BINARY`.

@@ -3,10 +3,11 @@
 use super::{limits::status, machine::Machine, options::RegistryValue, rules};
 use crate::abi::{GuestAddress, codes::stor_status, exports::Arguments, guest};
 
-/// `REG_SZ`, `REG_BINARY` and `REG_DWORD`.
+/// `REG_SZ`, `REG_BINARY`, `REG_DWORD` and `REG_QWORD`.
 const REG_SZ: u32 = 1;
 const REG_BINARY: u32 = 3;
 const REG_DWORD: u32 = 4;
+const REG_QWORD: u32 = 11;
 /// Longest name of a value or key.
 const NAME: usize = 255;
 /// The largest buffer that `StorPortAllocateRegistryBuffer` gives.
@@ -15,6 +16,7 @@ const LARGEST_BUFFER: u32 = 16 << 10;
 fn encode(value: &RegistryValue) -> (u32, Vec<u8>) {
     match value {
         RegistryValue::Dword(value) => (REG_DWORD, value.to_le_bytes().to_vec()),
+        RegistryValue::Qword(value) => (REG_QWORD, value.to_le_bytes().to_vec()),
         RegistryValue::Text(text) => (REG_SZ, text.bytes().chain([0]).collect()),
         RegistryValue::Binary(bytes) => (REG_BINARY, bytes.clone()),
     }
@@ -23,6 +25,9 @@ fn encode(value: &RegistryValue) -> (u32, Vec<u8>) {
 fn decode(kind: u32, bytes: &[u8]) -> Option<RegistryValue> {
     match kind {
         REG_DWORD => Some(RegistryValue::Dword(u32::from_le_bytes(
+            bytes.first_chunk().copied()?,
+        ))),
+        REG_QWORD => Some(RegistryValue::Qword(u64::from_le_bytes(
             bytes.first_chunk().copied()?,
         ))),
         REG_SZ => {

@@ -189,6 +189,8 @@ rules! {
         "The lab does not model this call: nothing that follows from it can be judged.";
     CODE_INFERRED = "function-code-inferred", Inferred, Warning,
         "The number of this extended function is not in a kit that was checked.";
+    POFX_UNBALANCED = "pofx-idle-unbalanced", Documentation, Violation,
+        "A component is made idle as often as it was activated.";
     BUG_CHECK = "bug-check", Documentation, Violation,
         "The driver does not bring the system down.";
     RETURN_VALUE = "callback-failed", Documentation, Violation,
