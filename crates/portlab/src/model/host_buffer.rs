@@ -66,6 +66,7 @@ impl Machine {
                 });
                 return Err(stor_status::INVALID_PARAMETER);
             }
+            self.resources()?;
             let first = (preferred / 2).next_multiple_of(PAGE);
             let lengths = if room >= 2 && first < preferred {
                 vec![first, preferred - first]

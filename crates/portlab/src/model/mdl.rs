@@ -95,6 +95,7 @@ impl Machine {
                 });
                 return Err(stor_status::INVALID_PARAMETER);
             }
+            self.resources()?;
             let block = self
                 .mdl_block(memory, length, false)
                 .ok_or(stor_status::INSUFFICIENT_RESOURCES)?;

@@ -172,8 +172,9 @@ impl Machine {
             self.violate(&rules::POOL_SIZE, || String::from("an allocation of no bytes"));
         }
         let request = DmaRequest::scattered(Request::new(length, "the driver's pool memory"));
-        self.memory
-            .port_dma(&request)
+        self.memory_left()
+            .then(|| self.memory.port_dma(&request))
+            .flatten()
             .map_or(0, |block| self.own(Origin::StorPool, block, tag))
     }
 

@@ -134,6 +134,7 @@ impl Machine {
             if length == 0 || end.is_none_or(|end| end > mdl.length as u64) {
                 return wrong("CurrentVa and Length lie outside what the MDL describes");
             }
+            self.resources()?;
             let segments = self.memory.dma.segments(memory, length);
             let image = list_image(&segments.ok_or(stor_status::INSUFFICIENT_RESOURCES)?);
             if image.len() > room {

@@ -323,15 +323,14 @@ fn a_unit_reset_completes_what_it_covers() {
 scsi_miniport!(Lister, |extension, srb| {
     let list = call("StorPortGetScatterGatherList", &[extension, srb]);
     let head: ScatterGatherHeader = guest::read(list);
+    let mut base = 0_u64;
+    let mapped = extended(code::GET_SYSTEM_ADDRESS, extension, &[srb, out(&mut base)]);
+    assert_eq!(mapped, 0);
     let mut total = 0;
     for index in 0..u64::from(head.number_of_elements) {
         let element: ScatterGatherElement = guest::read(list + 16 + 24 * index);
-        let address = call(
-            "StorPortGetVirtualAddress",
-            &[extension, element.physical_address],
-        );
-        assert_ne!(address, 0);
-        guest::write(address, &0xAB_u8);
+        assert_ne!(element.physical_address, 0);
+        guest::write(base + u64::from(total), &0xAB_u8);
         total += element.length;
     }
     let block: StorageRequestBlock = guest::read(srb);
