@@ -3,6 +3,7 @@
 //! | test | what it proves |
 //! | --- | --- |
 //! | `driver` | the packaged driver on QEMU's controller, through the lab's library |
+//! | `lab_nvme` | the packaged driver on the lab's own controller, also while it misbehaves |
 //! | `pvscsi` | the example's packaged driver on QEMU's SCSI adapter |
 //! | `lifecycle` | the ends of work items, timers and DPCs, with a miniport of their own |
 //! | `commands` | the `portlab` command line: demo, reports, and every mistake a user may make |

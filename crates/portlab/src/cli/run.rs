@@ -30,7 +30,12 @@ use super::{
     controller, for namespace events\n    interrupts=msix msix or line\n    ram=512M        memory shared with the \
     device\n  qemu:pvscsi[,KEY=VALUE...]  QEMU's model of VMware's SCSI adapter, with\n    size, image, block, ram as \
     above\n    disks=1         1 to 16, unit 0 of as many targets\n    serial=TEXT     serial number of the first \
-    disk\n    interrupts=msi  msi or line"
+    disk\n    interrupts=msi  msi or line\n  lab:nvme[,KEY=VALUE...]  the lab's own NVMe controller, without an emulator, \
+    with\n    size, image, serial, mdts, block, namespaces, queues, interrupts, ram as for qemu:nvme; without image= the data \
+    is in memory\n    vectors=65      MSI-X messages\n    latency=0       microseconds a command takes at least\n    \
+    cache=on        volatile write cache\n    shadow=off      on: shadow doorbells\n    sgls=off        on: SGLs\n    \
+    faults=PLAN     FAULT[+CONDITION...][;...], such as lose-completion+opcode=io:0x02+nth=5; the faults are listed \
+    in the documentation of nvme_controller::fault"
 )]
 pub(super) struct Run {
     /// The driver
