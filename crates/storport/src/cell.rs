@@ -5,22 +5,25 @@ use core::{
     marker::PhantomData,
     mem::MaybeUninit,
     ops::{Deref, DerefMut},
+    ptr,
 };
 
 #[cfg(not(loom))]
 use zerocopy::FromZeros;
 
-use crate::sync::{AtomicU8, Ordering, mutated};
+use crate::sync::{AtomicPtr, AtomicU8, Ordering, mutated};
 
-const EMPTY: u8 = 0;
-const WRITING: u8 = 1;
-const SET: u8 = 2;
+// With `FromZeros` comes `TryFromBytes`, which makes values of bytes that anybody wrote: whether there is a value is told
+// by pointers, of which it makes NULL and no other.
+const EMPTY: *mut () = ptr::null_mut();
+const WRITING: *mut () = ptr::without_provenance_mut(1);
+const SET: *mut () = ptr::without_provenance_mut(2);
 
 /// A value that is set once in an adapter's life and read without locks afterwards.
 #[cfg_attr(not(loom), derive(FromZeros))]
 #[repr(C)]
 pub struct SetOnce<T> {
-    state: AtomicU8,
+    state: AtomicPtr<()>,
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
@@ -60,7 +63,8 @@ impl<T: Copy> SetOnce<T> {
 #[cfg_attr(not(loom), derive(FromZeros))]
 #[repr(C)]
 pub struct Late<T> {
-    present: u8,
+    /// Some if there is a value; see [`EMPTY`] for why.
+    present: Option<&'static ()>,
     value: MaybeUninit<T>,
 }
 
@@ -69,7 +73,7 @@ impl<T> Late<T> {
 
     /// The value, if there is one.
     pub const fn get(&self) -> Option<&T> {
-        if self.present == 0 {
+        if self.present.is_none() {
             return None;
         }
         // SAFETY: `present` is set only after the value was written.
@@ -78,7 +82,7 @@ impl<T> Late<T> {
 
     /// The value, if there is one.
     pub const fn get_mut(&mut self) -> Option<&mut T> {
-        if self.present == 0 {
+        if self.present.is_none() {
             return None;
         }
         // SAFETY: `present` is set only after the value was written.
@@ -88,13 +92,13 @@ impl<T> Late<T> {
     /// Puts a value in, in place of what was there.
     pub const fn put(&mut self, value: T) -> &mut T {
         const { Self::NO_DROP_GLUE }
-        self.present = 1;
+        self.present = Some(&());
         self.value.write(value)
     }
 
     /// None again.
     pub const fn clear(&mut self) {
-        self.present = 0;
+        self.present = None;
     }
 }
 
@@ -243,6 +247,33 @@ mod tests {
         assert_eq!(cell.get_mut(), Some(&mut 3));
         cell.clear();
         assert_eq!(cell.get(), None);
+    }
+
+    #[test]
+    fn bytes_that_are_not_zeroes_make_no_value() {
+        fn made<T: zerocopy::TryFromBytes, const N: usize>(first: [u8; N]) -> Option<T> {
+            let mut bytes = [0; 32];
+            bytes
+                .iter_mut()
+                .zip(first)
+                .for_each(|(byte, first)| *byte = first);
+            T::try_read_from_prefix(&bytes).ok().map(|(cell, _)| cell)
+        }
+        for state in 0..=u8::MAX {
+            for first in [
+                [state, 0, 0, 0, 0, 0, 0, 0],
+                [state; 8],
+                [0, 0, 0, 0, 0, 0, 0, state],
+            ] {
+                if let Some(cell) = made::<Late<u32>, 8>(first) {
+                    assert_eq!(cell.get(), None, "{first:?}");
+                }
+                if let Some(cell) = made::<SetOnce<u32>, 8>(first) {
+                    assert_eq!(cell.get(), None, "{first:?}");
+                }
+            }
+        }
+        assert!(made::<Late<u32>, 0>([]).is_some() && made::<SetOnce<u32>, 0>([]).is_some());
     }
 
     #[test]

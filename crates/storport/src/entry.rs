@@ -15,7 +15,7 @@ use crate::{
     ffi,
     find_adapter::FindAdapter,
     miniport::{Claim, FindError, InterruptMode, Miniport, ResetOutcome},
-    srb::{Completion, Fresh, PnpAction, Preparing, Srb, SrbStatus, complete_malformed, srb_extension_size},
+    srb::{Completion, Fresh, Preparing, Srb, SrbStatus, complete_malformed, srb_extension_size},
 };
 
 const SP_RETURN_NOT_FOUND: ULONG = 0;
@@ -218,9 +218,18 @@ unsafe extern "C" fn passive_initialize<M: Miniport>(extension: PVOID) -> BOOLEA
 /// `HwStorBuildIo`.
 unsafe extern "C" fn build_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_BLOCK) -> BOOLEAN {
     // SAFETY: the port driver's SRB.
-    let built = unsafe { Preparing::<M>::new(extension, srb.cast()) }.map(M::build_io);
-    // FALSE: it is completed, HwStorStartIo does not get it.
-    ffi::boolean(built.is_none_or(|built| built.proceeds()))
+    let preparing = unsafe { Preparing::<M>::new(extension, srb.cast()) };
+    // What removes the adapter is not the miniport's to complete: HwStorStartIo runs the slots down first.
+    let Some(preparing) = preparing.filter(|preparing| !preparing.removes_adapter()) else {
+        return ffi::boolean(true);
+    };
+    if M::build_io(preparing).proceeds() {
+        return ffi::boolean(true);
+    }
+    // SAFETY: the miniport gave the SRB up, its outcome is written, and what was borrowed of it ended with its callback.
+    unsafe { ffi::request_complete(extension, srb) };
+    // HwStorStartIo does not get it.
+    ffi::boolean(false)
 }
 
 /// `HwStorStartIo`.
@@ -235,10 +244,7 @@ unsafe extern "C" fn start_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_
         unsafe { complete_malformed(extension, srb.cast()) };
         return ffi::boolean(true);
     };
-    let removes = matches!(
-        request.pnp_of_adapter(),
-        Some(PnpAction::Remove | PnpAction::SurpriseRemoval)
-    );
+    let removes = request.removes_adapter();
     if removes && live.header.rundown.close(request.pointer().cast()) {
         let _ = request.parked();
         // SAFETY: DISPATCH_LEVEL under the StartIo lock; closing the rundown gave us a reference.

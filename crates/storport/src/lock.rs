@@ -234,7 +234,9 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: BelowInterruptLock> Context<'dev, 
             f(&mut cx)
         };
         // SAFETY: no interrupt lock is held here and the IRQL is at most DISPATCH.
-        unsafe { under(self.raw(), _STOR_SPINLOCK::InterruptLock, ptr::null_mut(), run) }
+        let result = unsafe { under(self.raw(), _STOR_SPINLOCK::InterruptLock, ptr::null_mut(), run) };
+        self.reclaim_if_removing();
+        result
     }
 }
 
@@ -264,6 +266,7 @@ impl<'dev, M: Miniport<Interrupts = PerMessage>, I: AtMostDispatch, X: BelowInte
         let result = f(&mut cx);
         // SAFETY: acquired above, with this IRQL.
         let _ = unsafe { ffi::lock::release_msi_spin_lock(self.raw(), message, irql) };
+        self.reclaim_if_removing();
         Some(result)
     }
 }

@@ -191,7 +191,8 @@ pub trait Miniport: Sized + 'static {
         Ok(())
     }
 
-    /// `HwStorBuildIo`. DISPATCH_LEVEL, in parallel, without a lock: it sees the SRB and its extension only.
+    /// `HwStorBuildIo`. DISPATCH_LEVEL, in parallel, without a lock: it sees the SRB and its extension only. The PNP SRB
+    /// that removes the adapter does not come here.
     fn build_io(srb: Preparing<'_, Self>) -> Built<'_> {
         srb.proceed()
     }

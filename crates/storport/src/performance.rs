@@ -75,7 +75,8 @@ pub struct Performance<M> {
     channels: u32,
     first: u32,
     last: u32,
-    miniport: PhantomData<fn(M)>,
+    // Invariant: a subtype may be another miniport, with other channels.
+    miniport: PhantomData<fn(M) -> M>,
 }
 
 impl<M: Miniport> Default for Performance<M> {

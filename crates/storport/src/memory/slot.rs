@@ -269,13 +269,7 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
         if !extension.header.rundown.acquire() {
             return Err(NoMaking::Removing);
         }
-        for (index, slot) in (0_u32..).zip(extension.table.memory()) {
-            if slot.state.reclaim() {
-                // SAFETY: elected; IRQL is at most DISPATCH; the callback keeps the extension. No scatter/gather list is left
-                // behind by who cannot free it.
-                unsafe { extension.free_memory(index, false) };
-            }
-        }
+        self.reclaim_memory();
         let mut slots = (0_u32..).zip(extension.table.memory());
         let free = slots.find_map(|(index, slot)| {
             let generation = slot.state.take()?;
@@ -289,6 +283,26 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
             self.release_reference();
             NoMaking::NoSlot
         })
+    }
+
+    /// Frees what was closed while somebody used it who could not free it.
+    fn reclaim_memory(&self) {
+        let extension = self.extension();
+        for (index, slot) in (0_u32..).zip(extension.table.memory()) {
+            if slot.state.reclaim() {
+                // SAFETY: elected; IRQL is at most DISPATCH; the callback keeps the extension. No scatter/gather list is left
+                // behind by who cannot free it.
+                unsafe { extension.free_memory(index, false) };
+            }
+        }
+    }
+
+    /// To be called where the IRQL has fallen again: once the adapter is being removed nobody makes an allocation, so that
+    /// nobody else would free what was closed under a lock above DISPATCH, and the removal SRB would be held for ever.
+    pub(crate) fn reclaim_if_removing(&self) {
+        if self.is_removing() {
+            self.reclaim_memory();
+        }
     }
 
     /// There is no allocation: the slot is given back.

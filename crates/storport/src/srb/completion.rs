@@ -36,6 +36,13 @@ pub enum Completion<'a> {
 
 /// Writes the outcome and gives the SRB back to the port driver.
 pub(super) fn finish(view: View, extension: *mut c_void, completion: Completion<'_>) {
+    record(view, completion);
+    // SAFETY: the caller gave the SRB up; its status is set.
+    unsafe { ffi::request_complete(extension, view.pointer().cast()) };
+}
+
+/// Writes the outcome.
+pub(super) fn record(view: View, completion: Completion<'_>) {
     match completion {
         Completion::Success { transferred } => {
             view.set_data_transfer_length(transferred.min(view.data_transfer_length()));
@@ -59,8 +66,6 @@ pub(super) fn finish(view: View, extension: *mut c_void, completion: Completion<
             view.set_srb_status(status as u8);
         }
     }
-    // SAFETY: the caller gave the SRB up; its status is set.
-    unsafe { ffi::request_complete(extension, view.pointer().cast()) };
 }
 
 /// Completes the removal SRB that the rundown held.

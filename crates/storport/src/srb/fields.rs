@@ -160,9 +160,12 @@ impl Fields {
             .map(|Pnp { action, adapter }| (action, adapter))
     }
 
-    /// Action of a PNP SRB that addresses the adapter.
-    pub(crate) fn pnp_of_adapter(&self) -> Option<PnpAction> {
-        self.pnp().and_then(|(action, adapter)| adapter.then_some(action))
+    /// A PNP SRB that removes the adapter, by surprise or not.
+    pub(crate) fn removes_adapter(&self) -> bool {
+        matches!(
+            self.pnp(),
+            Some((PnpAction::Remove | PnpAction::SurpriseRemoval, true))
+        )
     }
 
     /// What a POWER SRB asks for.

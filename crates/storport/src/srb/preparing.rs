@@ -8,7 +8,7 @@ use wdk_sys::{
 };
 
 use super::{
-    completion::{Completion, finish},
+    completion::{Completion, record},
     extension_memory::{extension_base, extension_of},
     fields::Fields,
     view::View,
@@ -104,10 +104,13 @@ impl<'srb, M: Miniport> Preparing<'srb, M> {
         }
     }
 
-    /// Completes the request here: `HwStorStartIo` does not get it (`HwStorBuildIo` returns FALSE). Nothing of the SRB is
-    /// touched afterwards. For what needs neither the adapter nor the device: removal may be under way.
+    /// Completes the request: `HwStorStartIo` does not get it (`HwStorBuildIo` returns FALSE). For what needs neither the
+    /// adapter nor the device: removal may be under way.
+    ///
+    /// The outcome is written now, and the port driver gets the SRB when [`Miniport::build_io`] has returned: until then the
+    /// scatter/gather list and the extension's addresses may still be in use.
     pub fn complete(self, completion: Completion<'_>) -> Built<'srb> {
-        finish(self.fields.view, self.extension, completion);
+        record(self.fields.view, completion);
         Built {
             proceeds: false,
             srb: PhantomData,

@@ -20,7 +20,7 @@ use storport::{
     find_adapter::{FindAdapter, Limits},
     miniport::{FindError, InitializeError, OneChannel, PerMessage, ResetOutcome, Slots},
     register::Registers,
-    srb::{Completion, Fresh, Function, Srb, SrbStatus, Started},
+    srb::{Built, Completion, Fresh, Function, Preparing, Srb, SrbStatus, Started},
     timer::TimerHandle,
     work_item::{Work, Worker},
 };
@@ -172,6 +172,15 @@ impl Miniport for Lifecycle {
             Err(InitializeError)
         } else {
             Ok(())
+        }
+    }
+
+    /// Completes every PNP request that it sees: the one that removes the adapter is not among them.
+    fn build_io(srb: Preparing<'_, Self>) -> Built<'_> {
+        if srb.function() == Function::Pnp {
+            srb.complete(Completion::Success { transferred: 0 })
+        } else {
+            srb.proceed()
         }
     }
 
