@@ -162,7 +162,8 @@ unsafe extern "C" fn initialize<M: Miniport>(extension: PVOID) -> BOOLEAN {
     let prepared = live.header.started.is_open()
         // SAFETY: HwStorInitialize is running.
         || unsafe { ffi::enable_passive_initialization(extension, Some(passive_initialize::<M>)) };
-    // SAFETY: HwStorInitialize runs at DIRQL under the interrupt lock, and `started` is shut.
+    // SAFETY: HwStorInitialize runs at DIRQL under the interrupt lock, and `started` is shut: an adapter that is started and
+    // can be restarted, as all are here, is not initialised again without being found again.
     let mut cx = unsafe { Context::new(live) };
     let initialized = prepared && M::initialize(&mut cx, live.adapter()).is_ok();
     if !initialized {

@@ -1,6 +1,6 @@
 //! `HwStorAdapterControl`.
 
-use core::{marker::PhantomData, ptr::NonNull, time::Duration};
+use core::{marker::PhantomData, ops::Deref, ptr::NonNull, time::Duration};
 
 use wdk_sys::{
     _RAID_SYSTEM_POWER, _SCSI_ADAPTER_CONTROL_STATUS, _SCSI_ADAPTER_CONTROL_TYPE, BOOLEAN, PVOID,
@@ -29,7 +29,7 @@ pub enum AdapterEvent<'call> {
         /// Which.
         setting: Guid,
         /// Its new value.
-        value: DataBuffer<'call>,
+        value: SettingValue<'call>,
     },
     /// `ScsiAdapterPrepareForBusReScan`: power up everything, the bus is about to be scanned.
     PrepareForBusRescan,
@@ -40,6 +40,17 @@ pub enum AdapterEvent<'call> {
         /// How long a resume may take.
         resume_latency: Duration,
     },
+}
+
+/// The value of a power setting (`STOR_POWER_SETTING_INFO`): the system's, to be read and not written.
+pub struct SettingValue<'call>(DataBuffer<'call>);
+
+impl<'call> Deref for SettingValue<'call> {
+    type Target = DataBuffer<'call>;
+
+    fn deref(&self) -> &DataBuffer<'call> {
+        &self.0
+    }
 }
 
 /// `RAID_SYSTEM_POWER`.
@@ -253,7 +264,7 @@ unsafe fn event<'call>(
             let value = unsafe { DataBuffer::new(base, block.ValueLength as usize) };
             Ok(AdapterEvent::PowerSetting {
                 setting: Guid::from(block.PowerSettingGuid),
-                value,
+                value: SettingValue(value),
             })
         }
         Kind::ScsiAdapterSystemPowerHints => {

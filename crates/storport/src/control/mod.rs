@@ -19,7 +19,7 @@ mod sets;
 mod unit;
 
 pub(crate) use adapter::adapter_control;
-pub use adapter::{AdapterEvent, AdapterNotice, AdapterPowerEvent, SerialNumber, SystemPower};
+pub use adapter::{AdapterEvent, AdapterNotice, AdapterPowerEvent, SerialNumber, SettingValue, SystemPower};
 pub use power::{DevicePowerState, PowerAction, PowerControl};
 pub use sets::{AdapterControls, UnitControls};
 pub(crate) use unit::unit_control;
