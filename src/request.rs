@@ -58,11 +58,11 @@ pub(crate) fn build(mut srb: Preparing<'_, FerroNvme>) -> Built<'_> {
 fn build_prps(srb: &mut Preparing<'_, FerroNvme>) -> Option<()> {
     const ENTRY: usize = size_of::<u64>();
     let total = srb.data_length();
-    let segments = srb.scatter_gather()?.segments().map(|segment| Segment {
+    let (extension, bus, data) = srb.extension_and_data()?;
+    let segments = data.segments().map(|segment| Segment {
         address: segment.bus_address,
         length: segment.length,
     });
-    let (extension, bus) = srb.extension_and_bus()?;
     // Asked only if there is a list, at its beginning and where a page of it begins: an extension may lie across pages
     // that are not neighbours on the bus.
     let address = |index: usize| {

@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-use storport::srb::{Built, Function, Preparing};
+use storport::srb::{Built, ExtensionOnBus, Function, Preparing};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{Pvscsi, rings::flags};
@@ -64,20 +64,18 @@ pub(crate) fn build(mut srb: Preparing<'_, Pvscsi>) -> Built<'_> {
 
 /// Describes the data buffer: by its address if it is one piece, else by a list.
 fn describe(srb: &mut Preparing<'_, Pvscsi>) -> Option<()> {
-    let pieces = srb.scatter_gather()?;
+    let (extension, bus, pieces) = srb.extension_and_data()?;
     let (mut first, count) = (None, pieces.segments().count());
     if count == 1 {
         first = pieces.segments().next();
     }
     if let Some(only) = first {
-        let extension = srb.extension()?;
         extension.address = only.bus_address;
         extension.flags = 0;
         return Some(());
     }
     let bytes = u32::try_from(count).ok()?.checked_mul(ELEMENT)?;
-    let (address, start) = list_place(srb, bytes)?;
-    let extension = srb.extension()?;
+    let (address, start) = list_place(bus, bytes)?;
     let mut places = extension.list.iter_mut().skip(start).take(MAX_PIECES as usize);
     for piece in pieces.segments() {
         *places.next()? = Element {
@@ -92,16 +90,16 @@ fn describe(srb: &mut Preparing<'_, Pvscsi>) -> Option<()> {
 }
 
 /// Bus address and first element of a list of `bytes` bytes that does not cross a page.
-fn list_place(srb: &Preparing<'_, Pvscsi>, bytes: u32) -> Option<(u64, usize)> {
+fn list_place(bus: ExtensionOnBus<'_>, bytes: u32) -> Option<(u64, usize)> {
     const LIST: usize = offset_of!(Extension, list);
-    let (address, contiguous) = srb.extension_bus_address(LIST)?;
+    let (address, contiguous) = bus.address(LIST)?;
     let in_page = u32::try_from(address & u64::from(PAGE - 1)).ok()?;
     let to_page_end = PAGE.checked_sub(in_page)?;
     if bytes <= to_page_end {
         return (bytes <= contiguous).then_some((address, 0));
     }
     let skipped = usize::try_from(to_page_end).ok()?;
-    let (address, contiguous) = srb.extension_bus_address(LIST.checked_add(skipped)?)?;
+    let (address, contiguous) = bus.address(LIST.checked_add(skipped)?)?;
     let start = usize::try_from(to_page_end / ELEMENT).ok()?;
     (bytes <= contiguous).then_some((address, start))
 }

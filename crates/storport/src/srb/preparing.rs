@@ -69,14 +69,21 @@ impl<'srb, M: Miniport> Preparing<'srb, M> {
         self.extension_on_bus()?.address(offset)
     }
 
-    /// The SRB extension, and what tells its bus addresses while it is written: a port call for each, so ask for those
-    /// that are needed.
-    pub fn extension_and_bus(&mut self) -> Option<(&mut M::SrbExtension, ExtensionOnBus<'srb>)> {
+    /// What a description of the data is made from: the SRB extension; what tells its bus addresses while it is written,
+    /// a port call for each, so ask for those that are needed; and [`Self::scatter_gather`].
+    pub fn extension_and_data(
+        &mut self,
+    ) -> Option<(&mut M::SrbExtension, ExtensionOnBus<'_>, ScatterGather<'_>)> {
+        let list = self.list()?;
         let bus = self.extension_on_bus()?;
-        Some((self.extension()?, bus))
+        let data = ScatterGather {
+            list,
+            srb: PhantomData,
+        };
+        Some((extension_of::<M>(self.fields.view)?, bus, data))
     }
 
-    fn extension_on_bus(&self) -> Option<ExtensionOnBus<'srb>> {
+    fn extension_on_bus<'a>(&self) -> Option<ExtensionOnBus<'a>> {
         Some(ExtensionOnBus {
             adapter: self.extension,
             base: extension_base::<M>(self.fields.view)?,
@@ -85,14 +92,20 @@ impl<'srb, M: Miniport> Preparing<'srb, M> {
         })
     }
 
-    /// The scatter/gather list of the data buffer (`StorPortGetScatterGatherList`).
+    /// The scatter/gather list of the data buffer (`StorPortGetScatterGatherList`). A borrow of the SRB: who completes it
+    /// has the list no more.
     #[must_use]
-    pub fn scatter_gather(&self) -> Option<ScatterGather<'srb>> {
-        // SAFETY: the SRB is valid and ours.
-        let list = unsafe { StorPortGetScatterGatherList(self.extension, self.fields.view.pointer().cast()) };
+    pub fn scatter_gather(&self) -> Option<ScatterGather<'_>> {
         Some(ScatterGather {
-            list: NonNull::new(list)?,
+            list: self.list()?,
             srb: PhantomData,
+        })
+    }
+
+    fn list(&self) -> Option<NonNull<STOR_SCATTER_GATHER_LIST>> {
+        // SAFETY: the SRB is valid and ours.
+        NonNull::new(unsafe {
+            StorPortGetScatterGatherList(self.extension, self.fields.view.pointer().cast())
         })
     }
 
