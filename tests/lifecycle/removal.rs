@@ -116,6 +116,13 @@ fn a_timer_that_closes_in_its_routine_runs_no_more() {
         "the handle means nothing any more"
     );
     bench.remove();
+    let warnings = bench.lab.warnings();
+    assert!(
+        warnings
+            .iter()
+            .all(|warning| warning.rule != "timer-freed-in-callback"),
+        "{warnings:#?}"
+    );
 }
 
 #[test]

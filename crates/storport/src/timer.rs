@@ -61,6 +61,7 @@ struct Ddi {
     callback: PHW_TIMER_EX,
     index: u32,
     at_most_dispatch: bool,
+    in_routine: bool,
 }
 
 impl Ddi {
@@ -73,6 +74,7 @@ impl Ddi {
             callback: Some(run::<M>),
             index,
             at_most_dispatch,
+            in_routine: false,
         }
     }
 
@@ -102,6 +104,10 @@ impl TimerDdi for Ddi {
         self.at_most_dispatch
     }
 
+    fn in_routine(&self) -> bool {
+        self.in_routine
+    }
+
     fn free(&self, timer: PVOID) -> u32 {
         // SAFETY: the slot elected this caller to free, so nobody else uses the timer; it asked whether it may.
         unsafe { ffi::free_timer(self.extension, timer) }
@@ -117,6 +123,11 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
         let extension = self.extension();
         if !extension.header.rundown.acquire() {
             return Err(CreateTimerError::Removing);
+        }
+        for (index, slot) in (0_u32..).zip(extension.table.timers()) {
+            // SAFETY: the extension is live and IRQL at most DISPATCH.
+            let ddi = unsafe { Ddi::new::<M>(self.raw(), index, true) };
+            self.settle(slot.collect(&ddi));
         }
         let mut slots = (0_u32..).zip(extension.table.timers());
         let free = slots.find_map(|(index, slot)| Some((index, slot, slot.allocate()?)));
@@ -157,8 +168,8 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> 
         cancelled
     }
 
-    /// Closes a timer: its request is cancelled, and it is freed (`StorPortFreeTimer`) now or, in its own routine, when
-    /// that ends.
+    /// Closes a timer: its request is cancelled, and it is freed (`StorPortFreeTimer`) now or, if its routine runs, later:
+    /// when the next timer is made, or the adapter is removed. No page says that a routine may free its timer.
     pub fn close_timer(&self, timer: TimerHandle<'dev>) {
         if let Some(slot) = self.extension().table.timers().get(timer.index as usize) {
             // SAFETY: the extension is live and IRQL at most DISPATCH.
@@ -240,7 +251,8 @@ unsafe extern "C" fn run<M: Miniport>(extension: PVOID, context: PVOID) {
         M::timer(&mut Timer { context, index }, adapter);
     }
     // SAFETY: DISPATCH_LEVEL; the extension is live.
-    let ddi = unsafe { Ddi::new::<M>(extension, index, true) };
+    let mut ddi = unsafe { Ddi::new::<M>(extension, index, true) };
+    ddi.in_routine = true;
     if slot.end_run(&ddi) == Reference::Drop {
         // SAFETY: the slot's reference, and nothing of the extension is used after this.
         unsafe { Extension::<M>::release_reference(extension) };

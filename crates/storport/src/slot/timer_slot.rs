@@ -21,6 +21,10 @@ pub trait TimerDdi {
     fn cancel(&self, timer: *mut c_void) -> u32;
     /// Whether the IRQL is surely at most `DISPATCH_LEVEL`.
     fn may_free(&self) -> bool;
+    /// Whether this is the timer's own routine: no page says that it may free its timer, so that somebody later does.
+    fn in_routine(&self) -> bool {
+        false
+    }
     /// `StorPortFreeTimer`; only if [`TimerDdi::may_free`].
     fn free(&self, timer: *mut c_void) -> u32;
 }
@@ -140,6 +144,11 @@ impl TimerSlot {
         self.discharge(ddi, self.state.shut())
     }
 
+    /// Frees the timer of a slot that was closed where it could not be freed.
+    pub fn collect(&self, ddi: &impl TimerDdi) -> Reference {
+        self.discharge(ddi, self.state.collect())
+    }
+
     /// See [`super::Slot::reopen`].
     pub fn reopen(&self) {
         self.state.reopen();
@@ -156,6 +165,9 @@ impl TimerSlot {
         if duty != Duty::Free {
             return Reference::Keep;
         }
+        if ddi.in_routine() && self.state.defer() {
+            return Reference::Keep;
+        }
         if !ddi.may_free() {
             if self.state.defer() {
                 return Reference::Keep;
@@ -166,6 +178,8 @@ impl TimerSlot {
         }
         match FreeTimerError::check(ddi.free(self.timer.load(Ordering::Acquire))) {
             Ok(()) | Err(FreeTimerError::AlreadyFree) => self.state.freed(),
+            // There may be memory when the adapter is removed.
+            Err(FreeTimerError::InsufficientResources) if self.state.defer() => return Reference::Keep,
             // Nobody comes later to try again: the port driver's object is leaked, and removal goes on.
             Err(_) => self.state.retire(),
         }
@@ -182,6 +196,103 @@ impl TimerSlot {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    /// Has no memory for so many frees.
+    struct Short(core::cell::Cell<u32>);
+
+    /// A timer's own routine, where nothing is freed.
+    struct Routine;
+
+    impl TimerDdi for Routine {
+        fn initialize(&self, _: &mut *mut c_void) -> u32 {
+            unreachable!()
+        }
+
+        fn request(&self, _: *mut c_void, _: Request, _: u64, _: u64) -> u32 {
+            unreachable!()
+        }
+
+        fn cancel(&self, _: *mut c_void) -> u32 {
+            unreachable!()
+        }
+
+        fn may_free(&self) -> bool {
+            true
+        }
+
+        fn in_routine(&self) -> bool {
+            true
+        }
+
+        fn free(&self, _: *mut c_void) -> u32 {
+            panic!("a timer is freed in its own routine")
+        }
+    }
+
+    #[test]
+    fn a_timer_that_closes_in_its_routine_is_freed_by_who_comes_later() {
+        for by_removal in [false, true] {
+            let port = Short(core::cell::Cell::new(0));
+            let slot = TimerSlot::default();
+            let generation = slot.allocate().unwrap();
+            slot.initialize(&port).unwrap();
+            slot.request(&port, generation, 1, 0).0.unwrap();
+            assert!(slot.begin_run(slot.state.latest()));
+            assert_eq!(slot.close(&Routine, generation), Reference::Keep);
+            assert_eq!(slot.collect(&port), Reference::Keep, "it still runs");
+            assert_eq!(slot.end_run(&Routine), Reference::Keep);
+            assert_eq!(slot.allocate(), None, "it is not made again meanwhile");
+            let freed = if by_removal {
+                slot.shut(&port)
+            } else {
+                slot.collect(&port)
+            };
+            assert_eq!(freed, Reference::Drop);
+            assert!(slot.state.is_vacant());
+            assert_eq!(slot.collect(&port), Reference::Keep);
+        }
+    }
+
+    impl TimerDdi for Short {
+        fn initialize(&self, timer: &mut *mut c_void) -> u32 {
+            *timer = core::ptr::without_provenance_mut(1);
+            crate::status::SUCCESS
+        }
+
+        fn request(&self, _: *mut c_void, _: Request, _: u64, _: u64) -> u32 {
+            crate::status::SUCCESS
+        }
+
+        fn cancel(&self, _: *mut c_void) -> u32 {
+            crate::status::SUCCESS
+        }
+
+        fn may_free(&self) -> bool {
+            true
+        }
+
+        fn free(&self, _: *mut c_void) -> u32 {
+            let left = self.0.get();
+            self.0.set(left.saturating_sub(1));
+            if left == 0 {
+                crate::status::SUCCESS
+            } else {
+                crate::status::INSUFFICIENT_RESOURCES
+            }
+        }
+    }
+
+    #[test]
+    fn a_timer_that_there_was_no_memory_to_free_is_freed_by_removal() {
+        let port = Short(core::cell::Cell::new(1));
+        let slot = TimerSlot::default();
+        let generation = slot.allocate().unwrap();
+        slot.initialize(&port).unwrap();
+        assert_eq!(slot.close(&port, generation), Reference::Keep);
+        assert!(!slot.state.is_vacant(), "it is not made again meanwhile");
+        assert_eq!(slot.shut(&port), Reference::Drop);
+        assert!(slot.state.is_vacant());
+    }
 
     #[test]
     fn a_delay_is_never_shortened_and_never_cancels() {

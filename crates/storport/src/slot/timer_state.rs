@@ -155,6 +155,17 @@ impl TimerState {
             .into()
     }
 
+    /// Elects the caller as the freer of a closed slot that nobody could free where it fell due.
+    pub fn collect(&self) -> Duty {
+        self.settle(Some).into()
+    }
+
+    /// The request that was made last.
+    #[cfg(test)]
+    pub(super) fn latest(&self) -> Request {
+        Request(self.load() & IDENTITY_MASK)
+    }
+
     /// Cancels what is armed. `None`: nothing is.
     pub fn cancel(&self, generation: Generation) -> Option<Duty> {
         let mut cancelled = false;

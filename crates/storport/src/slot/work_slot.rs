@@ -160,6 +160,8 @@ impl WorkSlot {
         }
         match FreeWorkerError::check(ddi.free(self.worker.load(Ordering::Acquire))) {
             Ok(()) | Err(FreeWorkerError::AlreadyFree) => self.state.freed(),
+            // Nothing is queued here, yet the port driver is not done with it: removal tries again.
+            Err(FreeWorkerError::Busy) if self.state.defer() => return Reference::Keep,
             // Nobody comes later to try again: the port driver's object is leaked, and removal goes on.
             Err(_) => self.state.retire(),
         }
@@ -170,5 +172,70 @@ impl WorkSlot {
     #[cfg(loom)]
     pub fn reclaim(&mut self) {
         self.state.reclaim();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use core::cell::Cell;
+
+    use super::*;
+    use crate::status::{BUSY, SUCCESS};
+
+    /// Says BUSY to so many frees.
+    struct Busy {
+        times: Cell<u32>,
+        frees: Cell<u32>,
+    }
+
+    impl WorkerDdi for Busy {
+        fn initialize(&self, worker: &mut *mut c_void) -> u32 {
+            *worker = core::ptr::without_provenance_mut(1);
+            SUCCESS
+        }
+
+        fn queue(&self, _: *mut c_void) -> u32 {
+            SUCCESS
+        }
+
+        fn free(&self, _: *mut c_void) -> u32 {
+            self.frees.set(self.frees.get() + 1);
+            let left = self.times.get();
+            self.times.set(left.saturating_sub(1));
+            if left == 0 { SUCCESS } else { BUSY }
+        }
+    }
+
+    fn busy(times: u32) -> (Busy, WorkSlot, Generation) {
+        let port = Busy {
+            times: Cell::new(times),
+            frees: Cell::new(0),
+        };
+        let slot = WorkSlot::default();
+        let generation = slot.allocate().unwrap();
+        slot.initialize(&port).unwrap();
+        (port, slot, generation)
+    }
+
+    #[test]
+    fn a_worker_that_is_busy_when_it_is_closed_is_freed_by_removal() {
+        let (port, slot, generation) = busy(1);
+        assert_eq!(slot.close(&port, generation), Reference::Keep);
+        assert!(!slot.state.is_vacant(), "it is not made again meanwhile");
+        assert_eq!(slot.close(&port, generation), Reference::Keep);
+        // SAFETY: no other type is queued.
+        let (refused, _) = unsafe { slot.queue(&port, generation, 1_u8) };
+        assert_eq!(refused, Err((1, NotQueued::Slot(Refused::Gone))));
+        assert_eq!(slot.shut(&port), Reference::Drop);
+        assert_eq!(port.frees.get(), 2);
+        assert!(slot.state.is_vacant());
+    }
+
+    #[test]
+    fn removal_does_not_wait_for_a_worker_that_stays_busy() {
+        let (port, slot, _) = busy(u32::MAX);
+        assert_eq!(slot.shut(&port), Reference::Drop);
+        assert_eq!(slot.shut(&port), Reference::Keep);
+        assert_eq!(port.frees.get(), 1);
     }
 }

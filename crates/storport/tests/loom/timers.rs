@@ -71,6 +71,35 @@ impl TimerDdi for Port {
     }
 }
 
+/// The same, where the timer's own routine ends.
+struct Tail<'a>(&'a Port);
+
+impl TimerDdi for Tail<'_> {
+    fn initialize(&self, timer: &mut *mut c_void) -> u32 {
+        self.0.initialize(timer)
+    }
+
+    fn request(&self, timer: *mut c_void, request: Request, delay: u64, tolerable: u64) -> u32 {
+        self.0.request(timer, request, delay, tolerable)
+    }
+
+    fn cancel(&self, timer: *mut c_void) -> u32 {
+        self.0.cancel(timer)
+    }
+
+    fn may_free(&self) -> bool {
+        self.0.may_free()
+    }
+
+    fn in_routine(&self) -> bool {
+        true
+    }
+
+    fn free(&self, timer: *mut c_void) -> u32 {
+        self.0.free(timer)
+    }
+}
+
 #[derive(Clone)]
 struct World {
     adapter: Arc<Adapter>,
@@ -141,7 +170,7 @@ impl World {
                 self.ran.store(context, Relaxed);
                 work(self);
                 self.port.object.with(|_| ());
-                self.adapter.settle(slot.end_run(&*self.port));
+                self.adapter.settle(slot.end_run(&Tail(&self.port)));
             }
         }
         self.adapter.let_go();
@@ -306,6 +335,26 @@ fn a_timer_is_closed_by_its_routine_and_by_removal() {
         });
         world.remove();
         clock.join().unwrap();
+        world.end();
+    });
+}
+
+#[test]
+fn a_timer_that_closed_in_its_routine_is_collected_while_the_adapter_is_removed() {
+    explore(3, || {
+        let world = World::new();
+        let (clock, maker) = (world.clone(), world.clone());
+        world.adapter.callback();
+        world.request().unwrap();
+        let clock = thread::spawn(move || clock.fire(World::close));
+        let maker = thread::spawn(move || {
+            let reference = maker.adapter.extension().timer.collect(&*maker.port);
+            maker.adapter.settle(reference);
+            maker.adapter.release();
+        });
+        world.remove();
+        clock.join().unwrap();
+        maker.join().unwrap();
         world.end();
     });
 }
