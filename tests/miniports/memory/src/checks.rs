@@ -89,7 +89,7 @@ fn device_and_processor_agree(registers: Registers<'_>, memory: Dma<'_>, length:
     )?;
     for offset in [0, 4, PAGE_SIZE, length - 4] {
         let bus_address = memory.bus_address() + offset as u64;
-        let value = 0x1234_0000 + offset as u32;
+        let value = u32::try_from(offset).map_or(0, |offset| 0x1234_0000 + offset);
         memory.write32(offset, value);
         must(22, device_reads(registers, bus_address) == value)?;
         device_writes(registers, bus_address, !value);

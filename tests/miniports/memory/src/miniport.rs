@@ -367,7 +367,6 @@ impl Miniport for MemoryMiniport {
         let cdb = srb.cdb();
         let mut bytes = cdb.as_ref().map_or(&[][..], |cdb| cdb.bytes()).iter().copied();
         let completion = match (srb.function(), bytes.next()) {
-            (Function::Pnp, _) => Completion::Success { transferred: 0 },
             (Function::DumpPointers, _) => {
                 let said = srb.describe_dump_driver(&DumpDriver {
                     name: DUMP_NAME,
@@ -377,7 +376,7 @@ impl Miniport for MemoryMiniport {
                 adapter.keep(START_IO, DUMP_DRIVER, said.map_err(|_| 2));
                 done(said.ok().map(|()| srb.data_length()))
             }
-            (Function::FreeDumpPointers, _) => Completion::Success { transferred: 0 },
+            (Function::Pnp | Function::FreeDumpPointers, _) => Completion::Success { transferred: 0 },
             (Function::ExecuteScsi, Some(RUN)) => {
                 let place = bytes.next().map_or(PLACES.len(), usize::from);
                 done(Self::start(cx, adapter, place).then_some(0))
