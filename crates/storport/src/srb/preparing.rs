@@ -120,8 +120,8 @@ impl<'srb, M: Miniport> Preparing<'srb, M> {
     /// Completes the request: `HwStorStartIo` does not get it (`HwStorBuildIo` returns FALSE). For what needs neither the
     /// adapter nor the device: removal may be under way.
     ///
-    /// The outcome is written now, and the port driver gets the SRB when [`Miniport::build_io`] has returned: until then the
-    /// scatter/gather list and the extension's addresses may still be in use.
+    /// The outcome is written now; the port driver gets the SRB when [`Miniport::build_io`] has returned, and nothing that is
+    /// bound to that call can outlive it.
     pub fn complete(self, completion: Completion<'_>) -> Built<'srb> {
         record(self.fields.view, completion);
         Built {
