@@ -64,8 +64,8 @@ impl<M: Miniport, I: Irql, X: Exclusion> Context<'_, M, I, X> {
 }
 
 impl<M: Miniport, I: Irql, X: Initializing> Context<'_, M, I, X> {
-    /// Changes how many requests the adapter takes at a time (`StorPortUpdateAdapterMaxIO`; Windows 10 1709; legal in
-    /// `HwStorInitialize` and `HwStorPassiveInitialize`, refused by the port driver in `HwStorFindAdapter`).
+    /// Changes how many requests the adapter takes at a time (`StorPortUpdateAdapterMaxIO`; Windows 10 1709;
+    /// `HwStorInitialize` and `HwStorPassiveInitialize`).
     ///
     /// # Errors
     /// See [`AdapterError`].
@@ -82,8 +82,9 @@ pub use inferred::*;
 mod inferred {
     use super::{Exclusion, Irql, Miniport};
     use crate::{
+        context::Passive,
         ffi,
-        find_adapter::FindAdapter,
+        lock::Finding,
         status::InferredError,
         version::{Newer, Way, Windows, gate},
     };
@@ -121,15 +122,15 @@ mod inferred {
         }
     }
 
-    impl<M: Miniport> FindAdapter<'_, '_, M> {
+    impl<M: Miniport, W: Way> Newer<'_, '_, M, Passive, Finding, W> {
         /// Says which features of the port driver the miniport supports (`StorPortSetFeatureList`; Windows 10 2004; at the
-        /// beginning of `HwStorFindAdapter`; tier \[I\]). For a miniport whose
-        /// [`OLDEST_WINDOWS`](Miniport::OLDEST_WINDOWS) is older the answer may be
-        /// [`InferredError::NotImplemented`].
+        /// beginning of `HwStorFindAdapter`; tier \[I\]). The second feature came with Windows 11: an older Windows may
+        /// refuse the list that has it.
         ///
         /// # Errors
         /// See [`InferredError`].
-        pub fn attempt_set_features(&self, features: Features) -> Result<(), InferredError> {
+        pub fn set_features(&self, features: Features) -> Result<(), InferredError> {
+            gate!(M, W, V10_2004);
             let list = [features.bus_type_unit_control, features.fru_id_unit_control].map(u8::from);
             // The second feature is newer than the call.
             let count = if M::OLDEST_WINDOWS.has(Windows::V11_21H2) || features.fru_id_unit_control {

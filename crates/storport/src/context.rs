@@ -2,7 +2,7 @@
 //!
 //! | callback | IRQL | exclusion |
 //! | --- | --- | --- |
-//! | [`FindAdapter`](crate::find_adapter::FindAdapter) | [`Passive`] | [`Starting`] |
+//! | [`FindAdapter`](crate::find_adapter::FindAdapter) | [`Passive`] | [`Finding`](crate::lock::Finding) |
 //! | [`Initialize`] | [`Device`] | [`InterruptLock`] over [`Starting`] |
 //! | [`PassiveInitialize`] | [`Passive`] | [`Starting`] |
 //! | [`StartIo`] | [`Dispatch`] | [`StartIoLock`]; [`Channel`](crate::lock::Channel) with concurrent channels |

@@ -8,10 +8,11 @@ use wdk_sys::{
 };
 
 use crate::{
-    context::{Context, Passive, Starting},
+    context::{Context, Passive},
     dma::Dma,
     extension::{Extension, Uncached},
     ffi,
+    lock::Finding,
     miniport::{InterruptMode, Miniport},
     srb::srb_extension_size,
 };
@@ -40,13 +41,13 @@ pub struct Limits {
 /// The context of `HwStorFindAdapter`: PASSIVE_LEVEL, nothing else of this adapter runs. Timers and workers can be made
 /// here; they are started and queued once the adapter is started.
 pub struct FindAdapter<'call, 'dev, M: Miniport> {
-    context: Context<'dev, M, Passive, Starting>,
+    context: Context<'dev, M, Passive, Finding>,
     configuration: NonNull<PORT_CONFIGURATION_INFORMATION>,
     call: PhantomData<&'call mut ()>,
 }
 
 impl<'dev, M: Miniport> Deref for FindAdapter<'_, 'dev, M> {
-    type Target = Context<'dev, M, Passive, Starting>;
+    type Target = Context<'dev, M, Passive, Finding>;
 
     fn deref(&self) -> &Self::Target {
         &self.context

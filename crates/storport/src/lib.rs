@@ -5,6 +5,8 @@
 //! where its page allows it. Everything that belongs to the device (registers, DMA memory, workers, SRBs) carries
 //! the lifetime `'dev`, so that it can be kept in the adapter and nowhere else.
 //!
+//! `ddi` lists every function of the DDI with the method that calls it, or why there is none.
+//!
 //! The port driver's half is compiled for Windows only; the parts that decide something ([`slot`], [`rundown`],
 //! [`gate`], [`cell`], [`stepped`], [`status`], [`text`], [`version`], [`srb::extended`], [`pci`],
 //! [`memory::ownership`], [`memory::page`]) build and are tested everywhere.
@@ -55,6 +57,8 @@ mod brand;
 pub mod context;
 #[cfg(windows)]
 pub mod control;
+#[cfg(windows)]
+pub mod ddi;
 #[cfg(windows)]
 pub mod dma;
 #[cfg(windows)]

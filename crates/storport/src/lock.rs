@@ -67,6 +67,8 @@ pub struct MessageLock<Over = Unshared>(core::marker::PhantomData<Over>);
 /// The adapter is being started: the framework lets no request, timer, work item or DPC routine run until
 /// `HwStorPassiveInitialize` has ended. Interrupt routines may run. No lock may be taken.
 pub struct Starting;
+/// As [`Starting`], in `HwStorFindAdapter`: calls that the port driver refuses there have no method.
+pub struct Finding;
 
 macro_rules! exclusions {
     ($($name:ty: $($bound:ty),*;)+) => {
@@ -84,6 +86,7 @@ exclusions! {
     StartIoLock: Running, BelowInterruptLock, Holds<StartIoLock>;
     Channel: Running, BelowStartIoLock, BelowDpcLock, BelowInterruptLock;
     Starting: Holds<StartIoLock>;
+    Finding: Holds<StartIoLock>;
 }
 
 impl<const INDEX: usize> sealed::Sealed for DpcLock<INDEX> {}
@@ -92,6 +95,7 @@ impl<const INDEX: usize> Running for DpcLock<INDEX> {}
 impl<const INDEX: usize> BelowInterruptLock for DpcLock<INDEX> {}
 impl<const INDEX: usize> Holds<Self> for DpcLock<INDEX> {}
 impl<const INDEX: usize> Holds<DpcLock<INDEX>> for Starting {}
+impl<const INDEX: usize> Holds<DpcLock<INDEX>> for Finding {}
 
 macro_rules! over {
     ($($lock:ident)+) => {
@@ -180,8 +184,8 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: BelowStartIoLock> Context<'dev, M,
     /// Acquires the StartIo lock (`StorPortAcquireSpinLock`), runs `f` at `DISPATCH_LEVEL` under it, releases it.
     ///
     /// The context is borrowed meanwhile, so that nothing in `f` can think of the lower IRQL, or take the lock again.
-    /// Where: DPC routines, unit and adapter control [D]; `HwStorStartIo` with concurrent channels [D], where the lock
-    /// excludes everything but other `HwStorStartIo`; work items [I], which the page of the call does not list.
+    /// Where: DPC routines, unit and adapter control \[D\]; `HwStorStartIo` with concurrent channels \[D\], where the lock
+    /// excludes everything but other `HwStorStartIo`; work items \[I\], which the page of the call does not list.
     pub fn with_start_io_lock<R>(
         &mut self,
         f: impl FnOnce(&mut Context<'dev, M, Dispatch, StartIoLock>) -> R,
@@ -201,7 +205,7 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: BelowDpcLock> Context<'dev, M, I, 
     /// Acquires the lock of DPC `INDEX` (`StorPortAcquireSpinLock`), runs `f` at `DISPATCH_LEVEL` under it, releases it.
     /// `None`, and `f` does not run, if the miniport has no such DPC, or its DPCs do not exist yet.
     ///
-    /// Where: DPC routines, unit and adapter control [D]; work items [I].
+    /// Where: DPC routines, unit and adapter control \[D\]; work items \[I\].
     pub fn with_dpc_lock<const INDEX: usize, R>(
         &mut self,
         f: impl FnOnce(&mut Context<'dev, M, Dispatch, DpcLock<INDEX>>) -> R,
@@ -222,7 +226,7 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: BelowInterruptLock> Context<'dev, 
     /// Acquires the interrupt lock (`StorPortAcquireSpinLock`), runs `f` at the device's IRQL under it, releases it. With a
     /// lock for each message this is all of them, in the right order.
     ///
-    /// Where: everywhere but in the callbacks that start an adapter and in interrupt routines [D]; work items [I].
+    /// Where: everywhere but in the callbacks that start an adapter and in interrupt routines \[D\]; work items \[I\].
     pub fn with_interrupt_lock<R>(
         &mut self,
         f: impl FnOnce(&mut Context<'dev, M, Device, InterruptLock<X>>) -> R,

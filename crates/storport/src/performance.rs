@@ -18,7 +18,8 @@ use crate::{
     status::PerformanceError,
 };
 
-/// The exclusion of the callbacks that start an adapter: [`Starting`], with the interrupt lock or without.
+/// The exclusion of `HwStorInitialize` and `HwStorPassiveInitialize`: [`Starting`], with the interrupt lock or without.
+/// `HwStorFindAdapter` has another one.
 pub trait Initializing: Exclusion {}
 impl Initializing for Starting {}
 impl Initializing for InterruptLock<Starting> {}
@@ -172,8 +173,7 @@ impl<M: Miniport, I: Irql, X: Initializing> Context<'_, M, I, X> {
         })
     }
 
-    /// What is offered (`StorPortInitializePerfOpts` with Query; `HwStorInitialize` and `HwStorPassiveInitialize`; in
-    /// `HwStorFindAdapter` the port driver refuses).
+    /// What is offered (`StorPortInitializePerfOpts` with Query; `HwStorInitialize` and `HwStorPassiveInitialize`).
     ///
     /// # Errors
     /// See [`PerformanceError`].

@@ -12,7 +12,7 @@ use crate::{
     ffi::{Place, system as ffi},
     miniport::Miniport,
     srb::Address,
-    status::{AcpiError, PowerError},
+    status::{AcpiError, IdleTimeoutError, PowerError},
 };
 
 /// Most idle states of an adapter (`STOR_POFX_ADAPTER_MAX_IDLE_STATES`); a unit has at most two.
@@ -294,6 +294,19 @@ impl<M: Miniport, I: Irql, X: Exclusion> Context<'_, M, I, X> {
 }
 
 impl<M: Miniport, X: Exclusion> Context<'_, M, Passive, X> {
+    /// Changes how long the adapter is idle before it needs no power (`StorPortPoFxSetIdleTimeout`; Windows 8; its page names
+    /// no IRQL). Whole milliseconds; in place of [`PowerDevice::idle_timeout`].
+    ///
+    /// # Errors
+    /// See [`IdleTimeoutError`].
+    pub fn set_idle_timeout(&self, timeout: Duration) -> Result<(), IdleTimeoutError> {
+        let milliseconds = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        // SAFETY: the extension is live; without an address, as the page demands.
+        IdleTimeoutError::check(unsafe {
+            ffi::pofx_set_idle_timeout(self.raw(), ptr::null_mut(), milliseconds)
+        })
+    }
+
     /// Evaluates an ACPI method of the adapter or of a unit (`StorPortInvokeAcpiMethod`; Windows 8; `PASSIVE_LEVEL`).
     /// `method` is its name as it is written, `b"_SDD"`. Returns how many bytes of the answer were written to `output`.
     ///

@@ -1,7 +1,7 @@
 //! What a miniport tells of its logical units, and what the port driver tells of requests.
 
 use wdk_sys::{
-    RAID_ASYNC_NOTIFY_FLAG_DEVICE_OPERATION, RAID_ASYNC_NOTIFY_FLAG_DEVICE_STATUS,
+    GUID, RAID_ASYNC_NOTIFY_FLAG_DEVICE_OPERATION, RAID_ASYNC_NOTIFY_FLAG_DEVICE_STATUS,
     RAID_ASYNC_NOTIFY_FLAG_MEDIA_STATUS, STOR_REQUEST_INFO_V1, STOR_REQUEST_INFO_VER_1,
 };
 
@@ -9,8 +9,9 @@ use crate::{
     context::{Context, Exclusion, Irql},
     ffi::{Place, system as ffi},
     miniport::Miniport,
+    power::Guid,
     srb::{Address, Srb, Stage},
-    status::{NotificationError, PortNumberError, RequestInfoError, UnitAttributesError},
+    status::{ActivityIdError, NotificationError, PortNumberError, RequestInfoError, UnitAttributesError},
 };
 
 /// `STOR_UNIT_ATTRIBUTES`.
@@ -141,6 +142,18 @@ impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
             length: info.Length,
             is_write: info.IsWriteRequest != 0,
         })
+    }
+
+    /// The activity that a request belongs to, for correlation in event traces (`StorPortGetActivityIdSrb`; Windows 8; any
+    /// IRQL).
+    ///
+    /// # Errors
+    /// See [`ActivityIdError`]; unsuccessful if the request has no activity.
+    pub fn activity_id<S: Stage>(&self, srb: &Srb<'dev, M, S>) -> Result<Guid, ActivityIdError> {
+        let mut id = GUID::default();
+        // SAFETY: the extension is live, the SRB is ours, the place outlives the call.
+        ActivityIdError::check(unsafe { ffi::get_activity_id(self.raw(), srb.pointer(), &raw mut id) })?;
+        Ok(id.into())
     }
 
     /// The number that the system gave the adapter's port (`StorPortGetSystemPortNumber`; Windows 8).

@@ -20,6 +20,8 @@ pub enum Entry {
     Notification(u32),
     /// An export of its own.
     Export(Export),
+    /// The public headers' own code: nothing of it reaches the port driver, so that the lab sees no call.
+    Inline,
 }
 
 type Answer = fn(&Arc<Machine>, Arguments) -> u32;
@@ -143,7 +145,20 @@ const fn export(export: Export, name: &'static str, area: &'static str, irql: &'
     }
 }
 
-/// Every function: the extended ones in the order of their codes, then notifications, then exports.
+const fn inline(name: &'static str, area: &'static str) -> Ddi {
+    Ddi {
+        name,
+        entry: Entry::Inline,
+        area,
+        irql: "any",
+        tier: Tier::Kit,
+        modelled: false,
+        answer: None,
+    }
+}
+
+/// Every function: the extended ones in the order of their codes, then notifications, exports, and what the headers
+/// do inline on x64.
 #[rustfmt::skip]
 pub static DDI: &[Ddi] = &[
     extended(0, "AllocatePool", "memory", "<= DISPATCH", Tier::Kit, Some(|m, a| m.allocate_pool(a))),
@@ -186,7 +201,7 @@ pub static DDI: &[Ddi] = &[
     extended(37, "InterlockedPopEntrySList", "lists", "<= DISPATCH", Tier::Kit, None),
     extended(38, "InterlockedPushEntrySList", "lists", "<= DISPATCH", Tier::Kit, None),
     extended(39, "QueryDepthSList", "lists", "<= DISPATCH", Tier::Kit, None),
-    extended(40, "GetActivityIdSrb", "logs", "any", Tier::Kit, None),
+    extended(40, "GetActivityIdSrb", "logs", "any", Tier::Kit, Some(|m, a| m.get_activity_id(a))),
     extended(41, "GetSystemPortNumber", "queues", "not documented", Tier::Kit, Some(|m, a| m.get_system_port_number(a))),
     extended(42, "GetDataInBufferMdl", "memory", "any", Tier::Kit, Some(|m, a| m.get_data_in(a))),
     extended(43, "GetDataInBufferSystemAddress", "memory", "<= DISPATCH", Tier::Kit, Some(|m, a| m.get_data_in(a))),
@@ -201,9 +216,9 @@ pub static DDI: &[Ddi] = &[
     extended(52, "PoFxSetComponentResidency", "power", "<= DISPATCH", Tier::Kit, Some(|m, a| m.pofx_set_component(a))),
     extended(53, "PoFxPowerControl", "power", "<= DISPATCH", Tier::Kit, Some(|m, a| m.pofx_power_control(a))),
     extended(54, "FlushDataBufferMdl", "memory", "not documented", Tier::Kit, Some(|m, a| status(m.any_irql(a.pointer(1)).map(|()| stor_status::SUCCESS)))),
-    extended(55, "IsDeviceOperationAllowed", "queues", "not documented", Tier::Kit, None),
+    extended(55, "IsDeviceOperationAllowed", "queues", "PASSIVE", Tier::Kit, None),
     extended(56, "GetProcessorIndexFromNumber", "processors", "not documented", Tier::Kit, Some(|m, a| m.get_processor_index(a))),
-    extended(57, "PoFxSetIdleTimeout", "power", "not documented", Tier::Kit, None),
+    extended(57, "PoFxSetIdleTimeout", "power", "not documented", Tier::Kit, Some(|m, a| m.pofx_set_idle_timeout(a))),
     extended(58, "EtwEvent2", "logs", "<= DISPATCH", Tier::Kit, Some(|m, a| m.etw_event(a, 2))),
     extended(59, "EtwEvent4", "logs", "<= DISPATCH", Tier::Kit, Some(|m, a| m.etw_event(a, 4))),
     extended(60, "EtwEvent8", "logs", "<= DISPATCH", Tier::Kit, Some(|m, a| m.etw_event(a, 8))),
@@ -316,6 +331,35 @@ pub static DDI: &[Ddi] = &[
     export(Export::StorPortFreeRegistryBuffer, "FreeRegistryBuffer", "registry", "PASSIVE"),
     export(Export::StorPortRegistryRead, "RegistryRead", "registry", "PASSIVE"),
     export(Export::StorPortRegistryWrite, "RegistryWrite", "registry", "PASSIVE"),
+    export(Export::StorPortReadPortUchar, "ReadPortUchar", "ports", "any"),
+    export(Export::StorPortReadPortUshort, "ReadPortUshort", "ports", "any"),
+    export(Export::StorPortReadPortUlong, "ReadPortUlong", "ports", "any"),
+    export(Export::StorPortReadPortBufferUchar, "ReadPortBufferUchar", "ports", "any"),
+    export(Export::StorPortReadPortBufferUshort, "ReadPortBufferUshort", "ports", "any"),
+    export(Export::StorPortReadPortBufferUlong, "ReadPortBufferUlong", "ports", "any"),
+    export(Export::StorPortWritePortUchar, "WritePortUchar", "ports", "any"),
+    export(Export::StorPortWritePortUshort, "WritePortUshort", "ports", "any"),
+    export(Export::StorPortWritePortUlong, "WritePortUlong", "ports", "any"),
+    export(Export::StorPortWritePortBufferUchar, "WritePortBufferUchar", "ports", "any"),
+    export(Export::StorPortWritePortBufferUshort, "WritePortBufferUshort", "ports", "any"),
+    export(Export::StorPortWritePortBufferUlong, "WritePortBufferUlong", "ports", "any"),
+    inline("ReadRegisterUchar", "registers"),
+    inline("ReadRegisterUshort", "registers"),
+    inline("ReadRegisterUlong", "registers"),
+    inline("ReadRegisterUlong64", "registers"),
+    inline("ReadRegisterBufferUchar", "registers"),
+    inline("ReadRegisterBufferUshort", "registers"),
+    inline("ReadRegisterBufferUlong", "registers"),
+    inline("ReadRegisterBufferUlong64", "registers"),
+    inline("WriteRegisterUchar", "registers"),
+    inline("WriteRegisterUshort", "registers"),
+    inline("WriteRegisterUlong", "registers"),
+    inline("WriteRegisterUlong64", "registers"),
+    inline("WriteRegisterBufferUchar", "registers"),
+    inline("WriteRegisterBufferUshort", "registers"),
+    inline("WriteRegisterBufferUlong", "registers"),
+    inline("WriteRegisterBufferUlong64", "registers"),
+    inline("InitializeListHead", "lists"),
 ];
 
 #[cfg(test)]

@@ -90,6 +90,23 @@ impl Machine {
         })())
     }
 
+    /// `StorPortGetActivityIdSrb(HwDeviceExtension, Srb, *ActivityId)`. In the lab all requests are of one
+    /// activity.
+    pub(super) fn get_activity_id(&self, arguments: Arguments) -> u32 {
+        const ACTIVITY: u32 = 0x4645_5252;
+        let (srb, out) = (arguments.pointer(2), arguments.pointer(3));
+        status((|| {
+            self.any_irql(arguments.pointer(1))?;
+            self.not_null("ActivityId", out)?;
+            if !self.is_srb(srb) {
+                return Err(stor_status::INVALID_PARAMETER);
+            }
+            let id: [u32; 4] = [ACTIVITY, 0, 0, 0];
+            guest::write(out, &id);
+            Ok(stor_status::SUCCESS)
+        })())
+    }
+
     /// `StorPortGetRequestInfo(HwDeviceExtension, Srb, RequestInfo)`; version 1 of the structure.
     pub(super) fn get_request_info(&self, arguments: Arguments) -> u32 {
         let (srb, out) = (arguments.pointer(2), arguments.pointer(3));

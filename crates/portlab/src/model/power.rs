@@ -172,6 +172,22 @@ impl Machine {
         })())
     }
 
+    /// `StorPortPoFxSetIdleTimeout(HwDeviceExtension, Address, IdleTimeoutInMS)`: of the adapter.
+    pub(super) fn pofx_set_idle_timeout(&self, arguments: Arguments) -> u32 {
+        status((|| {
+            self.any_irql(arguments.pointer(1))?;
+            if arguments.pointer(2) != 0 {
+                self.violate(&rules::BAD_PARAMETER, || {
+                    String::from("an idle timeout is the adapter's")
+                });
+                return Err(stor_status::INVALID_PARAMETER);
+            }
+            self.registered(arguments, 0)
+                .map_err(|_| stor_status::UNSUCCESSFUL)?;
+            Ok(stor_status::SUCCESS)
+        })())
+    }
+
     /// `StorPortPoFxPowerControl(HwDeviceExtension, Address, Code, InBuffer, InSize, OutBuffer, OutSize, *Returned)`: the
     /// lab's platform has no power plug-in.
     pub(super) fn pofx_power_control(&self, arguments: Arguments) -> u32 {

@@ -34,6 +34,8 @@ extended_functions! {
     get_start_io_perf_params(srb: PVOID, parameters: *mut c_void) = ExtFunctionGetStartIoPerformanceParameters;
     /// `StorPortGetRequestInfo`. Any IRQL.
     get_request_info(srb: PVOID, information: *mut c_void) = ExtFunctionGetRequestInfo;
+    /// `StorPortGetActivityIdSrb`. Any IRQL.
+    get_activity_id(srb: PVOID, id: *mut GUID) = ExtFunctionGetActivityId;
     /// `StorPortGetSystemPortNumber`.
     get_system_port_number(address: *mut STOR_ADDRESS) = ExtFunctionGetSystemPortNumber;
     /// `StorPortSetUnitAttributes`. Any IRQL. The bit field is passed by value, as a ULONG is.
@@ -98,6 +100,8 @@ extended_functions! {
     pofx_set_component_latency(address: *mut STOR_ADDRESS, component: u32, latency: u64) = ExtFunctionPoFxSetComponentLatency;
     /// `StorPortPoFxSetComponentResidency`. IRQL <= DISPATCH. Units of 100 ns.
     pofx_set_component_residency(address: *mut STOR_ADDRESS, component: u32, residency: u64) = ExtFunctionPoFxSetComponentResidency;
+    /// `StorPortPoFxSetIdleTimeout`. Milliseconds; the address is NULL.
+    pofx_set_idle_timeout(address: *mut STOR_ADDRESS, timeout: u32) = ExtFunctionPoFxSetIdleTimeout;
     /// `StorPortPoFxPowerControl`. IRQL <= DISPATCH.
     pofx_power_control(
         address: *mut STOR_ADDRESS,

@@ -109,6 +109,26 @@ documented_errors! {
 }
 
 documented_errors! {
+    /// Why `StorPortGetActivityIdSrb` told nothing.
+    ActivityIdError {
+        /// A parameter is wrong.
+        InvalidParameter = INVALID_PARAMETER,
+        /// The request has no activity.
+        Unsuccessful = UNSUCCESSFUL,
+    }
+}
+
+documented_errors! {
+    /// Why `StorPortPoFxSetIdleTimeout` set nothing.
+    IdleTimeoutError {
+        /// A unit was named.
+        InvalidParameter = INVALID_PARAMETER,
+        /// The adapter is not registered for run-time power, or the operation failed.
+        Unsuccessful = UNSUCCESSFUL,
+    }
+}
+
+documented_errors! {
     /// Why `StorPortGetSystemPortNumber` told nothing.
     PortNumberError {
         /// A parameter is wrong.

@@ -10,6 +10,7 @@ use storport::{
     context::{Configuration, Dpc, PassiveInitialize, StartIo},
     find_adapter::{FindAdapter, Limits},
     mdl::Mdl,
+    performance::Performance,
     registry::Value,
     scatter_gather::Transfer,
     srb::{Fresh, Srb, Started},
@@ -23,6 +24,8 @@ fn find_adapter<'dev>(cx: &mut FindAdapter<'_, 'dev, Toy>, limits: &Limits) {
 
 fn passive_initialize<'dev>(cx: &mut PassiveInitialize<'dev, Toy>, value: Value<'_>) {
     let _ = cx.read_dword(value);
+    let _ = cx.set_performance(&Performance::new());
+    let _ = cx.update_adapter_max_io(8);
 }
 
 fn configure<'dev>(cx: &Configuration<'dev, Toy>) {

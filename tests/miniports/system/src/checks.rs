@@ -53,7 +53,7 @@ pub(crate) fn find_adapter(cx: &mut FindAdapter<'_, '_, System>) {
         bus_type_unit_control: true,
         fru_id_unit_control: true,
     };
-    let set = cx.attempt_set_features(features);
+    let set = cx.newer().set_features(features);
     report(cx, set.is_ok(), c"SetFeatureList");
     report(
         cx,
@@ -147,6 +147,11 @@ pub(crate) fn passive_initialize(cx: &mut PassiveInitialize<'_, System>) {
         c"PoFxSetComponentResidency",
     );
     report(cx, cx.idle_component(None, 0, 0).is_ok(), c"PoFxIdleComponent");
+    report(
+        cx,
+        cx.set_idle_timeout(Duration::from_secs(2)).is_ok(),
+        c"PoFxSetIdleTimeout",
+    );
     let control = cx.power_control(None, GUID, &[], &mut []);
     report(cx, control == Err(PowerError::Unsuccessful), c"PoFxPowerControl");
     report(
@@ -172,6 +177,9 @@ pub(crate) fn start_io<'dev>(cx: &mut StartIo<'dev, System>, srb: &Srb<'dev, Sys
         info.is_ok_and(|info| info.priority == PriorityHint::Normal),
         c"GetRequestInfo",
     );
+    let activity = cx.activity_id(srb);
+    let right = activity.is_ok_and(|id| id.data1 == 0x4645_5252 && id.data4 == [0; 8]);
+    report(cx, right, c"GetActivityIdSrb");
     report(cx, cx.system_port_number() == Ok(0), c"GetSystemPortNumber");
     let attributes = UnitAttributes {
         async_notification: true,

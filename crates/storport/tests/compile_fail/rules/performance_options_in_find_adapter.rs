@@ -1,0 +1,13 @@
+//! `StorPortInitializePerfOpts` is for `HwStorInitialize` and `HwStorPassiveInitialize`.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::{find_adapter::FindAdapter, performance::Performance};
+use support::Toy;
+
+fn wrong<'dev>(cx: &mut FindAdapter<'_, 'dev, Toy>) {
+    let _ = cx.set_performance(&Performance::new());
+}

@@ -1,0 +1,13 @@
+//! `StorPortUpdateAdapterMaxIO` is for `HwStorInitialize` and `HwStorPassiveInitialize`.
+#![no_std]
+#![no_main]
+#![allow(unused)]
+
+mod support;
+
+use storport::find_adapter::FindAdapter;
+use support::Toy;
+
+fn wrong<'dev>(cx: &mut FindAdapter<'_, 'dev, Toy>) {
+    let _ = cx.update_adapter_max_io(8);
+}
