@@ -47,7 +47,7 @@ fn rows(text: &str) -> Result<BTreeMap<String, Row>, String> {
             index.map(|index| cells[index]).filter(|cell| !cell.is_empty())
         };
         let of = |heading| cell(heading).ok_or_else(|| format!("{line}: no {heading}"));
-        let name = of("function")?.trim_start_matches("StorPort");
+        let name = of("function")?.trim_matches('`').trim_start_matches("StorPort");
         of("safe method")?;
         let row = Row {
             windows: of("Windows")?.to_owned(),
@@ -131,7 +131,7 @@ fn function_rows(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().filter(|(_, line)| {
         let line = line.trim_start_matches("//!").trim();
         let name = line.strip_prefix("| ").and_then(|line| line.split(' ').next());
-        let name = name.map(|name| name.trim_start_matches("StorPort"));
+        let name = name.map(|name| name.trim_matches('`').trim_start_matches("StorPort"));
         name.is_some_and(|name| DDI.iter().any(|ddi| ddi.name == name))
     })
 }
