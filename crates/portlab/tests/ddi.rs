@@ -51,7 +51,7 @@ fn rows(text: &str) -> Result<BTreeMap<String, Row>, String> {
         of("safe method")?;
         let row = Row {
             windows: of("Windows")?.to_owned(),
-            irql: of("IRQL")?.to_owned(),
+            irql: of("IRQL")?.replace('`', ""),
             tier: of("tier")?.to_owned(),
         };
         if found.insert(name.to_owned(), row).is_some() {
