@@ -34,7 +34,7 @@ const UNIT: Address = Address {
     lun: 0,
 };
 /// How long the work item may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn command(operation: u8) -> Request {
     Request {
