@@ -17,8 +17,11 @@ use storport::{
 use support::callbacks;
 
 /// A subtype of the other: whoever wants that one's function may be given this one's.
-type One = Of<for<'a> fn(&'a u8)>;
-type Concurrent = Of<fn(&'static u8)>;
+type One = Of<for<'a> fn(Life<'a>)>;
+type Concurrent = Of<fn(Life<'static>)>;
+
+/// A lifetime and nothing else: what two types have in common the compiler prints at one time and not at another.
+struct Life<'a>(core::marker::PhantomData<&'a ()>);
 
 struct Of<F>(core::marker::PhantomData<F>);
 
