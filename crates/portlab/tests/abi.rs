@@ -71,7 +71,7 @@ fn structures_are_laid_out_as_in_the_kit() {
     layout!(kit, "STOR_POFX_COMPONENT", power::PofxComponent, part, { "Version" => version, "Size" => size, "FStateCount" => f_state_count, "DeepestWakeableFState" => deepest_wakeable_f_state, "Id" => id });
     layout!(kit, "STOR_POFX_COMPONENT_IDLE_STATE", power::PofxIdleState, whole, { "Version" => version, "Size" => size, "TransitionLatency" => transition_latency, "ResidencyRequirement" => residency_requirement, "NominalPower" => nominal_power });
     assert_eq!(
-        power::DEVICE_HEADS.map(|head| head as usize),
+        power::DEVICE_HEADS.map(|head| usize::try_from(head).expect("an offset")),
         ["STOR_POFX_DEVICE", "STOR_POFX_DEVICE_V2", "STOR_POFX_DEVICE_V3"]
             .map(|name| kit.structures[name].offsets["Components"])
     );
