@@ -335,7 +335,9 @@ impl Controller {
             self.post_waiting(memory);
         }
         let again = executed >= BATCH;
-        let due = self.active.iter().map(|active| active.due).min();
+        // A controller that has failed, or is not ready, executes nothing: what it had begun is no reason to move.
+        let runs = self.registers.is_ready() && !self.registers.is_fatal();
+        let due = self.active.iter().map(|active| active.due).min().filter(|_| runs);
         let next = [due, self.registers.next_change()].into_iter().flatten().min();
         Moved {
             raised: std::mem::take(&mut self.raised),

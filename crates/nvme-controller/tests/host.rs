@@ -506,6 +506,17 @@ fn each_completion_fault_is_seen_by_the_host() {
 }
 
 #[test]
+fn a_failed_controller_rests_whatever_it_had_begun() {
+    let mut host = Host::ready("slow=3,opcode=io:2;fatal,opcode=io:1");
+    host.submit(1, READ, 0, 1, [DATA, 0], [0; 6]);
+    host.submit(1, WRITE, 0, 1, [DATA, 0], [0; 6]);
+    // It would not come to rest if the read that never ends were due for ever.
+    host.run(Duration::from_millis(10));
+    assert_eq!(host.status() & 2, 2, "CSTS.CFS");
+    assert_eq!(host.reap(1), None);
+}
+
+#[test]
 fn a_late_completion_comes_after_the_reset_with_its_old_identifier() {
     let mut host = Host::ready("late-completion");
     let id = host.submit(1, READ, 0, 1, [DATA, 0], [0; 6]);
