@@ -3,3 +3,4 @@
 mod demo;
 mod flavours;
 mod mistakes;
+mod replay;

@@ -22,6 +22,7 @@
 //! | [`namespace`], [`store`] | blocks, the write cache, what is behind them |
 //! | [`fault`] | the ways to be a bad controller |
 #![forbid(unsafe_code)]
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
 mod admin;
 mod command;

@@ -4,7 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use portlab::{
     device::{self, Device, DeviceError, OpenError, Powered, spec::DeviceSpec},
-    model::{AdapterParameters, Address, AllocationFailures, Lab, LabError, LabOptions, StartError},
+    model::{
+        AdapterParameters, Address, AllocationFailures, EngineKind, Lab, LabError, LabOptions, StartError,
+    },
     workload::{
         disk::{Disk as _, Function},
         lab_disk::LabDisk,
@@ -96,6 +98,7 @@ pub(super) struct Setup {
     pub(super) processors: u32,
     pub(super) seed: u64,
     pub(super) allocation_failures: Option<AllocationFailures>,
+    pub(super) engine: EngineKind,
 }
 
 /// A driver on its device.
@@ -109,12 +112,21 @@ pub(super) struct Bench {
 impl Bench {
     /// Switches the device on and loads the driver.
     pub(super) fn load(setup: Setup) -> Result<Self, BenchError> {
-        let device = device::open(&setup.device, setup.seed)?;
+        let device = match setup.engine {
+            EngineKind::Parallel => device::open(&setup.device, setup.seed)?,
+            EngineKind::Deterministic => device::open_movable(&setup.device, setup.seed)?,
+        };
+        Self::put(device, setup)
+    }
+
+    /// Loads the driver for a device that is on.
+    pub(super) fn put(device: Arc<dyn Powered>, setup: Setup) -> Result<Self, BenchError> {
         let mut options = LabOptions::new(setup.driver.clone(), Arc::clone(&device) as Arc<dyn Device>);
         options.processors = setup.processors;
         options.registry = setup.registry;
         options.seed = setup.seed;
         options.allocation_failures = setup.allocation_failures;
+        options.engine = setup.engine;
         let lab = Lab::load(options).map_err(|error| BenchError::Load {
             driver: setup.driver,
             error,
@@ -190,7 +202,7 @@ impl Bench {
                 Verdict::Done => return Ok(()),
                 Verdict::Retry(pause) if attempt < RETRIES => {
                     attempt += 1;
-                    std::thread::sleep(pause);
+                    self.disk().pause(pause);
                 }
                 _ => return Err(self.or_gone(BenchError::Function(name, outcome.to_string()))),
             }
@@ -218,6 +230,7 @@ impl Bench {
         self.observed.bug_check = self.lab.bug_check();
         self.observed.event_log = self.lab.event_log();
         self.observed.debug_log = self.lab.debug_log();
+        self.observed.events = self.lab.event_hash().map(Into::into);
     }
 
     /// The lab.

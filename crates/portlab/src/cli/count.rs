@@ -100,6 +100,7 @@ impl Count {
             processors: 1,
             seed: 0,
             allocation_failures: None,
+            engine: portlab::model::EngineKind::Parallel,
         };
         let mut workloads = BTreeMap::new();
         let (observed, failure) = match Bench::load(setup) {

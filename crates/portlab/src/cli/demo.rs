@@ -149,6 +149,7 @@ impl Demo {
             processors: self.processors,
             seed: self.seed,
             allocation_failures: None,
+            engine: portlab::model::EngineKind::Parallel,
         };
         let mut found = Found::default();
         let (observed, failure) = match Bench::load(setup) {

@@ -8,6 +8,7 @@ mod driver;
 mod exit;
 mod report;
 mod run;
+mod torture;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +37,7 @@ enum Command {
     Run(run::Run),
     Demo(demo::Demo),
     Count(count::Count),
+    Torture(torture::Torture),
 }
 
 /// Runs the command line and says how the process is to end.
@@ -49,6 +51,7 @@ pub(crate) fn main() -> Exit {
         Command::Run(run) => run.run(),
         Command::Demo(demo) => demo.run(),
         Command::Count(count) => count.run(),
+        Command::Torture(torture) => torture.run(),
     }
 }
 

@@ -37,6 +37,25 @@ pub(super) struct Observed {
     pub(super) event_log: Vec<EventRecord>,
     /// The driver's debug output.
     pub(super) debug_log: Vec<String>,
+    /// What a replay of this run has to agree with; absent with the parallel engine.
+    pub(super) events: Option<Events>,
+}
+
+/// The book of the deterministic engine, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Events {
+    count: u64,
+    /// In hexadecimal: JSON's numbers are too small for it.
+    hash: String,
+}
+
+impl From<(u64, u64)> for Events {
+    fn from((count, hash): (u64, u64)) -> Self {
+        Self {
+            count,
+            hash: format!("{hash:016x}"),
+        }
+    }
 }
 
 /// The adapter's limits.
@@ -103,6 +122,9 @@ impl Observed {
                 statistics.resets,
                 statistics.time_outs
             );
+        }
+        if let Some(events) = &self.events {
+            println!("events     {}, hash {}", events.count, events.hash);
         }
         for event in &self.event_log {
             println!("event {:>4} {}", event.id, event.text);

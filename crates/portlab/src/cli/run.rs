@@ -6,7 +6,7 @@ use clap::Args;
 use drvpkg::{manifest::Flavour, pe::inspect::Inspection};
 use portlab::{
     device::spec::DeviceSpec,
-    model::{AdapterParameters, AllocationFailures},
+    model::{AdapterParameters, AllocationFailures, EngineKind},
     package::parameters,
     workload::transfer::{self, Incident, Phase, Source},
 };
@@ -59,6 +59,10 @@ pub(super) struct Run {
     /// by the seed)
     #[arg(long, value_name = "[PLACE:]WHICH")]
     fail_allocation: Option<AllocationFailures>,
+    /// What runs the machine: `parallel` gives each virtual processor a host thread; `deterministic` runs everything on one
+    /// thread in virtual time, so that a seed replays event by event (with lab:nvme only)
+    #[arg(long, default_value = "parallel")]
+    engine: EngineKind,
     /// Bytes of verified traffic; 0 for none
     #[arg(long, default_value = "16M", value_parser = super::size)]
     traffic: u64,
@@ -114,6 +118,7 @@ impl Run {
             processors: self.processors,
             seed: self.seed,
             allocation_failures: self.fail_allocation.clone(),
+            engine: self.engine,
         };
         let (observed, failure) = match Bench::load(setup) {
             Ok(mut bench) => {

@@ -10,9 +10,9 @@ pub mod qemu;
 pub mod scratch;
 pub mod spec;
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
-pub use self::powered::{OpenError, Powered, open};
+pub use self::powered::{OpenError, Powered, open, open_movable};
 
 /// Width of one register access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -150,4 +150,18 @@ pub trait Device: Send + Sync {
 
     /// Whether the function still answers.
     fn alive(&self) -> bool;
+
+    /// The device as something that the lab moves; `None` if it moves by itself.
+    fn movable(self: Arc<Self>) -> Option<Arc<dyn Movable>> {
+        None
+    }
+}
+
+/// A device that moves only when told to, and then by the time it is told.
+pub trait Movable: Send + Sync {
+    /// Whether something was written to it since it moved.
+    fn wants_to_move(&self) -> bool;
+
+    /// Moves it at the time `now`; when it wants to be moved next, if by time.
+    fn advance(&self, now: Duration) -> Option<Duration>;
 }

@@ -55,6 +55,9 @@ pub enum OpenError {
     /// The lab's own.
     #[error(transparent)]
     InProcess(#[from] in_process::OpenError),
+    /// The deterministic engine has to move it.
+    #[error("{0} moves by itself: the deterministic engine takes lab:nvme")]
+    MovesByItself(String),
 }
 
 /// Switches a device on. `seed` decides what the lab's own controllers leave to chance.
@@ -65,6 +68,17 @@ pub fn open(spec: &DeviceSpec, seed: u64) -> Result<Arc<dyn Powered>, OpenError>
     match spec {
         DeviceSpec::Qemu(spec) => Ok(Arc::new(QemuDevice::open(spec)?)),
         DeviceSpec::LabNvme(spec) => Ok(Arc::new(InProcessNvme::open(spec, seed)?)),
+    }
+}
+
+/// Switches a device on that moves only when told to ([`Device::movable`]).
+///
+/// # Errors
+/// As the device says; only the lab's own can do that.
+pub fn open_movable(spec: &DeviceSpec, seed: u64) -> Result<Arc<dyn Powered>, OpenError> {
+    match spec {
+        DeviceSpec::LabNvme(spec) => Ok(Arc::new(InProcessNvme::open_movable(spec, seed)?)),
+        DeviceSpec::Qemu(_) => Err(OpenError::MovesByItself(spec.to_string())),
     }
 }
 

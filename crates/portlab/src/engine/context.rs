@@ -3,6 +3,7 @@
 //! One per host thread here; an engine that switches stacks on one thread swaps it.
 
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     sync::Arc,
 };
@@ -37,6 +38,9 @@ pub enum HeldBy {
     Message,
 }
 
+/// What else goes with an activity when an engine switches stacks; its owner knows what it is.
+pub type Baggage = Option<Box<dyn Any + Send>>;
+
 /// State of one activity.
 #[derive(Debug, Default)]
 pub struct Context {
@@ -62,6 +66,19 @@ impl Context {
     /// Works with the current activity's context.
     pub fn with<R>(f: impl FnOnce(&Self) -> R) -> R {
         CURRENT.with(f)
+    }
+
+    /// Exchanges the current activity's context with `other`, and shows driver code the IRQL that is now current.
+    pub(super) fn exchange(other: &Self) {
+        Self::with(|context| {
+            context.processor.swap(&other.processor);
+            context.irql.swap(&other.irql);
+            context.occupies.swap(&other.occupies);
+            context.held.swap(&other.held);
+            context.call.swap(&other.call);
+            context.stack_top.swap(&other.stack_top);
+        });
+        trap::set_current_irql(Self::irql().0);
     }
 
     /// The current IRQL.

@@ -90,6 +90,11 @@ impl SpinLock {
         self.raw.try_lock()
     }
 
+    /// Whether somebody holds it.
+    pub(super) fn is_locked(&self) -> bool {
+        self.raw.is_locked()
+    }
+
     /// Frees it; nothing happens if it is free.
     pub(super) fn unlock(&self) {
         if self.raw.is_locked() {

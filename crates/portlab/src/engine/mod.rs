@@ -2,7 +2,8 @@
 //!
 //! The model says *what* runs (an interrupt message, a DPC, a request, a work item) and at which IRQL; an
 //! [`Engine`] says *when* and on which host thread. [`parallel`] gives every virtual processor a host thread,
-//! so that the driver meets real concurrency.
+//! so that the driver meets real concurrency; [`deterministic`] runs everything on one thread in virtual time, so that a
+//! seed replays.
 //!
 //! Rules every engine keeps:
 //! - at most one activity at DISPATCH_LEVEL or above runs on a virtual processor at a time, except that
@@ -11,15 +12,19 @@
 //! - a spin lock held by one activity makes every other one wait.
 
 pub mod context;
+pub mod deterministic;
 pub mod irql;
 pub mod lock;
 pub mod parallel;
 
 use std::time::Duration;
 
-pub use context::{Context, HeldLock};
+pub use context::{Baggage, Context, HeldLock};
 pub use irql::Irql;
 pub use lock::{LockName, SpinLock};
+
+/// Called at the device's IRQL on the message's processor.
+pub type InterruptHandler = Box<dyn Fn(u16) + Send + Sync>;
 
 /// Something to run.
 pub type Job = Box<dyn FnOnce() + Send>;
@@ -44,6 +49,9 @@ pub trait Engine: Send + Sync {
 
     /// Time since the engine began.
     fn now(&self) -> Duration;
+
+    /// The time of day, since 1970.
+    fn time_of_day(&self) -> Duration;
 
     /// Runs `job` at DISPATCH_LEVEL on a processor, soon.
     fn post(&self, processor: u32, level: Level, job: Job);
@@ -80,8 +88,26 @@ pub trait Engine: Send + Sync {
     /// call into the kernel returns.
     fn preempt(&self);
 
+    /// The driver has read or written a register.
+    fn register_accessed(&self) {}
+
     /// Busy-waits.
     fn stall(&self, duration: Duration);
+
+    /// Waits at PASSIVE_LEVEL, or outside of the machine, until `ready` says so; `false` if it does not for `timeout`. It is
+    /// asked after each [`Engine::wake`] and at other times; it takes no long-held lock and does not wake.
+    fn wait(&self, timeout: Duration, ready: &mut dyn FnMut() -> bool) -> bool;
+
+    /// Something has changed that somebody may wait for.
+    fn wake(&self);
+
+    /// Notes what the model does, where the engine keeps a book.
+    fn note(&self, what: &'static str, values: [u64; 2]) {
+        let _ = (what, values);
+    }
+
+    /// Leaves the current activity where it is, for good.
+    fn abandon(&self) -> !;
 
     /// Ends the engine's threads. Activities inside the driver that never return are left behind.
     fn shut_down(&self);

@@ -3,6 +3,7 @@
 use std::{cell::RefCell, fmt, sync::Arc, time::Duration};
 
 use super::machine::Machine;
+use crate::engine::Baggage;
 
 /// A callback of the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,9 +123,25 @@ thread_local! {
     static CALL_SITE: std::cell::Cell<Option<crate::trap::Registers>> = const { std::cell::Cell::new(None) };
 }
 
-/// Notes the driver's registers at the call that is being answered.
-pub(super) fn set_call_site(site: Option<crate::trap::Registers>) {
-    CALL_SITE.set(site);
+/// What goes with an activity besides its [`crate::engine::Context`].
+#[derive(Default)]
+struct Carried {
+    activities: Vec<Frame>,
+    call_site: Option<crate::trap::Registers>,
+}
+
+/// Exchanges what this thread carries with an activity's baggage, when an engine switches stacks.
+pub(super) fn exchange(baggage: &mut Baggage) {
+    let slot = baggage.get_or_insert_with(|| Box::new(Carried::default()));
+    if let Some(carried) = slot.downcast_mut::<Carried>() {
+        ACTIVITIES.with(|stack| std::mem::swap(&mut *stack.borrow_mut(), &mut carried.activities));
+        carried.call_site = CALL_SITE.replace(carried.call_site);
+    }
+}
+
+/// Notes the driver's registers at the call that is being answered; the ones before are returned.
+pub(super) fn set_call_site(site: Option<crate::trap::Registers>) -> Option<crate::trap::Registers> {
+    CALL_SITE.replace(site)
 }
 
 /// The driver's registers at the call that is being answered.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::{
     abi::{
@@ -84,7 +84,6 @@ impl Setup {
 /// See the module's documentation.
 pub(super) struct Adapter {
     pub(super) phase: Mutex<Phase>,
-    changed: Condvar,
     pub(super) start_io: Arc<SpinLock>,
     pub(super) interrupt: Arc<SpinLock>,
     messages: Vec<Arc<SpinLock>>,
@@ -97,7 +96,6 @@ impl Adapter {
         let lock = |name| Arc::new(SpinLock::new(name));
         Self {
             phase: Mutex::new(Phase::Unregistered),
-            changed: Condvar::new(),
             start_io: lock(LockName::StartIo),
             interrupt: lock(LockName::Interrupt),
             messages: (0..u32::from(messages))
@@ -129,17 +127,5 @@ impl Adapter {
     /// Sets the phase.
     pub(super) fn enter(&self, phase: Phase) {
         *self.phase.lock() = phase;
-        self.changed.notify_all();
-    }
-
-    /// Lets everybody look again who waits for something on this machine.
-    pub(super) fn wake_all(&self) {
-        drop(self.phase.lock());
-        self.changed.notify_all();
-    }
-
-    /// Waits for a change, at most `timeout`.
-    pub(super) fn wait(&self, guard: &mut MutexGuard<'_, Phase>, timeout: std::time::Duration) {
-        self.changed.wait_for(guard, timeout);
     }
 }

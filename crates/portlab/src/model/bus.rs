@@ -10,6 +10,7 @@ use crate::{
         GuestAddress, configuration::PCI_CONFIGURATION, control::adapter_control, exports::Arguments, guest,
     },
     device::{Device, Width},
+    engine::Engine,
     trap::{Mmio, Window},
 };
 
@@ -22,15 +23,21 @@ struct Registers {
     device: Arc<dyn Device>,
     bar: u8,
     offset: u64,
+    engine: Arc<dyn Engine>,
 }
 
 impl Mmio for Registers {
     fn read(&self, offset: u64, width: Width) -> u64 {
-        self.device.read(self.bar, self.offset + offset, width)
+        let value = self.device.read(self.bar, self.offset + offset, width);
+        self.engine.note("register read", [self.offset + offset, value]);
+        self.engine.register_accessed();
+        value
     }
 
     fn write(&self, offset: u64, width: Width, value: u64) {
         self.device.write(self.bar, self.offset + offset, width, value);
+        self.engine.note("register write", [self.offset + offset, value]);
+        self.engine.register_accessed();
     }
 }
 
@@ -82,6 +89,7 @@ impl Machine {
             device: Arc::clone(&self.options.device),
             bar: bar.index,
             offset: bus_address - bar.address,
+            engine: Arc::clone(&self.engine),
         };
         match Window::map(length, Arc::new(registers)) {
             Ok(window) => {

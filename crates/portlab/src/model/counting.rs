@@ -4,9 +4,8 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     sync::{
-        OnceLock,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -20,7 +19,7 @@ use super::{
 };
 use crate::{
     abi::exports::Call,
-    engine::{Engine as _, Level},
+    engine::Level,
     pe::SourceFrame,
     trap::{
         self, Accesses,
@@ -240,17 +239,17 @@ impl Lab {
 
     /// Waits until each processor has done what was posted to it before.
     fn settle(&self) {
-        let (sender, receiver) = mpsc::channel();
         let processors = self.engine.processors();
+        let left = Arc::new(AtomicU32::new(processors));
         for processor in 0..processors {
-            let sender = sender.clone();
+            let (left, engine) = (Arc::clone(&left), Arc::clone(&self.engine));
             let done = Box::new(move || {
-                let _ = sender.send(());
+                left.fetch_sub(1, Ordering::AcqRel);
+                engine.wake();
             });
             self.engine.post(processor, Level::Thread, done);
         }
-        for _ in 0..processors {
-            let _ = receiver.recv_timeout(PATIENCE);
-        }
+        self.engine
+            .wait(PATIENCE, &mut || left.load(Ordering::Acquire) == 0);
     }
 }

@@ -23,9 +23,16 @@ pub(super) fn dispatch(call: Call) -> u64 {
     machine.counters.calls();
     counting::note_call(call);
     machine.calls.note(call);
+    let code = match call.export {
+        Export::StorPortExtendedFunction | Export::StorPortNotification => call.arguments.u32(0),
+        _ => 0,
+    };
+    let processor = u64::from(Context::processor());
+    machine.engine.note(call.export.name(), [code.into(), processor]);
     let site = trap::call_site();
-    activity::set_call_site(site);
+    let site_before = activity::set_call_site(site);
     let result = machine.mutations.around(call, || route(&machine, call));
+    activity::set_call_site(site_before);
     Context::with(|context| context.call.set(before));
     machine.engine.preempt();
     if machine.journal.is_down() {
@@ -34,8 +41,12 @@ pub(super) fn dispatch(call: Call) -> u64 {
     result
 }
 
-/// Where threads end that were inside the driver when it brought the system down.
+/// Where activities end that were inside the driver when it brought the system down.
 pub(super) fn park() -> ! {
+    // Also from the signal handler: what it interrupted never goes on.
+    if let Some(machine) = activity::machine_in_signal() {
+        machine.engine.abandon();
+    }
     loop {
         thread::park();
     }

@@ -20,7 +20,7 @@ struct Dpc {
     routine: Routine,
     lock: Arc<SpinLock>,
     /// Serialises the routine; never the driver's to take.
-    serial: Arc<Mutex<()>>,
+    serial: Arc<SpinLock>,
     queued: Option<(u64, u64)>,
 }
 
@@ -97,7 +97,7 @@ impl Machine {
         let dpc = Dpc {
             routine,
             lock: Arc::new(SpinLock::new(LockName::Dpc(address))),
-            serial: Arc::new(Mutex::new(())),
+            serial: Arc::new(SpinLock::new(LockName::Dpc(address))),
             queued: None,
         };
         self.dpcs.table.lock().insert(address, dpc);
@@ -164,7 +164,7 @@ impl Machine {
             return;
         };
         {
-            let _serial = serial.lock();
+            self.engine.acquire(&serial);
             let taken = self
                 .dpcs
                 .table
@@ -183,7 +183,8 @@ impl Machine {
                     &[address, extension, first, second],
                 );
             }
+            self.engine.release(&serial);
         }
-        self.adapter.wake_all();
+        self.engine.wake();
     }
 }

@@ -11,6 +11,9 @@ pub enum LabError {
     /// The host refused memory or threads.
     #[error("the lab's machine cannot be built: {0}")]
     Host(#[from] std::io::Error),
+    /// The deterministic engine needs a device that moves only when told to.
+    #[error("this device moves by itself: the deterministic engine takes lab:nvme, opened for it")]
+    MovesByItself,
     /// `DriverEntry` failed.
     #[error("DriverEntry failed with NTSTATUS {0:#010x}")]
     DriverEntry(u32),

@@ -1,9 +1,14 @@
 //! The lab: a driver loaded, its adapter started, requests sent, everything judged.
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
+
+use parking_lot::Mutex;
 
 use super::{
     activity::{self, Activity},
@@ -14,14 +19,15 @@ use super::{
     journal::{BugCheck, EventRecord, StateChange, Violation},
     machine::Machine,
     mutation::Mutation,
-    options::LabOptions,
+    options::{EngineKind, LabOptions},
     request::{RemovalReport, Statistics},
-    rules::Severity,
+    rules::{self, Severity},
 };
 use crate::{
     abi::control::adapter_control,
     engine::{
-        Context, Engine, Level,
+        Context, Engine, InterruptHandler, Level,
+        deterministic::{self, DeterministicEngine},
         parallel::{ParallelEngine, ThreadHooks},
     },
     trap,
@@ -33,7 +39,46 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 /// A driver on the bench.
 pub struct Lab {
     pub(super) machine: Arc<Machine>,
-    pub(super) engine: Arc<ParallelEngine>,
+    pub(super) engine: Arc<dyn Engine>,
+    /// The same, if it is the deterministic one.
+    deterministic: Option<Arc<DeterministicEngine>>,
+    livelock_told: AtomicBool,
+}
+
+/// Where a result is put for whoever waits for it.
+pub(super) struct Slot<R>(Arc<Mutex<Option<R>>>);
+
+impl<R> Default for Slot<R> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(None)))
+    }
+}
+
+impl<R> Clone for Slot<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R> Slot<R> {
+    /// Puts it there; whoever does wakes.
+    pub(super) fn fill(&self, result: R) {
+        *self.0.lock() = Some(result);
+    }
+
+    fn is_filled(&self) -> bool {
+        self.0.lock().is_some()
+    }
+
+    fn take_now(&self) -> Option<R> {
+        self.0.lock().take()
+    }
+
+    /// Waits for it.
+    pub(super) fn take(&self, engine: &dyn Engine, patience: Duration) -> Option<R> {
+        engine.wait(patience, &mut || self.is_filled());
+        self.take_now()
+    }
 }
 
 impl Lab {
@@ -57,14 +102,39 @@ impl Lab {
     /// A machine with its threads, and no driver.
     pub(super) fn build(options: LabOptions) -> Result<Self, LabError> {
         driver::install_hooks();
+        match options.engine {
+            EngineKind::Parallel => Self::build_parallel(options),
+            EngineKind::Deterministic => Self::build_deterministic(options),
+        }
+    }
+
+    fn build_deterministic(options: LabOptions) -> Result<Self, LabError> {
+        let device = Arc::clone(&options.device).movable();
+        let device = device.ok_or(LabError::MovesByItself)?;
+        let engine = DeterministicEngine::new(&deterministic::Options {
+            processors: options.processors,
+            exchange: activity::exchange,
+            ..deterministic::Options::new(options.seed)
+        })?;
+        let engine = Arc::new(engine);
+        engine.add_device(device);
+        let machine = Machine::new(options, Arc::clone(&engine) as Arc<dyn Engine>)?;
+        engine.set_interrupt_handler(interrupt_handler(&machine));
+        // This thread is the engine's: all activities run on it.
+        trap::prepare_thread()?;
+        activity::bind(&machine);
+        Ok(Self {
+            machine,
+            engine: Arc::clone(&engine) as Arc<dyn Engine>,
+            deterministic: Some(engine),
+            livelock_told: AtomicBool::new(false),
+        })
+    }
+
+    fn build_parallel(options: LabOptions) -> Result<Self, LabError> {
         let engine = Arc::new(ParallelEngine::new(options.processors));
         let machine = Machine::new(options, Arc::clone(&engine) as Arc<dyn Engine>)?;
-        let weak = Arc::downgrade(&machine);
-        engine.set_interrupt_handler(Box::new(move |message| {
-            if let Some(machine) = weak.upgrade() {
-                machine.interrupted(message);
-            }
-        }));
+        engine.set_interrupt_handler(interrupt_handler(&machine));
         let bound = Arc::downgrade(&machine);
         let hooks = ThreadHooks {
             enter: Arc::new(move || {
@@ -77,9 +147,39 @@ impl Lab {
             }),
             leave: Arc::new(activity::unbind),
         };
-        let lab = Self { machine, engine };
-        lab.engine.start(&hooks)?;
-        Ok(lab)
+        engine.start(&hooks)?;
+        Ok(Self {
+            machine,
+            engine,
+            deterministic: None,
+            livelock_told: AtomicBool::new(false),
+        })
+    }
+
+    /// Number of events of this life and a hash of all of them, with the deterministic engine: lives with the same seed
+    /// have the same.
+    #[must_use]
+    pub fn event_hash(&self) -> Option<(u64, u64)> {
+        self.deterministic.as_ref().map(|engine| engine.hash())
+    }
+
+    /// The latest events of this life, oldest first; none with the parallel engine, which keeps no book.
+    #[must_use]
+    pub fn scheduling_events(&self) -> Vec<deterministic::Record> {
+        self.deterministic
+            .as_ref()
+            .map_or_else(Vec::new, |engine| engine.events())
+    }
+
+    /// Runs the machine until `ready` says so, at most for `patience`, by the engine's time; `false` if it does not.
+    pub fn wait_until(&self, patience: Duration, ready: &mut dyn FnMut() -> bool) -> bool {
+        self.engine.wait(patience, ready)
+    }
+
+    /// Time since the machine was switched on, by the engine's clock.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.engine.now()
     }
 
     /// Runs `DriverEntry` (`entry`) on a system thread.
@@ -205,6 +305,7 @@ impl Lab {
     /// Keeps work items queued, as if the system's threads were busy, or lets them run.
     pub fn hold_work_items(&self, held: bool) {
         self.machine.workers.hold(held);
+        self.machine.engine.wake();
     }
 
     /// Removes the adapter and looks for what it left. The lab takes no more requests afterwards.
@@ -261,6 +362,7 @@ impl Lab {
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
         self.machine.judge_memory(false);
+        self.judge_livelock();
         self.machine.journal.of(Severity::Violation)
     }
 
@@ -332,11 +434,15 @@ impl Lab {
         what: &'static str,
         job: impl FnOnce() -> R + Send + 'static,
     ) -> Option<R> {
-        let (sender, receiver) = mpsc::channel();
+        let result = Slot::default();
+        let (slot, engine) = (result.clone(), Arc::downgrade(&self.engine));
         self.engine.work(Box::new(move || {
-            let _ = sender.send(job());
+            slot.fill(job());
+            if let Some(engine) = engine.upgrade() {
+                engine.wake();
+            }
         }));
-        self.wait_for(what, &receiver)
+        self.wait_for(what, &result)
     }
 
     pub(super) fn on_processor<R: Send + 'static>(
@@ -344,39 +450,58 @@ impl Lab {
         what: &'static str,
         job: impl FnOnce() -> R + Send + 'static,
     ) -> Option<R> {
-        let (sender, receiver) = mpsc::channel();
+        let result = Slot::default();
+        let (slot, engine) = (result.clone(), Arc::downgrade(&self.engine));
         let job = Box::new(move || {
-            let _ = sender.send(job());
+            slot.fill(job());
+            if let Some(engine) = engine.upgrade() {
+                engine.wake();
+            }
         });
         self.engine.post(0, Level::Thread, job);
-        self.wait_for(what, &receiver)
+        self.wait_for(what, &result)
     }
 
-    fn wait_for<R>(&self, what: &'static str, receiver: &mpsc::Receiver<R>) -> Option<R> {
-        let deadline = self.engine.now() + PATIENCE;
-        loop {
-            match receiver.recv_timeout(Duration::from_millis(50)) {
-                Ok(result) => return Some(result),
-                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-            }
-            if self.machine.journal.is_down() {
-                // The thread may have finished at the same time.
-                return receiver.recv_timeout(Duration::from_millis(50)).ok();
-            }
-            if self.engine.now() > deadline {
-                self.machine
-                    .journal
-                    .event(0, format!("the driver did not return from {what}"));
-                return None;
-            }
+    fn wait_for<R>(&self, what: &'static str, result: &Slot<R>) -> Option<R> {
+        let journal = &self.machine.journal;
+        let came = self
+            .engine
+            .wait(PATIENCE, &mut || result.is_filled() || journal.is_down());
+        if !came {
+            journal.event(0, format!("the driver did not return from {what}"));
+        } else if !result.is_filled() {
+            // It is down; the activity may have finished at the same time.
+            self.engine
+                .wait(Duration::from_millis(50), &mut || result.is_filled());
+        }
+        result.take_now()
+    }
+
+    /// Work that never ends, if the engine saw any.
+    fn judge_livelock(&self) {
+        if let Some(text) = self.deterministic.as_ref().and_then(|engine| engine.livelock())
+            && !self.livelock_told.swap(true, Ordering::AcqRel)
+        {
+            self.machine.violate(&rules::LIVELOCK, || text.to_owned());
         }
     }
+}
+
+fn interrupt_handler(machine: &Arc<Machine>) -> InterruptHandler {
+    let machine = Arc::downgrade(machine);
+    Box::new(move |message| {
+        if let Some(machine) = machine.upgrade() {
+            machine.interrupted(message);
+        }
+    })
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
         self.machine.disconnect();
         self.engine.shut_down();
+        if self.deterministic.is_some() {
+            activity::unbind();
+        }
     }
 }

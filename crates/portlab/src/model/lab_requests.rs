@@ -1,15 +1,12 @@
 //! The lab's requests: buffers, commands, SRB functions, resets.
 
-use std::{
-    sync::{Arc, mpsc},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     adapter::Phase,
     buffer::DataBuffer,
     error::LabError,
-    lab::{Lab, PATIENCE},
+    lab::{Lab, PATIENCE, Slot},
     options::Limits,
     request::{Address, Direction, Done, Outcome, Request, ResetOutcome, SrbFunction},
     requests::{Command, Order},
@@ -88,15 +85,13 @@ impl Lab {
     #[must_use]
     pub fn execute(&self, request: Request) -> Outcome {
         let patience = request.timeout.max(Duration::from_secs(1)) * 2 + PATIENCE;
-        let (sender, receiver) = mpsc::channel();
-        let done = Box::new(move |outcome| {
-            // The receiver may have lost patience.
-            let _ = sender.send(outcome);
-        });
-        self.submit(request, done);
-        receiver
-            .recv_timeout(patience)
-            .unwrap_or_else(|_| Outcome::made_up(status::INTERNAL_ERROR))
+        let outcome = Slot::default();
+        let slot = outcome.clone();
+        // Ending a request wakes.
+        self.submit(request, Box::new(move |outcome| slot.fill(outcome)));
+        outcome
+            .take(&*self.engine, patience)
+            .unwrap_or_else(|| Outcome::made_up(status::INTERNAL_ERROR))
     }
 
     /// Sends another SRB function and waits for it.
@@ -136,15 +131,14 @@ impl Lab {
             timeout: FUNCTION_TIMEOUT,
             bypass,
         };
-        let (sender, receiver) = mpsc::channel();
-        let done = Box::new(move |outcome| {
-            let _ = sender.send(outcome);
-        });
+        let outcome = Slot::default();
+        let slot = outcome.clone();
+        let done = Box::new(move |outcome| slot.fill(outcome));
         let request = machine.requests.open(order, machine.engine.now(), done);
         machine.submit(request);
-        let outcome = receiver
-            .recv_timeout(FUNCTION_TIMEOUT + PATIENCE)
-            .unwrap_or_else(|_| Outcome::made_up(status::INTERNAL_ERROR));
+        let outcome = outcome
+            .take(&*self.engine, FUNCTION_TIMEOUT + PATIENCE)
+            .unwrap_or_else(|| Outcome::made_up(status::INTERNAL_ERROR));
         if outcome.is_success() && !covered.is_empty() {
             machine.judge_reset(&covered, "a reset request");
         }

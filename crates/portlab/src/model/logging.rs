@@ -1,10 +1,6 @@
 //! Time, debug output, events.
 
-use std::{
-    fmt::Write as _,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use super::{activity, dispatch::park, format, limits::status, machine::Machine, rules};
 use crate::{
@@ -50,7 +46,7 @@ impl Machine {
         if self.not_null("CurrentTime", out).is_err() {
             return;
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = self.engine.time_of_day();
         let ticks = (now.as_secs() + EPOCH_DIFFERENCE) * 10_000_000 + u64::from(now.subsec_nanos()) / 100;
         guest::write(out, &ticks);
     }

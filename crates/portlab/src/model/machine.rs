@@ -282,6 +282,6 @@ impl Machine {
             backtrace,
         });
         self.abandon_requests();
-        self.adapter.wake_all();
+        self.engine.wake();
     }
 }

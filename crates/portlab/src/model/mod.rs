@@ -82,7 +82,9 @@ pub use error::{LabError, StartError};
 pub use journal::{BugCheck, EventRecord, Frame, StateChange, Violation};
 pub use lab::Lab;
 pub use mutation::{Change, Mutation};
-pub use options::{AdapterParameters, LabOptions, Limits, RegistryValue, SrbForm};
+pub use options::{
+    AdapterParameters, EngineKind, LabOptions, Limits, ParseEngineError, RegistryValue, SrbForm,
+};
 pub use request::{
     Address, Direction, Done, Leak, Outcome, RemovalReport, Request, ResetOutcome, SrbFunction, Statistics,
 };

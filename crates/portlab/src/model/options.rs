@@ -22,6 +22,8 @@ pub struct LabOptions {
     pub srb_form: SrbForm,
     /// Which of the driver's allocations fail; none, usually.
     pub allocation_failures: Option<AllocationFailures>,
+    /// What runs the machine.
+    pub engine: EngineKind,
 }
 
 impl LabOptions {
@@ -36,6 +38,35 @@ impl LabOptions {
             seed: 0,
             srb_form: SrbForm::AsDriverAsks,
             allocation_failures: None,
+            engine: EngineKind::Parallel,
+        }
+    }
+}
+
+/// An engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineKind {
+    /// A host thread for each virtual processor, and the host's time.
+    #[default]
+    Parallel,
+    /// One host thread, virtual time: the seed decides everything. The lab is used on the thread that made it, and its device
+    /// is one that the engine can move.
+    Deterministic,
+}
+
+/// Not the name of an engine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("engine: parallel or deterministic")]
+pub struct ParseEngineError;
+
+impl std::str::FromStr for EngineKind {
+    type Err = ParseEngineError;
+
+    fn from_str(text: &str) -> Result<Self, ParseEngineError> {
+        match text {
+            "parallel" => Ok(Self::Parallel),
+            "deterministic" => Ok(Self::Deterministic),
+            _ => Err(ParseEngineError),
         }
     }
 }

@@ -163,20 +163,12 @@ impl Machine {
 
     /// Waits until no callback of the driver is running or queued; `false` if that takes too long.
     pub(super) fn settle(&self, limit: Duration) -> bool {
-        let deadline = self.engine.now() + limit;
-        let mut phase = self.adapter.phase.lock();
-        loop {
+        self.engine.wait(limit, &mut || {
             let quiet = self.workers.busy() == 0
                 && self.timers.running() == 0
                 && self.dpcs.queued() == 0
                 && self.lists.pending() == 0;
-            if quiet || self.journal.is_down() {
-                return true;
-            }
-            if self.engine.now() > deadline {
-                return false;
-            }
-            self.adapter.wait(&mut phase, Duration::from_millis(20));
-        }
+            quiet || self.journal.is_down()
+        })
     }
 }

@@ -75,12 +75,7 @@ impl Lab {
         if machine.journal.is_down() {
             return;
         }
-        let deadline = machine.engine.now() + SETTLE;
-        let mut phase = machine.adapter.phase.lock();
-        while machine.timers.running() > 0 && machine.engine.now() < deadline {
-            machine.adapter.wait(&mut phase, Duration::from_millis(20));
-        }
-        drop(phase);
+        machine.engine.wait(SETTLE, &mut || machine.timers.running() == 0);
         if machine.dpcs.queued() > 0 {
             machine.violate(&rules::DPC_AFTER_REMOVAL, || {
                 format!("{} are queued", machine.dpcs.queued())
@@ -112,11 +107,8 @@ impl Lab {
 
     /// Waits a moment for requests in flight.
     pub(super) fn drain(&self) {
-        let deadline = self.machine.engine.now() + DRAIN;
-        let mut phase = self.machine.adapter.phase.lock();
-        while self.machine.outstanding() > 0 && self.machine.engine.now() < deadline {
-            self.machine.adapter.wait(&mut phase, Duration::from_millis(20));
-        }
+        let machine = &self.machine;
+        machine.engine.wait(DRAIN, &mut || machine.outstanding() == 0);
     }
 
     fn pnp_remove(&self, address: Address, flags: u32) -> bool {

@@ -261,10 +261,12 @@ impl Machine {
         let Some(done) = request.take_done() else {
             return;
         };
+        self.engine
+            .note("request ends", [request.id, u64::from(outcome.srb_status)]);
         outcome.elapsed = self.engine.now().saturating_sub(request.submitted);
         self.requests.open.fetch_sub(1, Ordering::AcqRel);
         done(outcome);
-        self.adapter.wake_all();
+        self.engine.wake();
     }
 
     /// Takes a request away from a miniport that did not complete it when it had to. Its memory stays where it
@@ -282,13 +284,14 @@ impl Machine {
         for request in waiting {
             self.end(&request, Outcome::made_up(status::INTERNAL_ERROR));
         }
-        let owned: Vec<_> = self
+        let mut owned: Vec<_> = self
             .requests
             .owned
             .lock()
             .drain()
             .map(|(_, request)| request)
             .collect();
+        owned.sort_by_key(|request| request.id);
         for request in owned {
             self.end(&request, Outcome::made_up(status::INTERNAL_ERROR));
         }

@@ -175,6 +175,8 @@ rules! {
         "The routine of an interrupt message returns TRUE: nobody else can have sent it.";
     INTERRUPT_STORM = "interrupt-storm", Documentation, Violation,
         "HwStorInterrupt makes its device take the interrupt line back: a line that stays up stops the processor.";
+    LIVELOCK = "livelock", Inferred, Violation,
+        "What the driver and its device begin comes to an end.";
     STATE_CHANGE_OUTSTANDING = "state-change-outstanding", Documentation, Violation,
         "At most one StorPortStateChangeDetected is outstanding.";
     PAUSED_FOREVER = "paused-forever", Inferred, Violation,

@@ -175,7 +175,7 @@ impl Machine {
             self.call(Activity::ScatterGather, Irql::DISPATCH, &[], routine, &arguments);
         }
         self.lists.pending.fetch_sub(1, Ordering::AcqRel);
-        self.adapter.wake_all();
+        self.engine.wake();
     }
 
     /// `StorPortPutScatterGatherList(HwDeviceExtension, ScatterGatherList, WriteToDevice)`.

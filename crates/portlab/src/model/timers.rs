@@ -219,7 +219,7 @@ impl Machine {
         if let Some(timer) = self.timers.table.lock().get_mut(&handle) {
             timer.running = false;
         }
-        self.adapter.wake_all();
+        self.engine.wake();
     }
 
     /// What Storport holds around `HwStorTimer`, `HwStorStateChange` and `HwStorResetBus`.

@@ -9,7 +9,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::Duration,
 };
 
@@ -179,9 +178,9 @@ impl Machine {
         handle: GuestAddress,
         context: GuestAddress,
     ) {
-        while self.workers.are_held() && !self.journal.is_down() {
-            thread::sleep(Duration::from_millis(1));
-        }
+        self.engine.wait(Duration::MAX, &mut || {
+            !self.workers.are_held() || self.journal.is_down()
+        });
         {
             let mut table = self.workers.table.lock();
             let Some(worker) = table.get_mut(&handle) else {
@@ -207,6 +206,6 @@ impl Machine {
         if let Some(worker) = self.workers.table.lock().get_mut(&handle) {
             worker.running -= 1;
         }
-        self.adapter.wake_all();
+        self.engine.wake();
     }
 }

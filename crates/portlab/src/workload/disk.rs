@@ -75,6 +75,28 @@ pub trait Disk: Sync {
     /// Number of virtual processors.
     fn processors(&self) -> u32;
 
+    /// The time by which its requests are timed.
+    fn now(&self) -> Duration;
+
+    /// Waits until `ready` says so; `false` if it does not for `timeout`. All waiting is done here: requests of a machine
+    /// with virtual time go on only while somebody waits.
+    fn wait(&self, timeout: Duration, ready: &mut dyn FnMut() -> bool) -> bool;
+
+    /// Lets time pass.
+    fn pause(&self, duration: Duration) {
+        self.wait(duration, &mut || false);
+    }
+
+    /// Waits for a message; `None` if none comes for `timeout`.
+    fn receive<T>(&self, receiver: &mpsc::Receiver<T>, timeout: Duration) -> Option<T> {
+        let mut message = None;
+        self.wait(timeout, &mut || {
+            message = receiver.try_recv().ok();
+            message.is_some()
+        });
+        message
+    }
+
     /// Issues a request and waits for it.
     fn execute(&self, command: Command<Self::Buffer>) -> Outcome {
         let (sender, receiver) = mpsc::channel();
@@ -85,7 +107,7 @@ pub trait Disk: Sync {
             }),
         );
         // A port that drops a request without completing it has broken its contract.
-        receiver.recv().unwrap_or(Outcome {
+        self.receive(&receiver, Duration::MAX).unwrap_or(Outcome {
             srb_status: 0,
             scsi_status: 0,
             sense: Vec::new(),

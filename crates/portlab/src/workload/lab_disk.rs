@@ -1,5 +1,7 @@
 //! The lab as a disk.
 
+use std::time::Duration;
+
 use super::disk::{Buffer, BufferError, Command, Disk, Function};
 use crate::model::{Address, DataBuffer, Lab, Limits, Outcome, Request, ResetOutcome, SrbFunction};
 
@@ -86,5 +88,13 @@ impl Disk for LabDisk<'_> {
 
     fn processors(&self) -> u32 {
         self.processors
+    }
+
+    fn now(&self) -> Duration {
+        self.lab.now()
+    }
+
+    fn wait(&self, timeout: Duration, ready: &mut dyn FnMut() -> bool) -> bool {
+        self.lab.wait_until(timeout, ready)
     }
 }

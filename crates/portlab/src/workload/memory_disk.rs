@@ -8,6 +8,7 @@ use std::{
     },
     thread,
     time::Duration,
+    time::Instant,
 };
 
 use super::{
@@ -77,6 +78,7 @@ struct Medium {
     defect: Defect,
     pending: Mutex<VecDeque<(Command<Bytes>, Done)>>,
     count: AtomicU32,
+    began: Instant,
 }
 
 fn good(transferred: usize) -> Outcome {
@@ -110,6 +112,7 @@ impl MemoryDisk {
             defect,
             pending: Mutex::default(),
             count: AtomicU32::new(0),
+            began: Instant::now(),
         });
         let theirs = Arc::downgrade(&medium);
         thread::spawn(move || {
@@ -290,6 +293,23 @@ impl Medium {
 
 impl Disk for MemoryDisk {
     type Buffer = Bytes;
+
+    fn now(&self) -> Duration {
+        self.0.began.elapsed()
+    }
+
+    fn wait(&self, timeout: Duration, ready: &mut dyn FnMut() -> bool) -> bool {
+        let deadline = self.now().saturating_add(timeout);
+        loop {
+            if ready() {
+                return true;
+            }
+            if self.now() >= deadline {
+                return false;
+            }
+            thread::sleep(Duration::from_micros(100));
+        }
+    }
 
     fn buffer(&self, length: usize) -> Result<Bytes, BufferError> {
         Ok(Bytes(Arc::new(Mutex::new(vec![0; length]))))

@@ -14,7 +14,8 @@ mod runner;
 use std::{
     io,
     os::fd::{AsFd as _, OwnedFd},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
+    time::{Duration, Instant},
 };
 
 use nvme_controller::{
@@ -27,10 +28,10 @@ use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 
 use self::{
     config_space::{ConfigSpace, Identity},
-    runner::{BusMemory, Runner, Shared},
+    runner::{BusMemory, Runner, Shared, Time},
 };
 use super::{
-    Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Width,
+    Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Movable, Width,
     image::{Image, ImageError},
     spec::{Backing, LabNvmeSpec},
 };
@@ -69,7 +70,7 @@ pub enum OpenError {
 pub struct InProcessNvme {
     name: String,
     shared: Arc<Shared>,
-    runner: Mutex<Runner>,
+    runner: Mutex<Option<Runner>>,
     config_space: Mutex<ConfigSpace>,
     /// The MSI-X table's bytes: the lab programs delivery itself, a driver may look.
     table: Mutex<Box<[u8]>>,
@@ -102,6 +103,19 @@ impl InProcessNvme {
     /// # Errors
     /// If an image cannot be used, or there is no memory or thread for it.
     pub fn open(spec: &LabNvmeSpec, seed: u64) -> Result<Self, OpenError> {
+        Self::open_with(spec, seed, Time::Host(Instant::now()))
+    }
+
+    /// As [`InProcessNvme::open`], without a thread: it moves when it is told to, by the time it is told
+    /// ([`Device::movable`]).
+    ///
+    /// # Errors
+    /// If an image cannot be used, or there is no memory for it.
+    pub fn open_movable(spec: &LabNvmeSpec, seed: u64) -> Result<Self, OpenError> {
+        Self::open_with(spec, seed, Time::Told(AtomicU64::new(0)))
+    }
+
+    fn open_with(spec: &LabNvmeSpec, seed: u64, time: Time) -> Result<Self, OpenError> {
         let backing = &spec.backing;
         let ram = backing.ram;
         let memory = || -> io::Result<(OwnedFd, SharedMemory)> {
@@ -125,8 +139,13 @@ impl InProcessNvme {
             controller,
             BusMemory::new(MEMORY_ADDRESS, mapped),
             stride,
+            time,
         ));
-        let runner = Runner::start(&shared).map_err(OpenError::Thread)?;
+        let runner = if shared.is_told() {
+            None
+        } else {
+            Some(Runner::start(&shared).map_err(OpenError::Thread)?)
+        };
         let identity = Identity {
             vendor,
             device: DEVICE_ID,
@@ -285,10 +304,27 @@ impl Device for InProcessNvme {
     fn alive(&self) -> bool {
         !self.shared.controller().is_gone()
     }
+
+    fn movable(self: Arc<Self>) -> Option<Arc<dyn Movable>> {
+        let told = self.shared.is_told();
+        told.then_some(self as Arc<dyn Movable>)
+    }
+}
+
+impl Movable for InProcessNvme {
+    fn wants_to_move(&self) -> bool {
+        self.shared.is_wanted()
+    }
+
+    fn advance(&self, now: Duration) -> Option<Duration> {
+        self.shared.advance_at(now)
+    }
 }
 
 impl Drop for InProcessNvme {
     fn drop(&mut self) {
-        self.runner.lock().stop(&self.shared);
+        if let Some(mut runner) = self.runner.lock().take() {
+            runner.stop(&self.shared);
+        }
     }
 }

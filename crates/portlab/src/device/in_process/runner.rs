@@ -75,11 +75,20 @@ pub(super) struct Shared {
     wanted: Mutex<bool>,
     wake: Condvar,
     stopped: AtomicBool,
-    began: Instant,
+    time: Time,
+}
+
+/// By what time the controller lives.
+#[derive(Debug)]
+pub(super) enum Time {
+    /// The host's, since then: a [`Runner`] moves it.
+    Host(Instant),
+    /// What it was told last, in nanoseconds: whoever tells moves it.
+    Told(AtomicU64),
 }
 
 impl Shared {
-    pub(super) fn new(controller: Controller, memory: BusMemory, stride: u8) -> Self {
+    pub(super) fn new(controller: Controller, memory: BusMemory, stride: u8, time: Time) -> Self {
         Self {
             controller: Mutex::new(controller),
             memory,
@@ -91,12 +100,15 @@ impl Shared {
             wanted: Mutex::new(false),
             wake: Condvar::new(),
             stopped: AtomicBool::new(false),
-            began: Instant::now(),
+            time,
         }
     }
 
     fn now(&self) -> Duration {
-        self.began.elapsed()
+        match &self.time {
+            Time::Host(began) => began.elapsed(),
+            Time::Told(time) => Duration::from_nanos(time.load(Ordering::Acquire)),
+        }
     }
 
     /// The controller, told of every doorbell written before.
@@ -159,6 +171,28 @@ impl Shared {
         drop(controller);
         self.tell(&moved.raised, line);
         moved.next
+    }
+
+    /// Whether the lab moves the controller.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self.time, Time::Told(_))
+    }
+
+    /// Whether it is to look.
+    pub(super) fn is_wanted(&self) -> bool {
+        *self.wanted.lock()
+    }
+
+    /// Moves the controller at a time that it is told; when it wants to be moved next.
+    pub(super) fn advance_at(&self, now: Duration) -> Option<Duration> {
+        if let Time::Told(time) = &self.time {
+            time.store(
+                u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+                Ordering::Release,
+            );
+        }
+        *self.wanted.lock() = false;
+        self.advance()
     }
 
     fn tell(&self, raised: &[u16], line: bool) {

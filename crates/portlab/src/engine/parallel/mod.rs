@@ -7,17 +7,15 @@ mod workers;
 use std::{
     sync::{Arc, OnceLock},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use clock::Clock;
+use parking_lot::{Condvar, Mutex};
 use processor::Processor;
 use workers::Workers;
 
-use super::{Context, Engine, Irql, Job, Level, SpinLock, TimerId};
-
-/// Called at the device's IRQL on the message's processor.
-pub type InterruptHandler = Box<dyn Fn(u16) + Send + Sync>;
+use super::{Context, Engine, InterruptHandler, Irql, Job, Level, SpinLock, TimerId};
 
 /// Called on each host thread of the engine: first, and last.
 #[derive(Clone)]
@@ -31,6 +29,9 @@ pub struct ThreadHooks {
 /// Stalls shorter than this spin; longer ones give the host's processor away.
 const SPIN_LIMIT: Duration = Duration::from_micros(60);
 
+/// Whoever waits looks again after this, whether woken or not.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// System worker threads: more than one, so that work items overlap.
 const WORKERS: u32 = 3;
 
@@ -43,6 +44,9 @@ struct Shared {
     epoch: Instant,
     workers: Workers,
     clock: Clock,
+    /// Somebody waits for a change of something that this is held to look at.
+    changes: Mutex<()>,
+    changed: Condvar,
 }
 
 /// See the module's documentation.
@@ -62,6 +66,8 @@ impl ParallelEngine {
             epoch: Instant::now(),
             workers: Workers::default(),
             clock: Clock::default(),
+            changes: Mutex::new(()),
+            changed: Condvar::new(),
         });
         Self { shared }
     }
@@ -165,6 +171,10 @@ impl Engine for ParallelEngine {
         self.shared.epoch.elapsed()
     }
 
+    fn time_of_day(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
     fn post(&self, processor: u32, level: Level, job: Job) {
         let count = self.shared.processors.len();
         if let Some(processor) = self.shared.processors.get(processor as usize % count) {
@@ -224,6 +234,31 @@ impl Engine for ParallelEngine {
         }
         while Instant::now() < end {
             thread::yield_now();
+        }
+    }
+
+    fn wait(&self, timeout: Duration, ready: &mut dyn FnMut() -> bool) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut guard = self.shared.changes.lock();
+        loop {
+            if ready() {
+                return true;
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return false;
+            }
+            self.shared.changed.wait_for(&mut guard, LOOK_AGAIN);
+        }
+    }
+
+    fn wake(&self) {
+        drop(self.shared.changes.lock());
+        self.shared.changed.notify_all();
+    }
+
+    fn abandon(&self) -> ! {
+        loop {
+            thread::park();
         }
     }
 

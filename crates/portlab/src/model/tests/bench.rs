@@ -25,7 +25,7 @@ use crate::{
         registration::HwInitializationData,
         srb::{SRB_EX_DATA_OFFSETS, SrbexDataScsiCdb16, StorageRequestBlock, function, status},
     },
-    device::{Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Width},
+    device::{Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Movable, Width},
     model::{
         AdapterParameters, Address, Direction, Lab, LabOptions, Outcome, RemovalReport, Request, StartError,
         Violation,
@@ -88,7 +88,21 @@ impl Dummy {
     }
 }
 
+impl Movable for Dummy {
+    fn wants_to_move(&self) -> bool {
+        false
+    }
+
+    fn advance(&self, _now: Duration) -> Option<Duration> {
+        None
+    }
+}
+
 impl Device for Dummy {
+    fn movable(self: Arc<Self>) -> Option<Arc<dyn Movable>> {
+        Some(self)
+    }
+
     fn name(&self) -> &'static str {
         "dummy"
     }

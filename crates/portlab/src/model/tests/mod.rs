@@ -5,5 +5,6 @@ mod life;
 mod line;
 mod locks;
 mod on_purpose;
+mod replay;
 mod requests;
 mod work;

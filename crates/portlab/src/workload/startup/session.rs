@@ -1,6 +1,6 @@
 //! Commands to one unit, and the record of how they went.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use super::{
     super::{
@@ -129,7 +129,7 @@ impl<'a, D: Disk> Session<'a, D> {
             match completion.verdict() {
                 Retry::Retry(pause) if attempt < RETRIES => {
                     attempt += 1;
-                    thread::sleep(pause);
+                    self.disk.pause(pause);
                 }
                 _ => return (completion, data),
             }

@@ -1,9 +1,9 @@
 //! The traffic itself: one thread keeps the queue full and judges what comes back.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    time::{Duration, Instant},
+    collections::{BTreeMap, VecDeque},
+    sync::mpsc::{Receiver, Sender, channel},
+    time::Duration,
 };
 
 use super::{
@@ -63,11 +63,11 @@ pub fn run<D: Disk>(
             .wrapping_add(u64::from(phase == Phase::Read));
         let jobs = plan::cover(blocks, shape, seed);
         progress.begin(phase.name(), blocks * block);
-        let started = Instant::now();
+        let started = disk.now();
         let result = Run::new(disk, unit, source, options, progress, phase, &mut traffic).drive(jobs);
         progress.end();
         result?;
-        let seconds = started.elapsed().as_secs_f64();
+        let seconds = disk.now().saturating_sub(started).as_secs_f64();
         match phase {
             Phase::Write => traffic.write_seconds = seconds,
             Phase::Read => traffic.read_seconds = seconds,
@@ -95,7 +95,7 @@ struct Run<'a, D: Disk> {
     progress: &'a dyn Progress,
     phase: Phase,
     traffic: &'a mut Traffic,
-    flights: HashMap<u64, Flight<D::Buffer>>,
+    flights: BTreeMap<u64, Flight<D::Buffer>>,
     next_id: u64,
     sender: Sender<(u64, Outcome)>,
     receiver: Receiver<(u64, Outcome)>,
@@ -127,7 +127,7 @@ impl<'a, D: Disk> Run<'a, D> {
             progress,
             phase,
             traffic,
-            flights: HashMap::new(),
+            flights: BTreeMap::new(),
             next_id: 0,
             sender,
             receiver,
@@ -143,7 +143,7 @@ impl<'a, D: Disk> Run<'a, D> {
             .map(|job| u64::from(job.blocks) * u64::from(self.block))
             .sum();
         let mut queue: VecDeque<(Job, u32)> = jobs.into_iter().map(|job| (job, 0)).collect();
-        let mut paused: VecDeque<(Instant, Job, u32)> = VecDeque::new();
+        let mut paused: VecDeque<(Duration, Job, u32)> = VecDeque::new();
         let result = self.pump(total, &mut queue, &mut paused);
         if result.is_err() {
             self.settle();
@@ -155,10 +155,10 @@ impl<'a, D: Disk> Run<'a, D> {
         &mut self,
         total: u64,
         queue: &mut VecDeque<(Job, u32)>,
-        paused: &mut VecDeque<(Instant, Job, u32)>,
+        paused: &mut VecDeque<(Duration, Job, u32)>,
     ) -> Result<(), TrafficError> {
         loop {
-            while paused.front().is_some_and(|(due, ..)| *due <= Instant::now()) {
+            while paused.front().is_some_and(|(due, ..)| *due <= self.disk.now()) {
                 if let Some((_, job, attempt)) = paused.pop_front() {
                     queue.push_front((job, attempt));
                 }
@@ -179,22 +179,22 @@ impl<'a, D: Disk> Run<'a, D> {
             if self.flights.is_empty() && paused.is_empty() {
                 return Ok(());
             }
-            let wait = paused.front().map_or(PATIENCE, |(due, ..)| {
-                due.saturating_duration_since(Instant::now())
-            });
-            match self.receiver.recv_timeout(wait) {
-                Ok((id, completion)) => {
+            let wait = paused
+                .front()
+                .map_or(PATIENCE, |(due, ..)| due.saturating_sub(self.disk.now()));
+            match self.disk.receive(&self.receiver, wait) {
+                Some((id, completion)) => {
                     if let Some((job, attempt, pause)) = self.complete(id, completion)? {
                         self.traffic.retries += 1;
                         if pause.is_zero() {
                             queue.push_front((job, attempt));
                         } else {
-                            paused.push_back((Instant::now() + pause, job, attempt));
+                            paused.push_back((self.disk.now() + pause, job, attempt));
                         }
                     }
                 }
-                Err(RecvTimeoutError::Timeout) if !paused.is_empty() => {}
-                Err(_) => {
+                None if !paused.is_empty() => {}
+                None => {
                     let seconds = PATIENCE.as_secs();
                     return Err(TrafficError::Stuck {
                         phase: self.phase,
@@ -389,15 +389,13 @@ impl<'a, D: Disk> Run<'a, D> {
 
     /// Waits for what is in flight, so that nothing is outstanding when the error is reported.
     fn settle(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = self.disk.now() + Duration::from_secs(30);
         while !self.flights.is_empty() {
-            match self
-                .receiver
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            {
-                Ok((id, _)) => drop(self.flights.remove(&id)),
-                Err(_) => return,
-            }
+            let rest = deadline.saturating_sub(self.disk.now());
+            let Some((id, _)) = self.disk.receive(&self.receiver, rest) else {
+                return;
+            };
+            self.flights.remove(&id);
         }
     }
 }

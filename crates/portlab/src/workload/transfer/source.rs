@@ -90,6 +90,24 @@ impl Source {
         })
     }
 
+    /// Its first `length` bytes, as a source of their own that shares the snapshot.
+    ///
+    /// # Errors
+    /// If the snapshot cannot be read, or is shorter.
+    pub fn prefix(&self, length: u64) -> io::Result<Self> {
+        if length > self.length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut start = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        self.read_at(&mut start, 0)?;
+        Ok(Self {
+            snapshot: self.snapshot.try_clone()?,
+            length,
+            files: self.files,
+            sha256: Sha256::digest(&start).into(),
+        })
+    }
+
     /// Its length in bytes.
     #[must_use]
     pub fn length(&self) -> u64 {

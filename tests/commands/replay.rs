@@ -1,0 +1,80 @@
+//! The deterministic engine from outside: a seed is a life, and torture finds nothing in ours.
+
+use std::path::Path;
+
+use ferronvme_tests::{command::Portlab, package};
+use serde_json::Value;
+
+fn report(arguments: &[&str], json: &Path) -> Value {
+    let json_text = json.display().to_string();
+    let mut all = arguments.to_vec();
+    all.extend(["--json", &json_text]);
+    let output = Portlab::new(&all).run();
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&std::fs::read(json).expect("report")).expect("JSON")
+}
+
+#[test]
+fn a_seed_gives_the_same_events_in_every_process_and_another_seed_others() {
+    let directory = tempfile::tempdir().expect("directory");
+    let driver = package().driver.display().to_string();
+    let events = |seed: &str| {
+        let arguments = [
+            "run",
+            &driver,
+            "--device",
+            "lab:nvme,size=16M,ram=128M,faults=lose-completion+opcode=io:1+nth=3",
+            "--engine",
+            "deterministic",
+            "--reset",
+            "--traffic",
+            "2M",
+            "--seed",
+            seed,
+        ];
+        let report = report(&arguments, &directory.path().join("run.json"));
+        assert!(report["traffic"]["bytes_verified"].as_u64() > Some(0));
+        report["events"].clone()
+    };
+    let first = events("1");
+    assert!(first["count"].as_u64() > Some(1000), "{first}");
+    assert_eq!(first, events("1"));
+    assert_ne!(first, events("2"));
+}
+
+#[test]
+fn torture_finds_nothing_and_replays() {
+    let directory = tempfile::tempdir().expect("directory");
+    let driver = package().driver.display().to_string();
+    let arguments = ["torture", &driver, "--seeds", "0..60", "--replay-one-in", "3"];
+    let report = report(&arguments, &directory.path().join("torture.json"));
+    assert_eq!(report["lives"], 60);
+    assert_eq!(report["failures"], 0, "{}", report["failed"]);
+    assert_eq!(report["replayed"], 20);
+    assert_eq!(report["replay_identical"], true);
+    assert!(report["resets"].as_u64() > Some(0));
+    let faults = report["faults_injected"].as_object().expect("faults");
+    assert!(faults.len() > 2, "{faults:?}");
+}
+
+#[test]
+fn a_device_with_a_clock_of_its_own_is_refused() {
+    let driver = package().driver.display().to_string();
+    let output = Portlab::new(&[
+        "run",
+        &driver,
+        "--device",
+        "qemu:nvme,size=8M",
+        "--engine",
+        "deterministic",
+    ])
+    .run();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("lab:nvme"), "{text}");
+}
