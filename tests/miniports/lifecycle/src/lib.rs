@@ -98,7 +98,8 @@ impl Work<Lifecycle> for Job {
         adapter: &'dev Adapter<'dev>,
         worker: Worker<'dev, Lifecycle, Self>,
     ) {
-        adapter.count(BEGUN);
+        // A worker that queued itself may run again before this run has ended: the lock makes each count one.
+        cx.with_start_io_lock(|_| adapter.count(BEGUN));
         for _ in 0..LINGERS {
             if !adapter.script(LINGER) {
                 break;
@@ -108,7 +109,7 @@ impl Work<Lifecycle> for Job {
         if let Some(again) = self.again.checked_sub(1) {
             let _ = cx.queue(worker, Self { again });
         }
-        adapter.count(ENDED);
+        cx.with_start_io_lock(|_| adapter.count(ENDED));
     }
 }
 
