@@ -52,7 +52,10 @@ pub fn observe_rows(driver: &Path, wrong: Option<&Mutation>) -> Result<Vec<RowRe
         && let (Some(result), Some(row)) = (results.get_mut(index), ROWS.get(index))
     {
         let mut observation = life.observe_removal(wrong);
-        observation.trouble = observation.trouble.or_else(|| life.left_behind());
+        // What a call left behind that was answered wrongly on purpose is not the removal's fault.
+        if wrong.is_none() {
+            observation.trouble = observation.trouble.or_else(|| life.left_behind());
+        }
         *result = RowResult::new(row, Some(observation));
     }
     Ok(results)
