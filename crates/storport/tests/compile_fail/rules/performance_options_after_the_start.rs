@@ -1,7 +1,7 @@
 //! `StorPortInitializePerfOpts` is for `HwStorInitialize` and `HwStorPassiveInitialize`.
 #![no_std]
 #![no_main]
-#![allow(unused)]
+#![allow(unused, reason = "a rule is shown in as few lines as it takes")]
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! With concurrent channels `HwStorStartIo` does not hold the StartIo lock.
 #![no_std]
 #![no_main]
-#![allow(unused)]
+#![allow(unused, reason = "a rule is shown in as few lines as it takes")]
 
 mod support;
 

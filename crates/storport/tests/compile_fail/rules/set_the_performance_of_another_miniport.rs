@@ -1,7 +1,7 @@
 //! Options that a miniport with concurrent channels may set are not those of another, though its type be a subtype.
 #![no_std]
 #![no_main]
-#![allow(unused, coherence_leak_check)]
+#![allow(unused, coherence_leak_check, reason = "a rule is shown in as few lines as it takes")]
 
 mod support;
 
