@@ -182,6 +182,9 @@ impl Machine {
         detail: impl FnOnce() -> String,
         frames: impl FnOnce() -> Vec<Frame>,
     ) {
+        if self.options.without_rule.as_deref() == Some(rule.id) {
+            return;
+        }
         let place = Self::place();
         self.journal.record(rule, &place, || Violation {
             rule: rule.id,

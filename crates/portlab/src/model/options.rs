@@ -24,6 +24,8 @@ pub struct LabOptions {
     pub allocation_failures: Option<AllocationFailures>,
     /// What runs the machine.
     pub engine: EngineKind,
+    /// A rule, by its id, that is not judged: for checks of a check.
+    pub without_rule: Option<String>,
 }
 
 impl LabOptions {
@@ -39,6 +41,7 @@ impl LabOptions {
             srb_form: SrbForm::AsDriverAsks,
             allocation_failures: None,
             engine: EngineKind::Parallel,
+            without_rule: None,
         }
     }
 }
