@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::GuestAddress;
+
 /// The head of `SCSI_SUPPORTED_CONTROL_TYPE_LIST`; one BOOLEAN per type follows.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -10,12 +12,36 @@ pub struct SupportedControlTypeList {
     pub max_control_type: u32,
 }
 
+/// `STOR_POWER_CONTROL_HEADER`: what the parameters of power control types begin with.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct PowerControlHeader {
+    /// Version of the structure: 1.
+    pub version: u32,
+    /// Size of the structure.
+    pub size: u32,
+    /// The unit's `STOR_ADDRESS`; 0 for the adapter.
+    pub address: GuestAddress,
+}
+
 /// `STOR_ADAPTER_CONTROL_POWER`, the parameter of `ScsiAdapterPower`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct AdapterControlPower {
-    /// `STOR_ADAPTER_CONTROL_HEADER`.
-    pub header: [u64; 2],
+    /// `STOR_POWER_CONTROL_HEADER`.
+    pub header: PowerControlHeader,
+    /// `STOR_POWER_ACTION`.
+    pub power_action: u32,
+    /// `STOR_DEVICE_POWER_STATE`.
+    pub power_state: u32,
+}
+
+/// `STOR_UNIT_CONTROL_POWER`, the parameter of `ScsiUnitPower`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct UnitControlPower {
+    /// The unit's `STOR_ADDRESS`.
+    pub address: GuestAddress,
     /// `STOR_POWER_ACTION`.
     pub power_action: u32,
     /// `STOR_DEVICE_POWER_STATE`.
@@ -34,10 +60,26 @@ pub mod adapter_control {
     pub const SET_BOOT_CONFIG: u32 = 3;
     /// `ScsiSetRunningConfig`.
     pub const SET_RUNNING_CONFIG: u32 = 4;
+    /// `ScsiPowerSettingNotification`.
+    pub const POWER_SETTING_NOTIFICATION: u32 = 5;
     /// `ScsiAdapterPower`.
     pub const ADAPTER_POWER: u32 = 6;
+    /// `ScsiAdapterPoFxPowerRequired`.
+    pub const POFX_POWER_REQUIRED: u32 = 7;
+    /// `ScsiAdapterPoFxPowerActive`.
+    pub const POFX_POWER_ACTIVE: u32 = 8;
+    /// `ScsiAdapterPoFxPowerSetFState`.
+    pub const POFX_POWER_SET_F_STATE: u32 = 9;
+    /// `ScsiAdapterPoFxPowerControl`.
+    pub const POFX_POWER_CONTROL: u32 = 10;
+    /// `ScsiAdapterPrepareForBusReScan`.
+    pub const PREPARE_FOR_BUS_RESCAN: u32 = 11;
+    /// `ScsiAdapterSystemPowerHints`.
+    pub const SYSTEM_POWER_HINTS: u32 = 12;
     /// `ScsiAdapterSurpriseRemoval`.
     pub const SURPRISE_REMOVAL: u32 = 16;
+    /// `ScsiAdapterSerialNumber`.
+    pub const SERIAL_NUMBER: u32 = 17;
     /// `ScsiAdapterControlMax` of the 10.0.16299 kit.
     pub const MAX: u32 = 18;
 }
@@ -52,12 +94,30 @@ pub mod unit_control {
     pub const START: u32 = 2;
     /// `ScsiUnitPower`.
     pub const POWER: u32 = 3;
+    /// `ScsiUnitPoFxPowerInfo`.
+    pub const POFX_POWER_INFO: u32 = 4;
+    /// `ScsiUnitPoFxPowerRequired`.
+    pub const POFX_POWER_REQUIRED: u32 = 5;
+    /// `ScsiUnitPoFxPowerActive`.
+    pub const POFX_POWER_ACTIVE: u32 = 6;
+    /// `ScsiUnitPoFxPowerSetFState`.
+    pub const POFX_POWER_SET_F_STATE: u32 = 7;
+    /// `ScsiUnitPoFxPowerControl`.
+    pub const POFX_POWER_CONTROL: u32 = 8;
     /// `ScsiUnitRemove`.
     pub const REMOVE: u32 = 9;
     /// `ScsiUnitSurpriseRemoval`.
     pub const SURPRISE_REMOVAL: u32 = 10;
     /// `ScsiUnitControlMax` of the 10.0.16299 kit.
     pub const MAX: u32 = 12;
+}
+
+/// `STOR_DEVICE_POWER_STATE`.
+pub mod power_state {
+    /// `StorPowerDeviceD0`.
+    pub const D0: u32 = 1;
+    /// `StorPowerDeviceD3`.
+    pub const D3: u32 = 4;
 }
 
 /// Both control status enumerations: success.

@@ -151,6 +151,23 @@ pub trait Device: Send + Sync {
     /// Whether the function still answers.
     fn alive(&self) -> bool;
 
+    /// Pulls the function out: it is gone from now on.
+    ///
+    /// # Errors
+    /// If that cannot be done to this device.
+    fn pull(&self) -> Result<(), DeviceError> {
+        Err(DeviceError::Unsupported("way to be pulled out"))
+    }
+
+    /// Takes power from the function and gives it back (D3cold): its registers are as after a reset, and what was volatile
+    /// is lost. Configuration space, which the bus driver restores, stays.
+    ///
+    /// # Errors
+    /// If that cannot be done to this device: it then keeps its state, as in D3hot.
+    fn cycle_power(&self) -> Result<(), DeviceError> {
+        Err(DeviceError::Unsupported("power of its own"))
+    }
+
     /// The device as something that the lab moves; `None` if it moves by itself.
     fn movable(self: Arc<Self>) -> Option<Arc<dyn Movable>> {
         None

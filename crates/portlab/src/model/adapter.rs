@@ -26,8 +26,14 @@ pub(super) enum Phase {
     Starting,
     /// Takes requests.
     Running,
+    /// Given nothing new any more: it is about to be stopped or powered down. Requests wait.
+    Quiescing,
     /// Stopped by `ScsiStopAdapter`.
     Stopped,
+    /// In D3.
+    PoweredDown,
+    /// Its device is gone; the removal is still to come.
+    Gone,
     /// Its removal requests are on their way.
     Removing,
     /// Gone.

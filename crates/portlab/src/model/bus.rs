@@ -1,10 +1,20 @@
 //! The PCI function: configuration space and register windows.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 
-use super::{activity::Activity, machine::Machine, rules};
+use super::{
+    activity::{self, Activity},
+    machine::Machine,
+    rules,
+};
 use crate::{
     abi::{
         GuestAddress, configuration::PCI_CONFIGURATION, control::adapter_control, exports::Arguments, guest,
@@ -24,10 +34,33 @@ struct Registers {
     bar: u8,
     offset: u64,
     engine: Arc<dyn Engine>,
+    powered_down: Arc<AtomicBool>,
+    released: Arc<AtomicBool>,
+}
+
+impl Registers {
+    /// Whether the function answers; an access to one without power, or to a range that was taken back, is written down.
+    fn answers(&self, offset: u64) -> bool {
+        let rule = if self.released.load(Ordering::Acquire) {
+            &rules::REGISTER_RELEASED
+        } else if self.powered_down.load(Ordering::Acquire) {
+            &rules::REGISTER_IN_D3
+        } else {
+            return true;
+        };
+        if let Some(machine) = activity::machine() {
+            let at = self.offset + offset;
+            machine.violate(rule, || format!("BAR {}, offset {at:#x}", self.bar));
+        }
+        false
+    }
 }
 
 impl Mmio for Registers {
     fn read(&self, offset: u64, width: Width) -> u64 {
+        if !self.answers(offset) {
+            return u64::MAX >> (64 - 8 * width.bytes());
+        }
         let value = self.device.read(self.bar, self.offset + offset, width);
         self.engine.note("register read", [self.offset + offset, value]);
         self.engine.register_accessed();
@@ -35,6 +68,9 @@ impl Mmio for Registers {
     }
 
     fn write(&self, offset: u64, width: Width, value: u64) {
+        if !self.answers(offset) {
+            return;
+        }
         self.device.write(self.bar, self.offset + offset, width, value);
         self.engine.note("register write", [self.offset + offset, value]);
         self.engine.register_accessed();
@@ -44,13 +80,30 @@ impl Mmio for Registers {
 /// The windows that are mapped, by their addresses: each call maps anew.
 #[derive(Default)]
 pub(super) struct Windows {
-    table: Mutex<BTreeMap<u64, Window>>,
+    table: Mutex<BTreeMap<u64, Mapped>>,
+    /// Taken back: they stay mapped, so that nothing else takes their addresses.
+    released: Mutex<Vec<Window>>,
+}
+
+struct Mapped {
+    window: Window,
+    released: Arc<AtomicBool>,
 }
 
 impl Windows {
+    /// Takes all back.
+    pub(super) fn release(&self) {
+        let table = std::mem::take(&mut *self.table.lock());
+        for mapped in table.into_values() {
+            mapped.released.store(true, Ordering::Release);
+            self.released.lock().push(mapped.window);
+        }
+    }
+
     /// Unmaps all.
     pub(super) fn clear(&self) {
         self.table.lock().clear();
+        self.released.lock().clear();
     }
 }
 
@@ -66,9 +119,9 @@ impl Machine {
             return 0;
         }
         let bars = if in_io_space {
-            self.options.device.ports()
+            self.options.device.ports().to_vec()
         } else {
-            self.options.device.bars()
+            self.memory_bars()
         };
         let bar = bars.iter().find(|bar| {
             bus_address >= bar.address
@@ -85,16 +138,22 @@ impl Machine {
             // Ports are not mapped: their address is their number.
             return bus_address;
         }
+        let released = Arc::<AtomicBool>::default();
         let registers = Registers {
             device: Arc::clone(&self.options.device),
             bar: bar.index,
             offset: bus_address - bar.address,
             engine: Arc::clone(&self.engine),
+            powered_down: Arc::clone(&self.powered_down),
+            released: Arc::clone(&released),
         };
         match Window::map(length, Arc::new(registers)) {
             Ok(window) => {
                 let address = window.address();
-                self.windows.table.lock().insert(address, window);
+                self.windows
+                    .table
+                    .lock()
+                    .insert(address, Mapped { window, released });
                 address
             }
             Err(_) => 0,
@@ -134,6 +193,7 @@ impl Machine {
         }
         let mut bytes = vec![0; length.min(CONFIGURATION_LENGTH) as usize];
         self.options.device.config_read(0, &mut bytes);
+        self.show_bars(&mut bytes);
         guest::write_bytes(buffer, &bytes);
         u32::try_from(bytes.len()).unwrap_or(0)
     }

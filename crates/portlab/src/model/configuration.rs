@@ -67,8 +67,8 @@ impl Machine {
 
     pub(super) fn write_access_ranges(&self, address: GuestAddress, count: u32) {
         let device = &self.options.device;
-        let memory = device.bars().iter().map(|bar| (bar, 1));
-        let ports = device.ports().iter().map(|bar| (bar, 0));
+        let memory = self.memory_bars().into_iter().map(|bar| (bar, 1));
+        let ports = device.ports().iter().map(|bar| (*bar, 0));
         let mut bars: Vec<_> = memory.chain(ports).collect();
         bars.sort_by_key(|(bar, _)| bar.index);
         let mut bars = bars.into_iter();
@@ -96,7 +96,7 @@ impl Machine {
         let limit = registry
             .message_number_limit
             .map_or(u16::MAX, |limit| u16::try_from(limit).unwrap_or(u16::MAX));
-        device.min(processors).min(limit)
+        device.min(processors).min(limit).min(self.assignment.messages())
     }
 
     pub(super) fn messages_wanted(said: &PortConfigurationInformation, offered: u16) -> u16 {

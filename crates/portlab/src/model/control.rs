@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zerocopy::IntoBytes as _;
+
 use super::{activity::Activity, error::StartError, machine::Machine, request::Address, rules};
 use crate::{
     abi::{
@@ -72,73 +74,152 @@ impl Machine {
         bytes.iter().map(|&byte| byte != 0).collect()
     }
 
-    /// An adapter control that stops or restarts. The documentation gives two accounts of IRQL and locks: an
-    /// odd seed follows the callback's page (DIRQL under the interrupt lock), an even one the spin-lock page.
-    pub(super) fn adapter_control(&self, kind: u32) -> Result<bool, StartError> {
+    /// An adapter control, if the miniport supports the type; whether it succeeded.
+    pub(super) fn adapter_control(&self, kind: u32, parameters: &[u8]) -> Result<Answer, StartError> {
         let setup = self.setup();
-        if !setup.supports_adapter_control(kind) {
-            return Ok(false);
-        }
-        let Some(routine) = Routine::new(setup.registration.hw_adapter_control) else {
-            return Ok(false);
+        let routine = Routine::new(setup.registration.hw_adapter_control)
+            .filter(|_| setup.supports_adapter_control(kind));
+        let Some(routine) = routine else {
+            return Ok(Answer::NotSupported);
         };
+        let (irql, locked) = self.control_place(kind);
         let lock = Arc::clone(&self.adapter.interrupt);
-        let locks: &[&Arc<SpinLock>] = if self.locked_controls(kind) { &[&lock] } else { &[] };
-        let irql = if self.locked_controls(kind) {
-            Irql::DEVICE
-        } else {
-            Irql::PASSIVE
-        };
-        let arguments = [setup.extension, u64::from(kind), 0];
-        let result = self.call(Activity::AdapterControl(kind), irql, locks, routine, &arguments);
-        let status = ulong(result.ok_or_else(|| self.down())?);
-        Ok(status == CONTROL_SUCCESS)
-    }
-
-    /// Whether this life follows the callback's page for a control type.
-    pub(super) fn locked_controls(&self, kind: u32) -> bool {
-        !self.options.seed.is_multiple_of(2)
-            && matches!(
-                kind,
-                adapter_control::STOP_ADAPTER | adapter_control::RESTART_ADAPTER
+        let locks: &[&Arc<SpinLock>] = if locked { &[&lock] } else { &[] };
+        let activity = Activity::AdapterControl(kind);
+        let extension = setup.extension;
+        self.with_parameters(&activity.to_string(), parameters, |address| {
+            self.call(
+                activity,
+                irql,
+                locks,
+                routine,
+                &[extension, u64::from(kind), address],
             )
+        })
     }
 
-    /// `HwStorUnitControl` for one unit, if the miniport supports the type; at PASSIVE_LEVEL.
-    pub(super) fn unit_control(&self, kind: u32, address: Address) {
-        let setup = self.setup();
-        if !setup.supports_unit_control(kind) {
-            return;
+    /// Lends the miniport a parameter block for one control.
+    fn with_parameters(
+        &self,
+        what: &str,
+        parameters: &[u8],
+        call: impl FnOnce(GuestAddress) -> Option<u64>,
+    ) -> Result<Answer, StartError> {
+        let mut block = None;
+        if !parameters.is_empty() {
+            let request = Request::new(parameters.len(), format!("the parameters of {what}"));
+            let memory = self.memory.port_pool(&request).ok_or(StartError::Memory)?;
+            guest::write_bytes(memory.address, parameters);
+            block = Some(memory.address);
         }
-        let Some(routine) = Routine::new(setup.registration.hw_unit_control) else {
-            return;
-        };
-        let parameter = StorAddrBtl8 {
-            kind: STOR_ADDRESS_TYPE_BTL8,
-            address_length: 4,
-            path: address.path,
-            target: address.target,
-            lun: address.lun,
-            ..StorAddrBtl8::default()
-        };
-        let request = Request::new(size_of::<StorAddrBtl8>(), format!("address of unit {address}"));
-        let Some(block) = self.memory.port_pool(&request) else {
-            return;
-        };
-        guest::write(block.address, &parameter);
-        let arguments = [setup.extension, u64::from(kind), block.address];
-        let result = self.call(
-            Activity::UnitControl(kind),
-            Irql::PASSIVE,
-            &[],
-            routine,
-            &arguments,
-        );
-        let _ = self.memory.pool.free(block.address);
-        if result.is_some_and(|rax| ulong(rax) != CONTROL_SUCCESS) {
+        let result = call(block.unwrap_or(0));
+        if let Some(address) = block {
+            let _ = self.memory.pool.free(address);
+        }
+        let status = ulong(result.ok_or_else(|| self.down())?);
+        Ok(if status == CONTROL_SUCCESS {
+            Answer::Done
+        } else {
+            Answer::Failed
+        })
+    }
+
+    /// IRQL of an adapter control, and whether it comes under the interrupt lock. Of stop and restart the documentation gives
+    /// two accounts: an odd seed follows the callback's page (DIRQL under the interrupt lock), an even one the spin-lock page.
+    /// Power control types come at DISPATCH_LEVEL or below: the seed's second bit decides.
+    fn control_place(&self, kind: u32) -> (Irql, bool) {
+        let seed = self.options.seed;
+        match kind {
+            adapter_control::STOP_ADAPTER | adapter_control::RESTART_ADAPTER if seed & 1 != 0 => {
+                (Irql::DEVICE, true)
+            }
+            adapter_control::ADAPTER_POWER..=adapter_control::POFX_POWER_CONTROL if seed & 2 != 0 => {
+                (Irql::DISPATCH, false)
+            }
+            _ => (Irql::PASSIVE, false),
+        }
+    }
+
+    /// Whether a control type comes on a processor's thread in this life.
+    pub(super) fn raised_control(&self, kind: u32) -> bool {
+        self.control_place(kind).0 > Irql::DISPATCH
+    }
+
+    /// `HwStorUnitControl` for one unit, if the miniport supports the type; at PASSIVE_LEVEL. Its parameter is the unit's address.
+    pub(super) fn unit_control(&self, kind: u32, address: Address) {
+        let unit = unit_address(address);
+        let result = self.unit_control_with(kind, address, Irql::PASSIVE, unit.as_bytes());
+        if matches!(result, Ok(Answer::Failed)) {
             self.violate(&rules::RETURN_VALUE, || {
                 format!("HwStorUnitControl({kind}) failed for unit {address}")
             });
         }
+    }
+
+    /// `HwStorUnitControl` with a structure as its parameter.
+    pub(super) fn unit_control_with(
+        &self,
+        kind: u32,
+        address: Address,
+        irql: Irql,
+        parameters: &[u8],
+    ) -> Result<Answer, StartError> {
+        let setup = self.setup();
+        let routine =
+            Routine::new(setup.registration.hw_unit_control).filter(|_| setup.supports_unit_control(kind));
+        let Some(routine) = routine else {
+            return Ok(Answer::NotSupported);
+        };
+        let activity = Activity::UnitControl(kind);
+        let extension = setup.extension;
+        self.with_parameters(
+            &format!("{activity} for unit {address}"),
+            parameters,
+            |parameters| {
+                self.call(
+                    activity,
+                    irql,
+                    &[],
+                    routine,
+                    &[extension, u64::from(kind), parameters],
+                )
+            },
+        )
+    }
+
+    /// A unit's `STOR_ADDRESS` in memory of its own, for as long as `use_it` runs.
+    pub(super) fn with_unit_address<R>(
+        &self,
+        address: Address,
+        use_it: impl FnOnce(GuestAddress) -> R,
+    ) -> Result<R, StartError> {
+        let request = Request::new(size_of::<StorAddrBtl8>(), format!("address of unit {address}"));
+        let block = self.memory.port_pool(&request).ok_or(StartError::Memory)?;
+        guest::write(block.address, &unit_address(address));
+        let result = use_it(block.address);
+        let _ = self.memory.pool.free(block.address);
+        Ok(result)
+    }
+}
+
+/// What became of a control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The miniport does not report the type as supported: it was not called.
+    NotSupported,
+    /// Success.
+    Done,
+    /// Anything else.
+    Failed,
+}
+
+fn unit_address(address: Address) -> StorAddrBtl8 {
+    StorAddrBtl8 {
+        kind: STOR_ADDRESS_TYPE_BTL8,
+        address_length: 4,
+        path: address.path,
+        target: address.target,
+        lun: address.lun,
+        ..StorAddrBtl8::default()
     }
 }

@@ -58,6 +58,9 @@ pub enum StartError {
     /// No memory.
     #[error("no memory for the device extension")]
     Memory,
+    /// The miniport does not complete what it has.
+    #[error("the adapter does not come to rest: requests that it was given are not completed")]
+    NotAtRest,
     /// The driver brought the system down.
     #[error("the driver brought the system down: {0}")]
     BugCheck(String),

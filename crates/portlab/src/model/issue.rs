@@ -47,13 +47,18 @@ impl Machine {
         let phase = self.phase();
         // A stopped adapter is powered down: its requests wait for the restart.
         let open = match phase {
-            Phase::Running => true,
-            Phase::Stopped | Phase::Starting => !request.bypass,
-            Phase::Removing => request.bypass,
+            Phase::Running | Phase::Quiescing => true,
+            Phase::Stopped | Phase::PoweredDown | Phase::Starting => !request.bypass,
+            Phase::Removing | Phase::Gone => request.bypass,
             Phase::Unregistered | Phase::Loaded | Phase::Removed => false,
         };
         if !open {
-            self.end(&request, Outcome::made_up(status::NO_HBA));
+            let absent = if phase == Phase::Gone {
+                status::NO_DEVICE
+            } else {
+                status::NO_HBA
+            };
+            self.end(&request, Outcome::made_up(absent));
             return;
         }
         if request.bypass {

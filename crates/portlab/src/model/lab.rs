@@ -24,7 +24,6 @@ use super::{
     rules::{self, Severity},
 };
 use crate::{
-    abi::control::adapter_control,
     engine::{
         Context, Engine, InterruptHandler, Level,
         deterministic::{self, DeterministicEngine},
@@ -224,7 +223,9 @@ impl Lab {
             Phase::Loaded => {}
             Phase::Unregistered => return Err(StartError::NotRegistered),
             Phase::Running | Phase::Starting => return Err(StartError::Phase("started already")),
-            Phase::Stopped => return Err(StartError::Phase("stopped: restart it")),
+            Phase::Quiescing | Phase::Stopped => return Err(StartError::Phase("stopped: restart it")),
+            Phase::PoweredDown => return Err(StartError::Phase("powered down: power it up")),
+            Phase::Gone => return Err(StartError::Phase("gone: remove it")),
             Phase::Removing | Phase::Removed => return Err(StartError::Phase("removed")),
         }
         let result = self.bring_up();
@@ -235,7 +236,7 @@ impl Lab {
         result
     }
 
-    fn bring_up(&self) -> Result<(), StartError> {
+    pub(super) fn bring_up(&self) -> Result<(), StartError> {
         self.passively("HwStorFindAdapter", Machine::find_adapter)?;
         self.machine.connect()?;
         self.on_first_processor("HwStorInitialize", |machine| machine.initialize())?;
@@ -244,62 +245,6 @@ impl Lab {
         self.machine.watch();
         self.machine.pump();
         Ok(())
-    }
-
-    /// Stops the adapter (`ScsiStopAdapter`).
-    ///
-    /// # Errors
-    /// If the miniport refuses, or the adapter does not run.
-    pub fn stop(&self) -> Result<(), StartError> {
-        if self.machine.phase() != Phase::Running {
-            return Err(StartError::Phase("not running"));
-        }
-        self.drain();
-        self.machine.adapter.enter(Phase::Stopped);
-        if self.control(adapter_control::STOP_ADAPTER)? {
-            Ok(())
-        } else {
-            Err(StartError::AdapterControl("ScsiStopAdapter"))
-        }
-    }
-
-    /// Restarts a stopped adapter: `ScsiRestartAdapter`, or `FindAdapter` and Initialize once more on the same
-    /// extension for a miniport without it.
-    ///
-    /// # Errors
-    /// See [`StartError`].
-    pub fn restart(&self) -> Result<(), StartError> {
-        if self.machine.phase() != Phase::Stopped {
-            return Err(StartError::Phase("not stopped"));
-        }
-        let setup = self.machine.setup();
-        if !setup.supports_adapter_control(adapter_control::RESTART_ADAPTER) {
-            self.machine.disconnect();
-            return self.bring_up();
-        }
-        if setup.supports_adapter_control(adapter_control::SET_RUNNING_CONFIG) {
-            self.control(adapter_control::SET_RUNNING_CONFIG)?;
-        }
-        if !self.control(adapter_control::RESTART_ADAPTER)? {
-            return Err(StartError::AdapterControl("ScsiRestartAdapter"));
-        }
-        self.machine.adapter.enter(Phase::Running);
-        self.machine.watch();
-        self.machine.pump();
-        Ok(())
-    }
-
-    /// Finds a stopped adapter again: `FindAdapter` and Initialize once more on the extension as it is, which Storport does
-    /// to a miniport without `ScsiRestartAdapter`, or whose resources have changed.
-    ///
-    /// # Errors
-    /// See [`StartError`].
-    pub fn find_again(&self) -> Result<(), StartError> {
-        if self.machine.phase() != Phase::Stopped {
-            return Err(StartError::Phase("not stopped"));
-        }
-        self.machine.disconnect();
-        self.bring_up()
     }
 
     /// Keeps work items queued, as if the system's threads were busy, or lets them run.
@@ -314,19 +259,6 @@ impl Lab {
         let report = self.take_away();
         self.engine.shut_down();
         report
-    }
-
-    /// Calls an adapter control where this life makes such calls.
-    pub(super) fn control(&self, kind: u32) -> Result<bool, StartError> {
-        if self.machine.locked_controls(kind) {
-            self.on_first_processor("HwStorAdapterControl", move |machine| {
-                machine.adapter_control(kind)
-            })
-        } else {
-            self.passively("HwStorAdapterControl", move |machine| {
-                machine.adapter_control(kind)
-            })
-        }
     }
 
     /// Lets some of the driver's allocations fail from now on, or none any more.
@@ -412,7 +344,7 @@ impl Lab {
             .unwrap_or_else(|| Err(self.hung(what)))
     }
 
-    fn on_first_processor<R: Send + 'static>(
+    pub(super) fn on_first_processor<R: Send + 'static>(
         &self,
         what: &'static str,
         job: impl FnOnce(&Arc<Machine>) -> Result<R, StartError> + Send + 'static,

@@ -97,6 +97,15 @@ impl Lab {
     /// Sends another SRB function and waits for it.
     #[must_use]
     pub fn srb_function(&self, function: SrbFunction, address: Address) -> Outcome {
+        self.function(function, address, false)
+    }
+
+    /// As [`Self::srb_function`], past the queues of an adapter that is being stopped.
+    pub(super) fn bypassing(&self, function: SrbFunction, address: Address) -> Outcome {
+        self.function(function, address, true)
+    }
+
+    fn function(&self, function: SrbFunction, address: Address, past_queues: bool) -> Outcome {
         let machine = &self.machine;
         let mut direction = Direction::None;
         let (command, buffer, bypass) = match function {
@@ -105,7 +114,11 @@ impl Lab {
             SrbFunction::ResetLogicalUnit => (Command::Plain(function::RESET_LOGICAL_UNIT), None, true),
             SrbFunction::ResetDevice => (Command::Plain(function::RESET_DEVICE), None, true),
             SrbFunction::Pnp { action, flags } => (Command::Pnp(action, flags), None, true),
-            SrbFunction::Power { device_state, action } => (Command::Power(device_state, action), None, true),
+            SrbFunction::Power {
+                device_state,
+                action,
+                flags,
+            } => (Command::Power(device_state, action, flags), None, true),
             SrbFunction::IoControl(buffer) => {
                 direction = Direction::In;
                 (Command::Plain(function::IO_CONTROL), Some(buffer), false)
@@ -129,7 +142,7 @@ impl Lab {
             direction,
             buffer,
             timeout: FUNCTION_TIMEOUT,
-            bypass,
+            bypass: bypass || past_queues,
         };
         let outcome = Slot::default();
         let slot = outcome.clone();

@@ -8,7 +8,8 @@
 //! | [`rules`] | the rules a miniport is held to |
 //! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters`, `counting` | one driver, one adapter, the callback that runs |
 //! | `dispatch`, `extended`, `notification` | the driver's calls, by export and code |
-//! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start and stop, the PCI function |
+//! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start, controls, the PCI function |
+//! | `stopping`, `power_states`, `surprise`, `resources` | stop and restart, D0 and D3, surprise removal, rebalance |
 //! | `requests`, `srb_memory`, `srb_image`, `issue`, `completion`, `units`, `reset` | the way of a request |
 //! | `workers`, `timers`, `dpc`, `locks`, `interrupts` | what runs later or elsewhere, and exclusion |
 //! | [`ddi`], `processors`, `events`, `power`, `platform` | the table of all functions; those of the system |
@@ -59,6 +60,7 @@ mod platform;
 mod pnp;
 mod ports;
 mod power;
+mod power_states;
 mod processors;
 mod registration;
 mod registry;
@@ -66,10 +68,13 @@ mod removal;
 mod request;
 mod requests;
 mod reset;
+mod resources;
 pub mod rules;
 mod scatter;
 mod srb_image;
 mod srb_memory;
+mod stopping;
+mod surprise;
 mod timers;
 mod units;
 mod workers;
@@ -85,9 +90,11 @@ pub use mutation::{Change, Mutation};
 pub use options::{
     AdapterParameters, EngineKind, LabOptions, Limits, ParseEngineError, RegistryValue, SrbForm,
 };
+pub use power_states::PowerAction;
 pub use request::{
     Address, Direction, Done, Leak, Outcome, RemovalReport, Request, ResetOutcome, SrbFunction, Statistics,
 };
+pub use resources::Resources;
 
 #[cfg(test)]
 mod tests;

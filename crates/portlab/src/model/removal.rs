@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     adapter::Phase,
+    control::Answer,
     lab::Lab,
     request::{Address, Leak, RemovalReport, SrbFunction},
     rules,
@@ -31,15 +32,20 @@ impl Lab {
         let machine = &self.machine;
         let phase = machine.phase();
         let mut refused = false;
-        if matches!(phase, Phase::Running) && !machine.journal.is_down() {
+        // An adapter without power, or one that was stopped, is not called any more but for what it was stopped by.
+        if matches!(phase, Phase::Running | Phase::Gone) && !machine.journal.is_down() {
             self.drain();
             let known = machine.units.lock().known();
             for unit in known {
                 self.unit_removed(unit);
-                refused |= !self.pnp_remove(unit, 0);
+                refused |= !self.pnp_request(pnp_action::REMOVE_DEVICE, unit, 0);
             }
             machine.adapter.enter(Phase::Removing);
-            refused |= !self.pnp_remove(Address::default(), SRB_PNP_FLAGS_ADAPTER_REQUEST);
+            refused |= !self.pnp_request(
+                pnp_action::REMOVE_DEVICE,
+                Address::default(),
+                SRB_PNP_FLAGS_ADAPTER_REQUEST,
+            );
             refused |= !self.stopped();
         }
         machine.disconnect();
@@ -88,7 +94,7 @@ impl Lab {
     }
 
     fn stopped(&self) -> bool {
-        let stopped = self.control(adapter_control::STOP_ADAPTER).unwrap_or(false);
+        let stopped = matches!(self.control(adapter_control::STOP_ADAPTER, &[]), Ok(Answer::Done));
         if !stopped && !self.machine.journal.is_down() {
             self.machine
                 .violate(&rules::RETURN_VALUE, || String::from("ScsiStopAdapter failed"));
@@ -111,20 +117,20 @@ impl Lab {
         machine.engine.wait(DRAIN, &mut || machine.outstanding() == 0);
     }
 
-    fn pnp_remove(&self, address: Address, flags: u32) -> bool {
-        let outcome = self.srb_function(
-            SrbFunction::Pnp {
-                action: pnp_action::REMOVE_DEVICE,
-                flags,
-            },
-            address,
-        );
+    /// `SRB_FUNCTION_PNP`; whether the miniport took it well.
+    pub(super) fn pnp_request(&self, action: u32, address: Address, flags: u32) -> bool {
+        let outcome = self.bypassing(SrbFunction::Pnp { action, flags }, address);
         // A miniport that does not know the function says so, and nothing is lost.
         let accepted = matches!(outcome.srb_status, status::SUCCESS | status::INVALID_REQUEST);
         if !accepted && !self.machine.journal.is_down() {
             self.machine.violate(&rules::REMOVAL_FAILED, || {
+                let name = if action == pnp_action::SURPRISE_REMOVAL {
+                    "StorSurpriseRemoval"
+                } else {
+                    "StorRemoveDevice"
+                };
                 format!(
-                    "StorRemoveDevice to {address} (flags {flags}) ended with SRB status {:#04x}",
+                    "{name} to {address} (flags {flags}) ended with SRB status {:#04x}",
                     outcome.srb_status
                 )
             });

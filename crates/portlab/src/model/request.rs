@@ -77,6 +77,8 @@ pub enum SrbFunction {
         device_state: u32,
         /// `STOR_POWER_ACTION`.
         action: u32,
+        /// `SRB_POWER_FLAGS_*`.
+        flags: u8,
     },
     /// `IO_CONTROL`; the buffer begins with an `SRB_IO_CONTROL`.
     IoControl(DataBuffer),

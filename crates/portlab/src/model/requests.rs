@@ -43,8 +43,8 @@ pub(super) enum Command {
     Plain(u8),
     /// PNP: action, flags.
     Pnp(u32, u32),
-    /// POWER: device state, action.
-    Power(u32, u32),
+    /// POWER: device state, action, flags.
+    Power(u32, u32, u8),
 }
 
 /// One request.
@@ -122,7 +122,7 @@ impl PortRequest {
             Command::Scsi(cdb) => format!("SCSI command {:#04x}", cdb.first().copied().unwrap_or(0)),
             Command::Plain(function) => format!("SRB function {function:#04x}"),
             Command::Pnp(action, flags) => format!("PNP action {action:#x} (flags {flags:#x})"),
-            Command::Power(state, _) => format!("POWER request to D{}", state.saturating_sub(1)),
+            Command::Power(state, ..) => format!("POWER request to D{}", state.saturating_sub(1)),
         };
         format!("{what} to {} (request {})", self.address, self.id)
     }

@@ -185,6 +185,14 @@ rules! {
         "HwStorAdapterControl reports and accepts the control types that Storport needs.";
     REMOVAL_FAILED = "removal-refused", Documentation, Violation,
         "A miniport completes the PNP requests of its removal successfully.";
+    POWER_REFUSED = "power-refused", Documentation, Violation,
+        "A miniport completes power requests, and every control type that it reports as supported, successfully.";
+    NOT_QUIET = "requests-block-stop", Documentation, Violation,
+        "The port driver stops or powers down an adapter that has no requests: a miniport completes what it was given.";
+    REGISTER_IN_D3 = "register-access-without-power", Inferred, Violation,
+        "Nothing touches the registers of an adapter that is in D3: the function does not answer.";
+    REGISTER_RELEASED = "register-range-released", Documentation, Violation,
+        "What was mapped before a stop for new resources is gone: HwStorFindAdapter maps it anew.";
     RESET_FALSE = "reset-bus-failed", Documentation, Warning,
         "HwStorResetBus returns TRUE once it has completed the path's requests.";
     NOT_MODELLED = "not-modelled", Inferred, Violation,

@@ -115,9 +115,9 @@ pub(super) fn legacy_image(request: &PortRequest, places: &Places) -> Vec<u8> {
             ) = (a, b, c, d);
             block.internal_status = *pnp_flags;
         }
-        Command::Power(state, action) => {
+        Command::Power(state, action, power_flags) => {
             block.function = function::POWER;
-            block.scsi_status = srb::SRB_POWER_FLAGS_ADAPTER_REQUEST;
+            block.scsi_status = *power_flags;
             let [a, b, c, d] = state.to_le_bytes();
             (
                 block.queue_tag,
@@ -226,11 +226,11 @@ fn parameters(request: &PortRequest, places: &Places) -> (u8, Vec<u8>) {
             };
             (function::PNP, data.as_bytes().to_vec())
         }
-        Command::Power(state, action) => {
+        Command::Power(state, action, power_flags) => {
             let data = SrbexDataPower {
                 kind: srb::SRBEX_DATA_TYPE_POWER,
                 length: length(size_of::<SrbexDataPower>()),
-                srb_power_flags: srb::SRB_POWER_FLAGS_ADAPTER_REQUEST,
+                srb_power_flags: *power_flags,
                 device_power_state: *state,
                 power_action: *action,
                 ..SrbexDataPower::default()

@@ -133,6 +133,11 @@ impl Units {
             .collect()
     }
 
+    /// Requests that are on their way to the miniport or with it.
+    pub(super) fn outstanding(&self) -> u32 {
+        self.outstanding
+    }
+
     /// The units that have answered an INQUIRY.
     pub(super) fn known(&self) -> Vec<Address> {
         self.table

@@ -305,6 +305,19 @@ impl Device for InProcessNvme {
         !self.shared.controller().is_gone()
     }
 
+    fn pull(&self) -> Result<(), DeviceError> {
+        self.with_controller(Controller::vanish);
+        Ok(())
+    }
+
+    fn cycle_power(&self) -> Result<(), DeviceError> {
+        if !self.alive() {
+            return Err(DeviceError::Gone("it left the bus".to_owned()));
+        }
+        self.with_controller(Controller::cut_power);
+        Ok(())
+    }
+
     fn movable(self: Arc<Self>) -> Option<Arc<dyn Movable>> {
         let told = self.shared.is_told();
         told.then_some(self as Arc<dyn Movable>)

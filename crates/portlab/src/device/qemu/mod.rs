@@ -371,6 +371,11 @@ impl Device for QemuDevice {
         self.line_level()
     }
 
+    fn pull(&self) -> Result<(), DeviceError> {
+        self.kill();
+        Ok(())
+    }
+
     fn alive(&self) -> bool {
         !self.gone.load(Ordering::SeqCst)
     }

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -19,7 +19,7 @@ use crate::{
         configuration::{
             INTERRUPT_SYNCHRONIZE_PER_MESSAGE, PortConfigurationInformation, SYNCHRONIZE_FULL_DUPLEX,
         },
-        control::adapter_control,
+        control::{adapter_control, unit_control},
         entry::{Routine, ulong},
         exports, guest,
         registration::HwInitializationData,
@@ -41,6 +41,9 @@ pub(super) struct Dummy {
     line: Mutex<Option<LineSink>>,
     /// How often the line is still seen up.
     up: AtomicU32,
+    gone: AtomicBool,
+    /// How often it lost its power.
+    pub(super) power_cycles: AtomicU32,
 }
 
 /// Memory shared with it.
@@ -67,6 +70,8 @@ impl Dummy {
             register: Mutex::new(0),
             line: Mutex::new(None),
             up: AtomicU32::new(0),
+            gone: AtomicBool::new(false),
+            power_cycles: AtomicU32::new(0),
         })
     }
 
@@ -119,7 +124,10 @@ impl Device for Dummy {
         &self.bars
     }
 
-    fn read(&self, _bar: u8, offset: u64, _width: Width) -> u64 {
+    fn read(&self, _bar: u8, offset: u64, width: Width) -> u64 {
+        if !self.alive() {
+            return u64::MAX >> (64 - 8 * width.bytes());
+        }
         *self.register.lock().unwrap_or_else(PoisonError::into_inner) + offset
     }
 
@@ -161,7 +169,18 @@ impl Device for Dummy {
     }
 
     fn alive(&self) -> bool {
-        true
+        !self.gone.load(Ordering::SeqCst)
+    }
+
+    fn pull(&self) -> Result<(), DeviceError> {
+        self.gone.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn cycle_power(&self) -> Result<(), DeviceError> {
+        self.power_cycles.fetch_add(1, Ordering::SeqCst);
+        *self.register.lock().unwrap_or_else(PoisonError::into_inner) = 0;
+        Ok(())
     }
 }
 
@@ -297,6 +316,20 @@ pub(super) trait Miniport: 'static {
     fn stop(_extension: u64) -> bool {
         true
     }
+
+    /// Adapter control types beside stop, restart and the query.
+    const CONTROLS: &'static [u32] = &[];
+
+    fn control(_extension: u64, _kind: u32, _parameters: u64) -> bool {
+        true
+    }
+
+    /// Unit control types beside the query.
+    const UNIT_CONTROLS: &'static [u32] = &[];
+
+    fn unit_control(_extension: u64, _kind: u32, _parameters: u64) -> bool {
+        true
+    }
 }
 
 extern "win64" fn find_adapter<M: Miniport>(
@@ -359,21 +392,40 @@ extern "win64" fn line<M: Miniport>(extension: u64) -> u64 {
 }
 
 extern "win64" fn adapter_control_routine<M: Miniport>(extension: u64, control: u64, parameters: u64) -> u64 {
-    match ulong(control) {
+    let kind = ulong(control);
+    match kind {
         adapter_control::QUERY_SUPPORTED_CONTROL_TYPES => {
-            for supported in [
+            let always = [
                 adapter_control::QUERY_SUPPORTED_CONTROL_TYPES,
                 adapter_control::STOP_ADAPTER,
                 adapter_control::RESTART_ADAPTER,
-            ] {
+            ];
+            for &supported in always.iter().chain(M::CONTROLS) {
                 guest::write(parameters + 4 + u64::from(supported), &1_u8);
             }
             0
         }
         adapter_control::STOP_ADAPTER => u64::from(!M::stop(extension)),
-        adapter_control::RESTART_ADAPTER => 0,
-        _ => 1,
+        _ if kind == adapter_control::RESTART_ADAPTER || M::CONTROLS.contains(&kind) => {
+            u64::from(!M::control(extension, kind, parameters))
+        }
+        _ => panic!("control type {kind} was not reported as supported"),
     }
+}
+
+extern "win64" fn unit_control_routine<M: Miniport>(extension: u64, control: u64, parameters: u64) -> u64 {
+    let kind = ulong(control);
+    if kind == unit_control::QUERY_SUPPORTED_CONTROL_TYPES {
+        for &supported in [kind].iter().chain(M::UNIT_CONTROLS) {
+            guest::write(parameters + 4 + u64::from(supported), &1_u8);
+        }
+        return 0;
+    }
+    assert!(
+        M::UNIT_CONTROLS.contains(&kind),
+        "{kind} was not reported as supported"
+    );
+    u64::from(!M::unit_control(extension, kind, parameters))
 }
 
 fn address_of(routine: *const ()) -> u64 {
@@ -391,6 +443,7 @@ extern "win64" fn driver_entry<M: Miniport>(driver: u64, path: u64) -> u64 {
         hw_reset_bus: address_of(reset_bus::<M> as *const ()),
         hw_interrupt: address_of(line::<M> as *const ()),
         hw_adapter_control: address_of(adapter_control_routine::<M> as *const ()),
+        hw_unit_control: address_of(unit_control_routine::<M> as *const ()),
         device_extension_size: 512,
         srb_extension_size: 64,
         number_of_access_ranges: 2,

@@ -5,6 +5,7 @@ mod life;
 mod line;
 mod locks;
 mod on_purpose;
+mod power;
 mod replay;
 mod requests;
 mod work;
