@@ -48,6 +48,7 @@ newest_libclang() {
 missing_packages() {
     [ -f "${FERROPORT_MINGW_INCLUDE:-/usr/share/mingw-w64/include}/ddk/wdm.h" ] || echo mingw-w64-common
     has_libclang || echo libclang
+    have clang || echo clang
     have cc || echo gcc libc6-dev
     have qemu-system-x86_64 || echo qemu-system-x86
     have osslsigncode || echo osslsigncode

@@ -7,7 +7,9 @@ use bindgen::{Builder, EnumVariation, Formatter, RustEdition, RustTarget};
 use crate::{ApiSubset, Config, ConfigError};
 
 /// Clang's settings for headers written for Microsoft's compiler.
-const CLANG_ARGUMENTS: [&str; 14] = [
+const CLANG_ARGUMENTS: [&str; 15] = [
+    // Leaves out what only C drivers can use of the open headers.
+    "-DFERROPORT_BINDGEN",
     // Otherwise `size_t` in the signatures of memcpy and its kin becomes u64 instead of usize.
     "-fno-builtin",
     "-fms-compatibility",

@@ -5,7 +5,10 @@
 //! one gate to the model. The memory routines and the stack probe are leaves of their own.
 #![expect(unsafe_code, reason = "machine code entered by the driver")]
 
-use std::{arch::naked_asm, sync::OnceLock};
+use std::{
+    arch::naked_asm,
+    sync::{OnceLock, atomic::AtomicU64},
+};
 
 use super::{GuestAddress, guest};
 use crate::trap::step;
@@ -48,6 +51,12 @@ impl Arguments {
     #[must_use]
     pub fn boolean(self, index: usize) -> bool {
         self.u8(index) != 0
+    }
+
+    /// The arguments of a `va_list`: it points to the first of them.
+    #[must_use]
+    pub const fn at(list: GuestAddress) -> Self {
+        Self(list)
     }
 
     /// Where the array is: just above the return address on the driver's stack.
@@ -169,18 +178,40 @@ exports! {
         StorPortWritePortUchar, StorPortWritePortUshort, StorPortWritePortUlong, StorPortWritePortBufferUchar, StorPortWritePortBufferUshort, StorPortWritePortBufferUlong;
     "ntoskrnl.exe":
         DbgPrint, DbgPrintEx, ExAllocatePool2, ExAllocatePoolWithTag, ExFreePool, ExFreePoolWithTag,
-        KeBugCheck, KeBugCheckEx, KeGetCurrentIrql, KeQueryPerformanceCounter, __C_specific_handler;
+        KeBugCheck, KeBugCheckEx, KeGetCurrentIrql, KeQueryPerformanceCounter, __C_specific_handler,
+        DbgBreakPoint, vDbgPrintEx, KfRaiseIrql, KeRaiseIrqlToDpcLevel, KeLowerIrql,
+        KeInitializeSpinLock, KeAcquireSpinLockRaiseToDpc, KeAcquireSpinLockAtDpcLevel, KeReleaseSpinLock,
+        KeReleaseSpinLockFromDpcLevel, KeAcquireInStackQueuedSpinLock, KeReleaseInStackQueuedSpinLock,
+        KeStallExecutionProcessor, KeDelayExecutionThread, KeQueryTimeIncrement, KeQuerySystemTimePrecise,
+        KeQueryInterruptTimePrecise, KeQueryUnbiasedInterruptTime,
+        KeQueryActiveProcessorCount, KeQueryActiveProcessorCountEx, KeQueryMaximumProcessorCount,
+        KeQueryMaximumProcessorCountEx, KeQueryActiveProcessors, KeQueryActiveGroupCount, KeQueryMaximumGroupCount,
+        KeQueryHighestNodeNumber, KeGetCurrentProcessorNumberEx, KeGetProcessorIndexFromNumber,
+        KeGetProcessorNumberFromIndex,
+        RtlGetVersion, PsGetVersion, MmGetSystemRoutineAddress,
+        RtlCompareMemory, RtlInitUnicodeString, RtlInitAnsiString, RtlInitString, RtlCopyUnicodeString,
+        RtlEqualUnicodeString,
+        strlen, wcslen, strcmp, strncmp, _stricmp, _strnicmp, strstr, strchr, strcpy, strncpy,
+        _snprintf, _vsnprintf, sprintf,
+        EtwRegister, EtwUnregister, EtwWrite, EtwWriteTransfer, EtwSetInformation, EtwActivityIdControl,
+        EtwEventEnabled, EtwProviderEnabled, WmiTraceMessage, IoWMIRegistrationControl;
+    "WppRecorder.sys":
+        WppAutoLogStart, WppAutoLogStop, WppAutoLogTrace, imp_WppRecorderReplay;
 }
 
 /// The entry address of `name` for the import table; `None` if neither module exports it here.
 ///
 /// hal.dll forwards to ntoskrnl.exe, as in Windows 10.
+///
+/// Variables have [`variable`].
 #[must_use]
 pub fn resolve(module: &str, name: &str) -> Option<*const ()> {
     let kernel = module.eq_ignore_ascii_case("ntoskrnl.exe") || module.eq_ignore_ascii_case("hal.dll");
     if kernel {
         match name {
-            "memcpy" | "memmove" => return Some(memmove as *const ()),
+            "memcpy" | "memmove" | "RtlCopyMemory" | "RtlMoveMemory" => return Some(memmove as *const ()),
+            "RtlZeroMemory" => return Some(zero_memory as *const ()),
+            "RtlFillMemory" => return Some(fill_memory as *const ()),
             "memset" => return Some(memset as *const ()),
             "memcmp" => return Some(memcmp as *const ()),
             "__chkstk" => return Some(chkstk as *const ()),
@@ -196,6 +227,28 @@ pub fn resolve(module: &str, name: &str) -> Option<*const ()> {
         .map(|export| export.address())
 }
 
+/// What the kernel exports as variables: no debugger, a free build of Windows 10 1809, not in safe mode.
+static KD_DEBUGGER_ENABLED: AtomicU64 = AtomicU64::new(0);
+static KD_DEBUGGER_NOT_PRESENT: AtomicU64 = AtomicU64::new(1);
+static NT_BUILD_NUMBER: AtomicU64 = AtomicU64::new(0xF000_0000 | 17763);
+static INIT_SAFE_BOOT_MODE: AtomicU64 = AtomicU64::new(0);
+
+/// The address of a variable that the kernel exports; `None` if the model has none of that name.
+#[must_use]
+pub fn variable(module: &str, name: &str) -> Option<*const ()> {
+    if !module.eq_ignore_ascii_case("ntoskrnl.exe") {
+        return None;
+    }
+    let variable = match name {
+        "KdDebuggerEnabled" => &KD_DEBUGGER_ENABLED,
+        "KdDebuggerNotPresent" => &KD_DEBUGGER_NOT_PRESENT,
+        "NtBuildNumber" => &NT_BUILD_NUMBER,
+        "InitSafeBootMode" => &INIT_SAFE_BOOT_MODE,
+        _ => return None,
+    };
+    Some(variable.as_ptr().cast_const().cast())
+}
+
 unsafe extern "win64" fn memmove(target: *mut u8, source: *const u8, length: usize) -> *mut u8 {
     // SAFETY: the driver vouches for both ranges.
     unsafe { std::ptr::copy(source, target, length) };
@@ -207,6 +260,16 @@ unsafe extern "win64" fn memset(target: *mut u8, byte: i32, length: usize) -> *m
     // SAFETY: the driver vouches for the range.
     unsafe { std::ptr::write_bytes(target, byte, length) };
     target
+}
+
+unsafe extern "win64" fn zero_memory(target: *mut u8, length: usize) {
+    // SAFETY: the driver vouches for the range.
+    unsafe { std::ptr::write_bytes(target, 0, length) };
+}
+
+unsafe extern "win64" fn fill_memory(target: *mut u8, length: usize, byte: u8) {
+    // SAFETY: the driver vouches for the range.
+    unsafe { std::ptr::write_bytes(target, byte, length) };
 }
 
 unsafe extern "win64" fn memcmp(left: *const u8, right: *const u8, length: usize) -> i32 {

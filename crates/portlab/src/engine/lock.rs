@@ -24,6 +24,8 @@ pub enum LockName {
     Interrupt,
     /// Guards one message's routine in per-message mode.
     Message(u32),
+    /// A `KSPIN_LOCK` that the driver keeps itself.
+    Own(GuestAddress),
 }
 
 impl LockName {
@@ -31,7 +33,7 @@ impl LockName {
     #[must_use]
     pub const fn irql(self) -> Irql {
         match self {
-            Self::Dpc(_) | Self::StartIo | Self::Channel(_) => Irql::DISPATCH,
+            Self::Dpc(_) | Self::StartIo | Self::Channel(_) | Self::Own(_) => Irql::DISPATCH,
             Self::Interrupt | Self::Message(_) => Irql::DEVICE,
         }
     }
@@ -40,7 +42,7 @@ impl LockName {
     #[must_use]
     pub const fn rank(self) -> u8 {
         match self {
-            Self::Dpc(_) | Self::StartIo | Self::Channel(_) => 0,
+            Self::Dpc(_) | Self::StartIo | Self::Channel(_) | Self::Own(_) => 0,
             Self::Interrupt | Self::Message(_) => 1,
         }
     }
@@ -54,6 +56,7 @@ impl fmt::Display for LockName {
             Self::Channel(channel) => write!(f, "channel {channel}"),
             Self::Interrupt => f.write_str("interrupt lock"),
             Self::Message(message) => write!(f, "lock of message {message}"),
+            Self::Own(address) => write!(f, "spin lock {address:#x}"),
         }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! Rules every engine keeps:
 //! - at most one activity at DISPATCH_LEVEL or above runs on a virtual processor at a time, except that
-//!   interrupts nest over lower IRQLs (at the driver's calls into the kernel);
+//!   interrupts nest over lower IRQLs (at the driver's calls into the kernel and its register accesses);
 //! - work at PASSIVE_LEVEL runs on system threads, which occupy a processor only while they are raised;
 //! - a spin lock held by one activity makes every other one wait.
 

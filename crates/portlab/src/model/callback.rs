@@ -123,9 +123,10 @@ impl Machine {
         self.engine.lower(irql);
     }
 
-    /// Takes a lock on Storport's behalf.
+    /// Takes a lock on Storport's behalf. Its holder runs at the lock's IRQL: who holds the interrupt lock at `DISPATCH_LEVEL` would
+    /// be interrupted by whoever waits for it.
     pub(super) fn port_acquire(&self, lock: &Arc<SpinLock>) {
-        let old_irql = Context::irql();
+        let old_irql = self.raise(lock.name().irql());
         self.engine.acquire(lock);
         let held = HeldLock {
             lock: Arc::clone(lock),
@@ -145,8 +146,11 @@ impl Machine {
                 .rposition(|h| h.by == HeldBy::Port && h.lock.name() == lock.name());
             index.map(|index| held.remove(index))
         });
-        if held.is_some_and(|held| held.real) {
+        if let Some(held) = held
+            && held.real
+        {
             self.engine.release(lock);
+            self.lower(held.old_irql.min(Context::irql()));
         }
     }
 }

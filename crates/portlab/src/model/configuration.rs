@@ -134,7 +134,10 @@ impl Machine {
                 format!("SynchronizationModel is {}", said.synchronization_model)
             });
         }
-        if said.synchronization_model == 0 {
+        // Half duplex is what zero means: only a miniport with the marks of full duplex can have forgotten to choose.
+        let registration = self.setup().registration;
+        let full = registration.hw_build_io != 0 || said.hw_ms_interrupt_routine != 0;
+        if said.synchronization_model == 0 && full {
             self.violate(&rules::HALF_DUPLEX_CHANNELS, || {
                 String::from("SynchronizationModel is as Storport left it")
             });

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use zerocopy::IntoBytes as _;
 
-use super::{activity::Activity, error::StartError, machine::Machine, request::Address, rules};
+use super::{
+    activity::Activity, error::StartError, machine::Machine, options::AdapterControls, request::Address, rules,
+};
 use crate::{
     abi::{
         GuestAddress,
@@ -125,14 +127,17 @@ impl Machine {
     }
 
     /// IRQL of an adapter control, and whether it comes under the interrupt lock. Of stop and restart the documentation gives
-    /// two accounts: an odd seed follows the callback's page (DIRQL under the interrupt lock), an even one the spin-lock page.
+    /// two accounts: [`AdapterControls`] chooses.
     /// Power control types come at DISPATCH_LEVEL or below: the seed's second bit decides.
     fn control_place(&self, kind: u32) -> (Irql, bool) {
         let seed = self.options.seed;
+        let locked = match self.options.adapter_controls {
+            AdapterControls::BySeed => seed & 1 != 0,
+            AdapterControls::Locked => true,
+            AdapterControls::Unlocked => false,
+        };
         match kind {
-            adapter_control::STOP_ADAPTER | adapter_control::RESTART_ADAPTER if seed & 1 != 0 => {
-                (Irql::DEVICE, true)
-            }
+            adapter_control::STOP_ADAPTER | adapter_control::RESTART_ADAPTER if locked => (Irql::DEVICE, true),
             adapter_control::ADAPTER_POWER..=adapter_control::POFX_POWER_CONTROL if seed & 2 != 0 => {
                 (Irql::DISPATCH, false)
             }

@@ -136,8 +136,8 @@ fn route(machine: &std::sync::Arc<Machine>, call: Call) -> u64 {
         Export::KeGetCurrentIrql => u64::from(Context::irql().0),
         Export::KeQueryPerformanceCounter => machine.query_performance_counter(arguments.pointer(0)),
         Export::__C_specific_handler => machine.structured_exception(),
-        // Those of `ports`.
-        _ => 0,
+        // Those of `ports` and the kernel's.
+        _ => machine.kernel(call).unwrap_or(0),
     }
 }
 

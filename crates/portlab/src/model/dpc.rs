@@ -3,18 +3,28 @@
 //! A DPC that is queued ignores another request, arguments included; it stops being queued when its routine
 //! starts, and its routine never runs twice at a time.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 
 use super::{activity::Activity, adapter::Phase, machine::Machine, rules};
 use crate::{
-    abi::{GuestAddress, entry::Routine, exports::Arguments, guest, synchronization::StorDpc},
+    abi::{
+        GuestAddress, entry::Routine, exports::Arguments, guest, performance::perf, synchronization::StorDpc,
+    },
     engine::{Context, Irql, Level, LockName, SpinLock},
 };
 
 /// KDPC's object type.
 const DPC_OBJECT: u16 = 0x13;
+/// One redirected DPC in so many runs on another processor.
+const REDIRECTED: u64 = 4;
 
 struct Dpc {
     routine: Routine,
@@ -27,6 +37,7 @@ struct Dpc {
 #[derive(Default)]
 pub(super) struct Dpcs {
     table: Mutex<BTreeMap<GuestAddress, Dpc>>,
+    issued: AtomicU64,
 }
 
 impl Dpcs {
@@ -147,9 +158,25 @@ impl Machine {
             Some(None) => {
                 let machine = Arc::clone(self);
                 let job = Box::new(move || machine.run_dpc(extension, address));
-                self.engine.post(Context::processor(), Level::Dpc, job);
+                self.engine.post(self.dpc_processor(), Level::Dpc, job);
                 answer(true);
             }
+        }
+    }
+
+    /// Where a DPC runs that is issued here. With `STOR_PERF_DPC_REDIRECTION` Storport may send it to another processor, of its own
+    /// choice: now and then it does. `STOR_PERF_DPC_REDIRECTION_CURRENT_CPU` keeps it where it is.
+    fn dpc_processor(&self) -> u32 {
+        let current = Context::processor();
+        let flags = self.setup().perf_flags;
+        if flags & perf::DPC_REDIRECTION == 0 || flags & perf::DPC_REDIRECTION_CURRENT_CPU != 0 {
+            return current;
+        }
+        let count = self.dpcs.issued.fetch_add(1, Ordering::Relaxed);
+        if count.wrapping_add(self.options.seed) % REDIRECTED == 0 {
+            (current + 1) % self.engine.processors()
+        } else {
+            current
         }
     }
 

@@ -24,7 +24,11 @@ const DRIVER_OBJECT: usize = 336;
 
 /// Maps the image and binds its imports to the model.
 pub(super) fn load(machine: &Arc<Machine>, path: &Path) -> Result<(), LabError> {
-    let mut resolve = |name: &ImportName| exports::resolve(&name.module, &name.symbol).map(Binding::Function);
+    let mut resolve = |name: &ImportName| {
+        exports::resolve(&name.module, &name.symbol)
+            .map(Binding::Function)
+            .or_else(|| exports::variable(&name.module, &name.symbol).map(Binding::Data))
+    };
     let image = Image::load(path, &mut resolve)?;
     for missing in image.missing_imports() {
         machine

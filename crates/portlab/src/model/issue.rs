@@ -176,7 +176,11 @@ impl Machine {
     fn start_io_locks(&self, setup: &Setup) -> Vec<Arc<SpinLock>> {
         if setup.concurrent() {
             let channel = Context::processor() % setup.channels;
-            return self.adapter.channel(channel).cloned().into_iter().collect();
+            let mut locks: Vec<_> = self.adapter.channel(channel).cloned().into_iter().collect();
+            if setup.half_duplex() {
+                locks.push(Arc::clone(&self.adapter.interrupt));
+            }
+            return locks;
         }
         self.timer_locks()
     }

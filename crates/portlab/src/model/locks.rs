@@ -147,7 +147,7 @@ impl Machine {
         }
     }
 
-    fn driver_acquire(&self, lock: &Arc<SpinLock>, by: HeldBy) {
+    pub(super) fn driver_acquire(&self, lock: &Arc<SpinLock>, by: HeldBy) {
         let name = lock.name();
         let held = Context::held_names();
         if held.contains(&name) {
@@ -177,7 +177,7 @@ impl Machine {
         Context::with(|context| context.held.borrow_mut().push(entry));
     }
 
-    fn driver_release(&self, is_it: impl Fn(&HeldLock) -> bool, absent: impl FnOnce() -> String) {
+    pub(super) fn driver_release(&self, is_it: impl Fn(&HeldLock) -> bool, absent: impl FnOnce() -> String) {
         let found = Context::with(|context| {
             let mut held = context.held.borrow_mut();
             held.iter().rposition(is_it).map(|index| {

@@ -14,6 +14,7 @@
 //! | `workers`, `timers`, `dpc`, `locks`, `interrupts` | what runs later or elsewhere, and exclusion |
 //! | [`ddi`], `processors`, `events`, `power`, `platform` | the table of all functions; those of the system |
 //! | `memory`, `memory_calls`, `mdl`, `scatter`, `host_buffer`, `ports`, `dump` | the driver's memory, and what the device sees of it |
+//! | `kernel`, `kernel_text`, `kernel_tracing` | what miniports call of the kernel |
 //! | `registry`, `logging`, `format`, `bug_check` | the rest of the interface |
 //!
 //! No lock of the model is held while driver code runs, but for the locks that Storport documents.
@@ -43,6 +44,9 @@ mod host_buffer;
 mod interrupts;
 mod issue;
 mod journal;
+mod kernel;
+mod kernel_text;
+mod kernel_tracing;
 mod lab;
 mod lab_requests;
 mod limits;
@@ -88,7 +92,7 @@ pub use journal::{BugCheck, EventRecord, Frame, StateChange, Violation};
 pub use lab::Lab;
 pub use mutation::{Change, Mutation};
 pub use options::{
-    AdapterParameters, EngineKind, LabOptions, Limits, ParseEngineError, RegistryValue, SrbForm,
+    AdapterControls, AdapterParameters, EngineKind, LabOptions, Limits, ParseEngineError, RegistryValue, SrbForm,
 };
 pub use power_states::PowerAction;
 pub use request::{

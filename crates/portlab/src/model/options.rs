@@ -26,6 +26,20 @@ pub struct LabOptions {
     pub engine: EngineKind,
     /// A rule, by its id, that is not judged: for checks of a check.
     pub without_rule: Option<String>,
+    /// How adapters are stopped and restarted.
+    pub adapter_controls: AdapterControls,
+}
+
+/// Which of the two documented readings of `ScsiStopAdapter` and `ScsiRestartAdapter` is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AdapterControls {
+    /// An odd seed follows the one, an even seed the other.
+    #[default]
+    BySeed,
+    /// `HwStorAdapterControl`'s page: at DIRQL, under the interrupt lock.
+    Locked,
+    /// The spin-lock page and the samples: at `PASSIVE_LEVEL`, no lock held.
+    Unlocked,
 }
 
 impl LabOptions {
@@ -42,6 +56,7 @@ impl LabOptions {
             allocation_failures: None,
             engine: EngineKind::Parallel,
             without_rule: None,
+            adapter_controls: AdapterControls::BySeed,
         }
     }
 }

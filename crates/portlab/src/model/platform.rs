@@ -47,15 +47,20 @@ impl Machine {
         let delay = Duration::from_micros(u64::from(arguments.u32(2)));
         status((|| {
             self.any_irql(arguments.pointer(1))?;
-            if Context::irql() < Irql::DISPATCH {
-                std::thread::sleep(delay);
-            } else {
-                super::activity::stall(delay);
-                self.counters.stalled(delay);
-                self.engine.stall(delay);
-            }
+            self.sleep(delay);
             Ok(stor_status::SUCCESS)
         })())
+    }
+
+    /// Lets time pass for the caller: asleep below `DISPATCH_LEVEL`, busy from there on.
+    pub(super) fn sleep(&self, delay: Duration) {
+        if Context::irql() < Irql::DISPATCH {
+            self.engine.wait(delay, &mut || false);
+        } else {
+            super::activity::stall(delay);
+            self.counters.stalled(delay);
+            self.engine.stall(delay);
+        }
     }
 
     /// `StorPortQueryConfiguration(HwDeviceExtension, Type, *Enabled)`.

@@ -132,7 +132,9 @@ pub(super) fn legacy_image(request: &PortRequest, places: &Places) -> Vec<u8> {
 }
 
 /// The extended form: header, offsets, address, parameters. Their order varies from request to request.
-pub(super) fn extended_image(request: &PortRequest, places: &Places) -> (Vec<u8>, usize) {
+///
+/// Gaps are left as well, and a miniport that asks for `SRBEX_DATA_IO_INFO` gets it before or behind the command.
+pub(super) fn extended_image(setup: &Setup, request: &PortRequest, places: &Places) -> (Vec<u8>, usize) {
     let address = StorAddrBtl8 {
         kind: srb::STOR_ADDRESS_TYPE_BTL8,
         address_length: 4,
@@ -142,15 +144,35 @@ pub(super) fn extended_image(request: &PortRequest, places: &Places) -> (Vec<u8>
         ..StorAddrBtl8::default()
     };
     let (code, data) = parameters(request, places);
-    let offsets_end = (srb::SRB_EX_DATA_OFFSETS + 4).next_multiple_of(8);
-    let address_first = request.id.is_multiple_of(2) || data.is_empty();
-    let (address_offset, data_offset) = if address_first {
-        (offsets_end, offsets_end + size_of::<StorAddrBtl8>())
-    } else {
-        (offsets_end + data.len(), offsets_end)
-    };
-    let total = offsets_end + size_of::<StorAddrBtl8>() + data.len();
-    let count = u32::from(!data.is_empty());
+    let more = io_information(setup, request);
+    let choice = request.id;
+    // The parts, in the order in which they lie: the address, the function's data, what comes on top.
+    let mut parts: Vec<(Part, &[u8])> = vec![(Part::Address, address.as_bytes())];
+    if !data.is_empty() {
+        let place = if choice.is_multiple_of(2) { 1 } else { 0 };
+        parts.insert(place, (Part::Data, &data));
+    }
+    if let Some(more) = &more {
+        let place = usize::try_from(choice / 2 % 3).unwrap_or(0).min(parts.len());
+        parts.insert(place, (Part::More, more));
+    }
+    let blocks = parts.len() - 1;
+    let mut end = (srb::SRB_EX_DATA_OFFSETS + 4 * blocks.max(1)).next_multiple_of(8);
+    let mut offsets = [0_usize; 3];
+    for (index, (part, bytes)) in parts.iter().enumerate() {
+        end += GAPS.get(usize::try_from(choice / 6).unwrap_or(0).wrapping_add(index) % GAPS.len()).copied().unwrap_or(0);
+        if let Some(offset) = offsets.get_mut(*part as usize) {
+            *offset = end;
+        }
+        end += bytes.len();
+    }
+    let [address_offset, data_offset, more_offset] = offsets;
+    let total = end;
+    // The offsets of the blocks come in any order, too.
+    let mut listed: Vec<usize> = [data_offset, more_offset].into_iter().filter(|&offset| offset != 0).collect();
+    if choice / 3 % 2 == 1 {
+        listed.reverse();
+    }
     let block = StorageRequestBlock {
         length: 8,
         function: function::STORAGE_REQUEST_BLOCK,
@@ -162,7 +184,7 @@ pub(super) fn extended_image(request: &PortRequest, places: &Places) -> (Vec<u8>
         request_attribute: u16::from(srb::SRB_SIMPLE_TAG_REQUEST),
         time_out_value: seconds(request),
         address_offset: u32::try_from(address_offset).unwrap_or(0),
-        num_srb_ex_data: count,
+        num_srb_ex_data: u32::try_from(listed.len()).unwrap_or(0),
         data_transfer_length: request.length(),
         data_buffer: places.data,
         miniport_context: places.extension,
@@ -175,16 +197,49 @@ pub(super) fn extended_image(request: &PortRequest, places: &Places) -> (Vec<u8>
             place.copy_from_slice(bytes);
         }
     };
-    put(address_offset, address.as_bytes());
-    if count != 0 {
+    for (part, bytes) in &parts {
+        put(offsets.get(*part as usize).copied().unwrap_or(0), bytes);
+    }
+    for (index, &offset) in listed.iter().enumerate() {
         put(
-            srb::SRB_EX_DATA_OFFSETS,
-            &u32::try_from(data_offset).unwrap_or(0).to_le_bytes(),
+            srb::SRB_EX_DATA_OFFSETS + 4 * index,
+            &u32::try_from(offset).unwrap_or(0).to_le_bytes(),
         );
-        put(data_offset, &data);
     }
     let scsi = matches!(request.command, Command::Scsi(_));
     (image, if scsi { data_offset } else { 0 })
+}
+
+/// A part of an extended SRB behind its header.
+#[derive(Clone, Copy)]
+enum Part {
+    Address,
+    Data,
+    More,
+}
+
+/// Bytes that are left between parts.
+const GAPS: [usize; 4] = [0, 8, 0, 24];
+
+/// `SRBEX_DATA_IO_INFO` of a read or a write, for a miniport with `STOR_FEATURE_EXTRA_IO_INFORMATION`.
+fn io_information(setup: &Setup, request: &PortRequest) -> Option<Vec<u8>> {
+    if setup.registration.feature_support & STOR_FEATURE_EXTRA_IO_INFORMATION == 0 {
+        return None;
+    }
+    let Command::Scsi(cdb) = &request.command else {
+        return None;
+    };
+    if !cdb.first().is_some_and(|&opcode| is_read_write(opcode)) {
+        return None;
+    }
+    // Type, length of what follows, flags, key, length, whether it writes, cache priority.
+    let mut bytes = Vec::with_capacity(32);
+    for word in [srb::SRBEX_DATA_TYPE_IO_INFO, 24, 0, 0, request.length()] {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend([u8::from(matches!(request.direction, Direction::Out)), 0, 0, 0]);
+    bytes.extend([0; 8]);
+    Some(bytes)
 }
 
 /// The SRB function and its `SRBEX_DATA`, if it has any.

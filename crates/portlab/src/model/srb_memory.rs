@@ -149,7 +149,7 @@ impl Machine {
             data: data_address(setup, request),
         };
         let (image, data_offset) = if setup.extended_srbs {
-            extended_image(request, &places)
+            extended_image(setup, request, &places)
         } else {
             (legacy_image(request, &places), 0)
         };

@@ -227,6 +227,10 @@ impl Engine for ParallelEngine {
         }
     }
 
+    fn register_accessed(&self) {
+        self.preempt();
+    }
+
     fn stall(&self, duration: Duration) {
         let end = Instant::now() + duration;
         if duration > SPIN_LIMIT {
