@@ -1,8 +1,10 @@
 /*
- * A direct access block device out of an NVMe namespace: what is answered from what is known, and what becomes a read, a write or a flush.
- * SCSI_REQUEST_BLOCKs only. Sources: SPC-4 6.4, 6.11, 6.33, 7.8; SBC-3 5.8 to 5.36; NVM Express SCSI Translation Reference 1.5.
+ * A direct access block device: what is answered from what is known, and what becomes a read, a write or a flush.
+ * Requests of either form. Sources: SPC-4 6.4, 6.11, 6.33, 7.8; SBC-3 5.8 to 5.36; NVM Express SCSI Translation Reference 1.5.
  */
 #pragma once
+
+#include <srbhelper.h>
 
 #define SCSI_TEST_UNIT_READY      0x00
 #define SCSI_READ_6               0x08
@@ -52,38 +54,6 @@ typedef struct _TRANSFER {
 
 typedef enum { DiskAnswered, DiskReadWrite, DiskFlush } DISK_ACTION;
 
-static VOID DiskCopyText(CHAR *To, const UCHAR *From, ULONG Length)
-{
-    while (Length--) {
-        UCHAR Character = *From++;
-        *To++ = Character >= 0x20 && Character < 0x7F ? (CHAR)Character : ' ';
-    }
-}
-
-/* Identify Controller (NVMe 5.15.2.2). */
-static VOID DiskIdentity(DISK *Disk, const UCHAR *Data)
-{
-    UCHAR Mdts = Data[77];
-    DiskCopyText(Disk->Serial, Data + 4, sizeof Disk->Serial);
-    DiskCopyText(Disk->Model, Data + 24, sizeof Disk->Model);
-    DiskCopyText(Disk->Revision, Data + 64, sizeof Disk->Revision);
-    Disk->Cache = Data[525] & 1;
-    Disk->MaximumPages = Mdts && Mdts < 20 ? 1u << Mdts : 0;
-}
-
-/* Identify Namespace (NVMe 5.15.2.1). FALSE if there is none of a kind that the driver knows. */
-static BOOLEAN DiskGeometry(DISK *Disk, const UCHAR *Data)
-{
-    const ULONG *Formats = (const ULONG *)(Data + 128);
-    ULONG Format = Formats[Data[26] & 0xF];
-    ULONG Shift = Format >> 16 & 0xFF;
-    Disk->Blocks = *(const ULONG64 *)Data;
-    if (!Disk->Blocks || (Format & 0xFFFF) || Shift < 9 || Shift > 12)
-        return FALSE;
-    Disk->BlockSize = 1u << Shift;
-    return TRUE;
-}
-
 static ULONG64 DiskBigEndian(const UCHAR *From, ULONG Bytes)
 {
     ULONG64 Value = 0;
@@ -101,50 +71,53 @@ static VOID DiskPutBigEndian(UCHAR *To, ULONG64 Value, ULONG Bytes)
 }
 
 /* Fixed format sense data, cut to the buffer. */
-static UCHAR DiskSense(PSCSI_REQUEST_BLOCK Srb, ULONG Sense)
+static UCHAR DiskSense(PVOID Srb, ULONG Sense)
 {
     UCHAR Data[18] = {0};
-    UCHAR Length = Srb->SenseInfoBufferLength < sizeof Data ? Srb->SenseInfoBufferLength : (UCHAR)sizeof Data;
+    PVOID Buffer = SrbGetSenseInfoBuffer(Srb);
+    UCHAR Length = SrbGetSenseInfoBufferLength(Srb);
+    if (Length > sizeof Data)
+        Length = sizeof Data;
     Data[0] = 0x70;
     Data[2] = (UCHAR)(Sense >> 16);
     Data[7] = sizeof Data - 8;
     Data[12] = (UCHAR)(Sense >> 8);
     Data[13] = (UCHAR)Sense;
-    Srb->ScsiStatus = SCSI_CHECK_CONDITION;
-    Srb->DataTransferLength = 0;
-    if (!Srb->SenseInfoBuffer || !Length || (Srb->SrbFlags & SRB_FLAGS_DISABLE_AUTOSENSE))
+    SrbSetScsiStatus(Srb, SCSI_CHECK_CONDITION);
+    SrbSetDataTransferLength(Srb, 0);
+    if (!Buffer || !Length || (SrbGetSrbFlags(Srb) & SRB_FLAGS_DISABLE_AUTOSENSE))
         return SRB_STATUS_ERROR;
-    StorPortCopyMemory(Srb->SenseInfoBuffer, Data, Length);
-    Srb->SenseInfoBufferLength = Length;
+    StorPortCopyMemory(Buffer, Data, Length);
+    SrbSetSenseInfoBufferLength(Srb, Length);
     return SRB_STATUS_ERROR | SRB_STATUS_AUTOSENSE_VALID;
 }
 
-static DISK_ACTION DiskRefuse(PSCSI_REQUEST_BLOCK Srb, ULONG Sense)
+static DISK_ACTION DiskRefuse(PVOID Srb, ULONG Sense)
 {
-    Srb->SrbStatus = DiskSense(Srb, Sense);
+    SrbSetSrbStatus(Srb, DiskSense(Srb, Sense));
     return DiskAnswered;
 }
 
-static DISK_ACTION DiskAnswer(PSCSI_REQUEST_BLOCK Srb, const UCHAR *Data, ULONG Length, ULONG Allocation)
+static DISK_ACTION DiskAnswer(PVOID Srb, const UCHAR *Data, ULONG Length, ULONG Allocation)
 {
     if (Length > Allocation)
         Length = Allocation;
-    if (Length > Srb->DataTransferLength)
-        Length = Srb->DataTransferLength;
+    if (Length > SrbGetDataTransferLength(Srb))
+        Length = SrbGetDataTransferLength(Srb);
     if (Length)
-        StorPortCopyMemory(Srb->DataBuffer, Data, Length);
-    Srb->DataTransferLength = Length;
-    Srb->ScsiStatus = SCSI_GOOD;
-    Srb->SrbStatus = SRB_STATUS_SUCCESS;
+        StorPortCopyMemory(SrbGetDataBuffer(Srb), Data, Length);
+    SrbSetDataTransferLength(Srb, Length);
+    SrbSetScsiStatus(Srb, SCSI_GOOD);
+    SrbSetSrbStatus(Srb, SRB_STATUS_SUCCESS);
     return DiskAnswered;
 }
 
-static DISK_ACTION DiskInquiry(DISK *Disk, PSCSI_REQUEST_BLOCK Srb)
+static DISK_ACTION DiskInquiry(DISK *Disk, PVOID Srb, const UCHAR *Cdb)
 {
     UCHAR Data[64] = {0};
-    ULONG Allocation = (ULONG)DiskBigEndian(Srb->Cdb + 3, 2);
-    if (!(Srb->Cdb[1] & 1)) {
-        if (Srb->Cdb[2])
+    ULONG Allocation = (ULONG)DiskBigEndian(Cdb + 3, 2);
+    if (!(Cdb[1] & 1)) {
+        if (Cdb[2])
             return DiskRefuse(Srb, SENSE_INVALID_FIELD);
         Data[2] = 6;
         Data[3] = 2;
@@ -155,8 +128,8 @@ static DISK_ACTION DiskInquiry(DISK *Disk, PSCSI_REQUEST_BLOCK Srb)
         StorPortCopyMemory(Data + 32, Disk->Revision, 4);
         return DiskAnswer(Srb, Data, 36, Allocation);
     }
-    Data[1] = Srb->Cdb[2];
-    switch (Srb->Cdb[2]) {
+    Data[1] = Cdb[2];
+    switch (Cdb[2]) {
     case 0x00:
         Data[3] = 3;
         Data[5] = 0x80;
@@ -180,18 +153,18 @@ static DISK_ACTION DiskInquiry(DISK *Disk, PSCSI_REQUEST_BLOCK Srb)
     }
 }
 
-static DISK_ACTION DiskModeSense(DISK *Disk, PSCSI_REQUEST_BLOCK Srb)
+static DISK_ACTION DiskModeSense(DISK *Disk, PVOID Srb, const UCHAR *Cdb)
 {
     UCHAR Data[8 + 20] = {0};
-    BOOLEAN Ten = Srb->Cdb[0] == SCSI_MODE_SENSE_10;
-    ULONG Allocation = Ten ? (ULONG)DiskBigEndian(Srb->Cdb + 7, 2) : Srb->Cdb[4];
-    ULONG Header = Ten ? 8 : 4, Page = Srb->Cdb[2] & 0x3F;
-    if ((Srb->Cdb[2] >> 6) == 3 || Srb->Cdb[3] || (Page != 0x08 && Page != 0x3F))
+    BOOLEAN Ten = Cdb[0] == SCSI_MODE_SENSE_10;
+    ULONG Allocation = Ten ? (ULONG)DiskBigEndian(Cdb + 7, 2) : Cdb[4];
+    ULONG Header = Ten ? 8 : 4, Page = Cdb[2] & 0x3F;
+    if ((Cdb[2] >> 6) == 3 || Cdb[3] || (Page != 0x08 && Page != 0x3F))
         return DiskRefuse(Srb, SENSE_INVALID_FIELD);
     Data[Header] = 0x08;
     Data[Header + 1] = 0x12;
     /* Changeable values: none. */
-    if ((Srb->Cdb[2] >> 6) != 1)
+    if ((Cdb[2] >> 6) != 1)
         Data[Header + 2] = Disk->Cache ? 0x04 : 0;
     if (Ten)
         Data[1] = (UCHAR)(Header + 20 - 2);
@@ -202,39 +175,42 @@ static DISK_ACTION DiskModeSense(DISK *Disk, PSCSI_REQUEST_BLOCK Srb)
     return DiskAnswer(Srb, Data, Header + 20, Allocation);
 }
 
-static DISK_ACTION DiskCapacity(DISK *Disk, PSCSI_REQUEST_BLOCK Srb)
+static DISK_ACTION DiskCapacity(DISK *Disk, PVOID Srb, const UCHAR *Cdb)
 {
     UCHAR Data[32] = {0};
     ULONG64 Last = Disk->Blocks - 1;
-    if (Srb->Cdb[0] == SCSI_READ_CAPACITY_10) {
+    if (Cdb[0] == SCSI_READ_CAPACITY_10) {
         DiskPutBigEndian(Data, Last > 0xFFFFFFFFu ? 0xFFFFFFFFu : Last, 4);
         DiskPutBigEndian(Data + 4, Disk->BlockSize, 4);
         return DiskAnswer(Srb, Data, 8, 8);
     }
-    if ((Srb->Cdb[1] & 0x1F) != 0x10)
+    if ((Cdb[1] & 0x1F) != 0x10)
         return DiskRefuse(Srb, SENSE_INVALID_OPCODE);
     DiskPutBigEndian(Data, Last, 8);
     DiskPutBigEndian(Data + 8, Disk->BlockSize, 4);
-    return DiskAnswer(Srb, Data, sizeof Data, (ULONG)DiskBigEndian(Srb->Cdb + 10, 4));
+    return DiskAnswer(Srb, Data, sizeof Data, (ULONG)DiskBigEndian(Cdb + 10, 4));
 }
 
-static DISK_ACTION DiskReportLuns(PSCSI_REQUEST_BLOCK Srb)
+static DISK_ACTION DiskReportLuns(PVOID Srb, const UCHAR *Cdb)
 {
     UCHAR Data[16] = {0};
-    ULONG Allocation = (ULONG)DiskBigEndian(Srb->Cdb + 6, 4);
-    if (Allocation < 16 || Srb->Cdb[2] > 2)
+    ULONG Allocation = (ULONG)DiskBigEndian(Cdb + 6, 4);
+    if (Allocation < 16 || Cdb[2] > 2)
         return DiskRefuse(Srb, SENSE_INVALID_FIELD);
     /* Well-known units only: none. */
-    if (Srb->Cdb[2] == 1)
+    if (Cdb[2] == 1)
         return DiskAnswer(Srb, Data, 8, Allocation);
     Data[3] = 8;
     return DiskAnswer(Srb, Data, sizeof Data, Allocation);
 }
 
 /* What to do about a command; the answers are in the request already. */
-static DISK_ACTION DiskCommand(DISK *Disk, PSCSI_REQUEST_BLOCK Srb)
+static DISK_ACTION DiskCommand(DISK *Disk, PVOID Srb)
 {
-    switch (Srb->Cdb[0]) {
+    const UCHAR *Cdb = SrbGetCdb(Srb);
+    if (!Cdb || SrbGetCdbLength(Srb) < 6)
+        return DiskRefuse(Srb, SENSE_INVALID_FIELD);
+    switch (Cdb[0]) {
     case SCSI_READ_6:
     case SCSI_WRITE_6:
     case SCSI_READ_10:
@@ -249,24 +225,24 @@ static DISK_ACTION DiskCommand(DISK *Disk, PSCSI_REQUEST_BLOCK Srb)
     case SCSI_START_STOP_UNIT:
         return DiskAnswer(Srb, NULL, 0, 0);
     case SCSI_INQUIRY:
-        return DiskInquiry(Disk, Srb);
+        return DiskInquiry(Disk, Srb, Cdb);
     case SCSI_MODE_SENSE_6:
     case SCSI_MODE_SENSE_10:
-        return DiskModeSense(Disk, Srb);
+        return DiskModeSense(Disk, Srb, Cdb);
     case SCSI_READ_CAPACITY_10:
     case SCSI_SERVICE_ACTION_IN_16:
-        return DiskCapacity(Disk, Srb);
+        return DiskCapacity(Disk, Srb, Cdb);
     case SCSI_REPORT_LUNS:
-        return DiskReportLuns(Srb);
+        return DiskReportLuns(Srb, Cdb);
     default:
         return DiskRefuse(Srb, SENSE_INVALID_OPCODE);
     }
 }
 
 /* Reads a READ or WRITE; FALSE if it is refused, with the refusal in the request. */
-static BOOLEAN DiskTransfer(DISK *Disk, PSCSI_REQUEST_BLOCK Srb, TRANSFER *Transfer)
+static BOOLEAN DiskTransfer(DISK *Disk, PVOID Srb, TRANSFER *Transfer)
 {
-    const UCHAR *Cdb = Srb->Cdb;
+    const UCHAR *Cdb = SrbGetCdb(Srb);
     Transfer->Fua = FALSE;
     switch (Cdb[0]) {
     case SCSI_READ_6:
@@ -291,34 +267,10 @@ static BOOLEAN DiskTransfer(DISK *Disk, PSCSI_REQUEST_BLOCK Srb, TRANSFER *Trans
         DiskRefuse(Srb, SENSE_LBA_OUT_OF_RANGE);
         return FALSE;
     }
-    if ((ULONG64)Transfer->Blocks * Disk->BlockSize > Srb->DataTransferLength) {
+    if ((ULONG64)Transfer->Blocks * Disk->BlockSize > SrbGetDataTransferLength(Srb)) {
         DiskRefuse(Srb, SENSE_INVALID_FIELD);
         return FALSE;
     }
-    Srb->DataTransferLength = Transfer->Blocks * Disk->BlockSize;
+    SrbSetDataTransferLength(Srb, Transfer->Blocks * Disk->BlockSize);
     return TRUE;
-}
-
-/* The SRB status for an NVMe status field without its phase bit (NVMe 4.6.1). */
-static UCHAR DiskStatus(PSCSI_REQUEST_BLOCK Srb, USHORT Status)
-{
-    switch (Status & 0x7FF) {
-    case 0x000:
-        Srb->ScsiStatus = SCSI_GOOD;
-        return SRB_STATUS_SUCCESS;
-    case 0x007:
-    case 0x008:
-        Srb->DataTransferLength = 0;
-        return SRB_STATUS_ABORTED;
-    case 0x080:
-        return DiskSense(Srb, SENSE_LBA_OUT_OF_RANGE);
-    case 0x082:
-        return DiskSense(Srb, SENSE_NOT_READY);
-    case 0x280:
-        return DiskSense(Srb, SENSE_WRITE_FAULT);
-    case 0x281:
-        return DiskSense(Srb, SENSE_UNRECOVERED_READ);
-    default:
-        return DiskSense(Srb, SENSE_INTERNAL_FAILURE);
-    }
 }

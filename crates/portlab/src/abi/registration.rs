@@ -88,6 +88,8 @@ pub struct HwInitializationData {
     pub hw_unit_control: GuestAddress,
 }
 
+/// `STOR_FEATURE_EXTRA_IO_INFORMATION`: reads and writes come with `SRBEX_DATA_IO_INFO`.
+pub const STOR_FEATURE_EXTRA_IO_INFORMATION: u32 = 0x80;
 /// `STOR_FEATURE_VIRTUAL_MINIPORT`.
 pub const STOR_FEATURE_VIRTUAL_MINIPORT: u32 = 0x1;
 /// `SRB_TYPE_FLAG_SCSI_REQUEST_BLOCK`.

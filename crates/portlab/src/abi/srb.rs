@@ -243,6 +243,8 @@ pub const SRBEX_DATA_TYPE_SCSI_CDB32: u32 = 0x41;
 pub const SRBEX_DATA_TYPE_POWER: u32 = 0x61;
 /// `SrbExDataTypePnP`.
 pub const SRBEX_DATA_TYPE_PNP: u32 = 0x62;
+/// `SrbExDataTypeIoInfo`.
+pub const SRBEX_DATA_TYPE_IO_INFO: u32 = 0x80;
 /// `SRB_PNP_FLAGS_ADAPTER_REQUEST`.
 pub const SRB_PNP_FLAGS_ADAPTER_REQUEST: u32 = 1;
 /// `SRB_POWER_FLAGS_ADAPTER_REQUEST`.

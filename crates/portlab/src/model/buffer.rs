@@ -1,6 +1,11 @@
 //! Data buffers of requests: contiguous for the driver, scattered for the device.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use parking_lot::Mutex;
 
 use super::machine::Machine;
 use crate::{
@@ -12,10 +17,41 @@ struct Inner {
     /// Keeps the arena mapped, and is where the memory goes back to.
     machine: Arc<Machine>,
     block: Block,
+    changing: AtomicBool,
+}
+
+/// Buffers that applications write to all the time.
+#[derive(Default)]
+pub(super) struct ChangingBuffers {
+    list: Mutex<Vec<Weak<Inner>>>,
+    count: AtomicUsize,
+    round: AtomicUsize,
+}
+
+impl Machine {
+    /// What the other threads of applications do meanwhile: every byte of a changing buffer becomes another one.
+    pub(super) fn change_buffers(&self) {
+        let buffers = &self.changing_buffers;
+        if buffers.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let live: Vec<Arc<Inner>> = buffers.list.lock().iter().filter_map(Weak::upgrade).collect();
+        let round = buffers.round.fetch_add(1, Ordering::Relaxed);
+        for inner in live {
+            // 00 and FF are the values that lengths and counts are most surprised by.
+            let byte = if round.is_multiple_of(2) { 0xFF } else { 0 };
+            guest::fill(inner.block.address, inner.block.length, byte);
+        }
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if *self.changing.get_mut() {
+            let buffers = &self.machine.changing_buffers;
+            buffers.list.lock().retain(|inner| inner.strong_count() > 0);
+            buffers.count.fetch_sub(1, Ordering::AcqRel);
+        }
         // The arena fills freed memory and looks at it again later: a device that still writes shows.
         let _ = self.machine.memory.dma.free(self.block.address);
     }
@@ -52,6 +88,7 @@ impl DataBuffer {
             inner: Some(Arc::new(Inner {
                 machine: Arc::clone(machine),
                 block,
+                changing: AtomicBool::new(false),
             })),
             offset: 0,
             length,
@@ -94,6 +131,18 @@ impl DataBuffer {
             out.len()
         );
         guest::read_bytes(self.address() + offset as u64, out);
+    }
+
+    /// Lets a thread of the application write to the buffer while it is the driver's: from now on its bytes change at each call of
+    /// the driver into the kernel, as those of a user's buffer may on Windows. For data that nobody is going to compare.
+    pub fn keep_changing(&self) {
+        if let Some(inner) = &self.inner
+            && !inner.changing.swap(true, Ordering::AcqRel)
+        {
+            let buffers = &inner.machine.changing_buffers;
+            buffers.list.lock().push(Arc::downgrade(inner));
+            buffers.count.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// All bytes.

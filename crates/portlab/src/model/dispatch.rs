@@ -34,6 +34,7 @@ pub(super) fn dispatch(call: Call) -> u64 {
     let result = machine.mutations.around(call, || route(&machine, call));
     activity::set_call_site(site_before);
     Context::with(|context| context.call.set(before));
+    machine.change_buffers();
     machine.engine.preempt();
     if machine.journal.is_down() {
         park();

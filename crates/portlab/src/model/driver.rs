@@ -1,6 +1,7 @@
 //! The driver's file: loading it, its objects, and the hooks for what goes wrong in it.
 
 use std::{
+    ops::Range,
     path::Path,
     sync::{Arc, Once},
 };
@@ -18,6 +19,9 @@ use crate::{
     pe::{self, Binding, Image, ImportName, Origin, Symbols},
     trap,
 };
+
+/// Where Windows shows every thread its time: not a call, so that the lab sees nothing but the fault.
+const SHARED_USER_DATA: Range<u64> = 0xFFFF_F780_0000_0000..0xFFFF_F780_0000_1000;
 
 /// `sizeof(DRIVER_OBJECT)`.
 const DRIVER_OBJECT: usize = 336;
@@ -103,6 +107,15 @@ fn on_fault(fault: &trap::Fault) -> ! {
     let frames = machine.frames(&fault.registers, Origin::Interrupted);
     let shown = frames.clone();
     machine.violate_at(&rules::GUARD_PAGE, || fault.to_string(), shown);
+    if fault.address.is_some_and(|address| SHARED_USER_DATA.contains(&address)) {
+        machine.not_modelled("KUSER_SHARED_DATA (KeQueryInterruptTime, KeQueryTickCount and KeQuerySystemTime in line)");
+    }
+    let image = machine.image.get().map(|loaded| &loaded.image);
+    // The check of the stack cookie is a handler, too; one that catches comes from the kernel's.
+    let catches = |image: &Image| image.imports().iter().any(|import| import.symbol == "__C_specific_handler");
+    if image.is_some_and(|image| catches(image) && frames.iter().any(|frame| image.handles_exceptions(frame.address))) {
+        machine.not_modelled("the driver's structured exception handler: it is not called, the fault is the end");
+    }
     // PAGE_FAULT_IN_NONPAGED_AREA
     let address = fault.address.unwrap_or(0);
     machine.crash(

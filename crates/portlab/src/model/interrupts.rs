@@ -1,6 +1,8 @@
 //! Interrupt messages and performance options.
 
-use std::sync::Arc;
+use std::{mem::offset_of, sync::Arc};
+
+use zerocopy::IntoBytes;
 
 use super::{activity::Activity, limits::status, machine::Machine, rules};
 use crate::{
@@ -131,7 +133,12 @@ impl Machine {
             if !(2..=5).contains(&data.version) {
                 return Err(stor_status::UNSUPPORTED_VERSION);
             }
-            let full = size_of::<PerfConfigurationData>();
+            // MessageTargets came with version 3: what a driver of the time before has on its stack ends there.
+            let full = if data.version < 3 {
+                offset_of!(PerfConfigurationData, message_targets)
+            } else {
+                size_of::<PerfConfigurationData>()
+            };
             if (data.size as usize) < full {
                 self.violate(&rules::BAD_PARAMETER, || {
                     format!("Size is {}, at least {full}", data.size)
@@ -145,7 +152,7 @@ impl Machine {
             if query {
                 data.flags = possible & SUPPORTED;
                 data.concurrent_channels = self.engine.processors();
-                guest::write(address, &data);
+                guest::write_bytes(address, data.as_bytes().get(..full).unwrap_or_default());
                 return Ok(stor_status::SUCCESS);
             }
             self.apply_perf_opts(&data, possible)

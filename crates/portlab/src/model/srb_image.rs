@@ -10,6 +10,7 @@ use super::{
 };
 use crate::abi::{
     GuestAddress,
+    registration::STOR_FEATURE_EXTRA_IO_INFORMATION,
     configuration::{
         STOR_MAP_ALL_BUFFERS, STOR_MAP_ALL_BUFFERS_INCLUDING_READ_WRITE, STOR_MAP_NON_READ_WRITE_BUFFERS,
     },
@@ -149,7 +150,7 @@ pub(super) fn extended_image(setup: &Setup, request: &PortRequest, places: &Plac
     // The parts, in the order in which they lie: the address, the function's data, what comes on top.
     let mut parts: Vec<(Part, &[u8])> = vec![(Part::Address, address.as_bytes())];
     if !data.is_empty() {
-        let place = if choice.is_multiple_of(2) { 1 } else { 0 };
+        let place = usize::from(choice.is_multiple_of(2));
         parts.insert(place, (Part::Data, &data));
     }
     if let Some(more) = &more {

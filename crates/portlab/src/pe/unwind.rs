@@ -127,6 +127,22 @@ impl Image {
         (offset < self.range().len()).then_some(u32::try_from(offset).ok()?)
     }
 
+    /// Whether the function at `address` has an exception handler of its own (`__try` with `__except`, or the cookie check's).
+    #[must_use]
+    pub fn handles_exceptions(&self, address: u64) -> bool {
+        let memory = self.pristine();
+        let handler = || {
+            let table = FunctionTableEntries::parse(memory.get(self.exception_table.clone())?);
+            let function = table.lookup(self.offset_of(address)?)?;
+            let record = memory.get(function.unwind_info_address.get() as usize..)?;
+            match UnwindInfo::parse(record)?.trailer() {
+                Some(UnwindInfoTrailer::ExceptionHandler { .. }) => Some(()),
+                _ => None,
+            }
+        };
+        handler().is_some()
+    }
+
     fn unwind(&self, state: &mut State, offset: u32) -> Option<u64> {
         let memory = self.pristine();
         let table = FunctionTableEntries::parse(memory.get(self.exception_table.clone())?);

@@ -1,6 +1,8 @@
 //! Each rule is shown to bite: fake miniports, each wrong in one way, and the right one that breaks none.
 
 mod bench;
+mod callbacks;
+mod kernel;
 mod life;
 mod line;
 mod locks;

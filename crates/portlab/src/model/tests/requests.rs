@@ -563,6 +563,7 @@ fn half_duplex() {
     let bench = Bench::start::<Half>();
     assert!(bench.execute(0x28, 512).is_success());
     assert!(bench.lab.reset_bus(0).success);
+    // With HwStorBuildIo it is written for full duplex.
     assert_eq!(bench.broken(), ["half-duplex-by-default"]);
 }
 

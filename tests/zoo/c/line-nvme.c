@@ -6,12 +6,14 @@
  * lock, HwStorInterrupt under the interrupt lock: whatever touches the queues holds it, and the driver takes no lock of its own.
  *
  * Sources: NVM Express Base Specification 1.4; SPC-4; SBC-3; Microsoft Learn, storport.h.
+ *
+ * zoo: rule=none device=lab:nvme,size=4M,interrupts=line
  */
 #include <ntddk.h>
 #include <storport.h>
 
 #include "nvme.h"
-#include "scsi_disk.h"
+#include "nvme_disk.h"
 
 #define PAGE        4096u
 #define ADMIN_DEPTH 16u
