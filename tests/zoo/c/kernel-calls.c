@@ -50,6 +50,7 @@ static BOOLEAN Prepare(ADAPTER *A)
     RTL_OSVERSIONINFOW Version = {0};
     UNICODE_STRING Name;
     LARGE_INTEGER Interval, Frequency;
+    ULONGLONG Before;
     char Text[64];
     PVOID Pool;
 
@@ -57,8 +58,11 @@ static BOOLEAN Prepare(ADAPTER *A)
     if (RtlGetVersion(&Version) != STATUS_SUCCESS || Version.dwMajorVersion < 10)
         return FALSE;
     KeQueryPerformanceCounter(&Frequency);
-    Interval.QuadPart = -10;
+    Before = KeQueryInterruptTime();
+    Interval.QuadPart = -10000;
     KeDelayExecutionThread(KernelMode, FALSE, &Interval);
+    if (KeQueryInterruptTime() <= Before)
+        return FALSE;
     RtlInitUnicodeString(&Name, L"KeGetCurrentIrql");
     _snprintf(Text, sizeof Text, "build %lu, %u processors, %p, %lld Hz", Version.dwBuildNumber,
         KeQueryActiveProcessorCountEx(0), MmGetSystemRoutineAddress(&Name) ? (PVOID)1 : NULL, Frequency.QuadPart);

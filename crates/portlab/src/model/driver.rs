@@ -1,7 +1,6 @@
 //! The driver's file: loading it, its objects, and the hooks for what goes wrong in it.
 
 use std::{
-    ops::Range,
     path::Path,
     sync::{Arc, Once},
 };
@@ -11,7 +10,7 @@ use super::{
     dispatch::{dispatch, park},
     error::LabError,
     machine::{LoadedImage, Machine},
-    rules,
+    rules, shared_user_data,
 };
 use crate::{
     abi::{GuestAddress, entry::Routine, exports, guest},
@@ -19,9 +18,6 @@ use crate::{
     pe::{self, Binding, Image, ImportName, Origin, Symbols},
     trap,
 };
-
-/// Where Windows shows every thread its time: not a call, so that the lab sees nothing but the fault.
-const SHARED_USER_DATA: Range<u64> = 0xFFFF_F780_0000_0000..0xFFFF_F780_0000_1000;
 
 /// `sizeof(DRIVER_OBJECT)`.
 const DRIVER_OBJECT: usize = 336;
@@ -79,6 +75,8 @@ pub(super) fn install_hooks() {
         exports::set_handler(dispatch);
         trap::set_fault_hook(on_fault);
         pe::set_missing_import_hook(on_missing_import);
+        // Without it a read faults, and is reported as one.
+        let _ = shared_user_data::show();
     });
 }
 
@@ -107,9 +105,6 @@ fn on_fault(fault: &trap::Fault) -> ! {
     let frames = machine.frames(&fault.registers, Origin::Interrupted);
     let shown = frames.clone();
     machine.violate_at(&rules::GUARD_PAGE, || fault.to_string(), shown);
-    if fault.address.is_some_and(|address| SHARED_USER_DATA.contains(&address)) {
-        machine.not_modelled("KUSER_SHARED_DATA (KeQueryInterruptTime, KeQueryTickCount and KeQuerySystemTime in line)");
-    }
     let image = machine.image.get().map(|loaded| &loaded.image);
     // The check of the stack cookie is a handler, too; one that catches comes from the kernel's.
     let catches = |image: &Image| image.imports().iter().any(|import| import.symbol == "__C_specific_handler");

@@ -46,9 +46,13 @@ impl Machine {
         if self.not_null("CurrentTime", out).is_err() {
             return;
         }
+        guest::write(out, &self.system_time());
+    }
+
+    /// 100 ns units since 1601.
+    pub(super) fn system_time(&self) -> u64 {
         let now = self.engine.time_of_day();
-        let ticks = (now.as_secs() + EPOCH_DIFFERENCE) * 10_000_000 + u64::from(now.subsec_nanos()) / 100;
-        guest::write(out, &ticks);
+        (now.as_secs() + EPOCH_DIFFERENCE) * 10_000_000 + u64::from(now.subsec_nanos()) / 100
     }
 
     /// `KeQueryPerformanceCounter(*PerformanceFrequency)`.

@@ -14,7 +14,7 @@
 //! | `workers`, `timers`, `dpc`, `locks`, `interrupts` | what runs later or elsewhere, and exclusion |
 //! | [`ddi`], `processors`, `events`, `power`, `platform` | the table of all functions; those of the system |
 //! | `memory`, `memory_calls`, `mdl`, `scatter`, `host_buffer`, `ports`, `dump` | the driver's memory, and what the device sees of it |
-//! | `kernel`, `kernel_text`, `kernel_tracing` | what miniports call of the kernel |
+//! | `kernel`, `kernel_text`, `kernel_tracing`, `shared_user_data` | what miniports call of the kernel |
 //! | `registry`, `logging`, `format`, `bug_check` | the rest of the interface |
 //!
 //! No lock of the model is held while driver code runs, but for the locks that Storport documents.
@@ -75,6 +75,7 @@ mod reset;
 mod resources;
 pub mod rules;
 mod scatter;
+mod shared_user_data;
 mod srb_image;
 mod srb_memory;
 mod stopping;

@@ -102,6 +102,24 @@ impl Window {
         })
     }
 
+    /// Serves a range that no process can map, in the kernel's half of the address space, for as long as the process lives.
+    ///
+    /// # Errors
+    /// If as many windows exist as there are places.
+    pub fn fixed(address: u64, length: u64, mmio: Arc<dyn Mmio>) -> io::Result<()> {
+        signal::install()?;
+        let _guard = ALLOCATION.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = TABLE
+            .iter()
+            .position(|slot| slot.end.load(Ordering::Relaxed) == 0)
+            .ok_or_else(|| io::Error::other("too many register windows are mapped"))?;
+        *TABLE[slot].mmio.write().unwrap_or_else(PoisonError::into_inner) = Some(mmio);
+        TABLE[slot].end.store(address + length, Ordering::Release);
+        TABLE[slot].start.store(address, Ordering::Release);
+        USED.fetch_max(slot as u64 + 1, Ordering::AcqRel);
+        Ok(())
+    }
+
     /// The first address: what the driver gets as the base of its registers.
     #[must_use]
     pub const fn address(&self) -> u64 {
