@@ -6,9 +6,12 @@ use std::{
     str::FromStr,
 };
 
-use portlab::model::{
-    EngineKind,
-    rules::{RULES, Rule},
+use portlab::{
+    device::spec::DeviceSpec,
+    model::{
+        EngineKind,
+        rules::{RULES, Rule},
+    },
 };
 
 use crate::life::Life;
@@ -53,6 +56,8 @@ pub struct Label {
     pub seed: u64,
     /// Of `AllocationFailures`: which allocations fail.
     pub failing: Option<String>,
+    /// The device it is for, as for `portlab run`; the scratch device if it is not said.
+    pub device: Option<DeviceSpec>,
 }
 
 fn rule(id: &str) -> Option<&'static Rule> {
@@ -92,6 +97,7 @@ impl Label {
             engine: EngineKind::Deterministic,
             seed: 0,
             failing: None,
+            device: None,
         };
         let mut ruled = false;
         for part in said.split_whitespace() {
@@ -115,7 +121,11 @@ impl Label {
                 "engine" => label.engine = value.parse().map_err(|_| wrong("parallel or deterministic"))?,
                 "seed" => label.seed = value.parse().map_err(|_| wrong("a seed is a number"))?,
                 "failing" => label.failing = Some(value.replace('_', " ")),
-                _ => return Err(wrong("the keys are rule, also, life, engine, seed, failing")),
+                "device" => {
+                    let device = value.parse();
+                    label.device = Some(device.map_err(|_| wrong("the lab has no such device"))?);
+                }
+                _ => return Err(wrong("the keys are rule, also, life, engine, seed, failing, device")),
             }
         }
         if ruled {

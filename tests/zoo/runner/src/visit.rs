@@ -3,7 +3,7 @@
 use std::{io, path::Path, sync::Arc};
 
 use portlab::{
-    device::{Device, scratch::ScratchDevice},
+    device::{self, Device, OpenError, scratch::ScratchDevice},
     model::{
         AdapterParameters, EngineKind, Lab, LabError, LabOptions, Violation,
         rules::{Severity, Tier},
@@ -48,6 +48,9 @@ pub enum VisitError {
     /// There is no device for it.
     #[error("no memory for a device: {0}")]
     Device(#[from] io::Error),
+    /// Its device cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// It cannot be loaded.
     #[error(transparent)]
     Load(#[from] LabError),
@@ -100,11 +103,13 @@ fn breach(violation: &Violation, source: &str) -> Breach {
 /// # Errors
 /// If the driver cannot be looked at.
 pub fn visit(label: &Label, driver: &Path, without: Option<&str>) -> Result<Seen, VisitError> {
-    let device = match label.engine {
-        EngineKind::Deterministic => ScratchDevice::new_movable()?,
-        EngineKind::Parallel => ScratchDevice::new()?,
+    let device: Arc<dyn Device> = match (&label.device, label.engine) {
+        (None, EngineKind::Deterministic) => Arc::new(ScratchDevice::new_movable()?),
+        (None, EngineKind::Parallel) => Arc::new(ScratchDevice::new()?),
+        (Some(spec), EngineKind::Deterministic) => device::open_movable(spec, label.seed)?,
+        (Some(spec), EngineKind::Parallel) => device::open(spec, label.seed)?,
     };
-    let mut options = LabOptions::new(driver.to_owned(), Arc::new(device) as Arc<dyn Device>);
+    let mut options = LabOptions::new(driver.to_owned(), device);
     options.engine = label.engine;
     options.seed = label.seed;
     options.without_rule = without.map(str::to_owned);
