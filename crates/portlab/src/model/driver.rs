@@ -107,9 +107,18 @@ fn on_fault(fault: &trap::Fault) -> ! {
     machine.violate_at(&rules::GUARD_PAGE, || fault.to_string(), shown);
     let image = machine.image.get().map(|loaded| &loaded.image);
     // The check of the stack cookie is a handler, too; one that catches comes from the kernel's.
-    let catches = |image: &Image| image.imports().iter().any(|import| import.symbol == "__C_specific_handler");
-    if image.is_some_and(|image| catches(image) && frames.iter().any(|frame| image.handles_exceptions(frame.address))) {
-        machine.not_modelled("the driver's structured exception handler: it is not called, the fault is the end");
+    let catches = |image: &Image| {
+        image
+            .imports()
+            .iter()
+            .any(|import| import.symbol == "__C_specific_handler")
+    };
+    if image.is_some_and(|image| {
+        catches(image) && frames.iter().any(|frame| image.handles_exceptions(frame.address))
+    }) {
+        machine.not_modelled(
+            "the driver's structured exception handler: it is not called, the fault is the end",
+        );
     }
     // PAGE_FAULT_IN_NONPAGED_AREA
     let address = fault.address.unwrap_or(0);

@@ -89,9 +89,7 @@ impl Machine {
             }
             Export::KeAcquireSpinLockAtDpcLevel => {
                 if Context::irql() < Irql::DISPATCH {
-                    self.violate(&rules::IRQL_TOO_LOW, || {
-                        format!("called at {}", Context::irql())
-                    });
+                    self.violate(&rules::IRQL_TOO_LOW, || format!("called at {}", Context::irql()));
                 }
                 self.own_acquire(lock, lock);
                 Some(0)
@@ -230,8 +228,9 @@ impl Machine {
                 let name = read_unicode(arguments.pointer(0));
                 let found = exports::resolve("ntoskrnl.exe", &name);
                 if found.is_none() {
-                    self.journal
-                        .debug_line(format!("portlab: MmGetSystemRoutineAddress: the model lacks {name}"));
+                    self.journal.debug_line(format!(
+                        "portlab: MmGetSystemRoutineAddress: the model lacks {name}"
+                    ));
                 }
                 Some(found.map_or(0, |address| address.expose_provenance() as u64))
             }

@@ -37,10 +37,7 @@ fn int(value: i32) -> u64 {
 
 fn compare(left: GuestAddress, right: GuestAddress, limit: u64, fold: bool) -> u64 {
     for offset in 0..limit.min(LIMIT as u64) {
-        let (mut a, mut b) = (
-            byte(left.wrapping_add(offset)),
-            byte(right.wrapping_add(offset)),
-        );
+        let (mut a, mut b) = (byte(left.wrapping_add(offset)), byte(right.wrapping_add(offset)));
         if fold {
             (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
         }
@@ -146,7 +143,11 @@ impl Machine {
             Export::RtlCopyUnicodeString => {
                 let (room, source) = (
                     guest::read::<u16>(first + 2),
-                    if second == 0 { 0 } else { guest::read::<u16>(second) },
+                    if second == 0 {
+                        0
+                    } else {
+                        guest::read::<u16>(second)
+                    },
                 );
                 let copied = source.min(room) & !1;
                 if copied != 0 {

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::abi::{
     GuestAddress,
-    registration::STOR_FEATURE_EXTRA_IO_INFORMATION,
     configuration::{
         STOR_MAP_ALL_BUFFERS, STOR_MAP_ALL_BUFFERS_INCLUDING_READ_WRITE, STOR_MAP_NON_READ_WRITE_BUFFERS,
     },
+    registration::STOR_FEATURE_EXTRA_IO_INFORMATION,
     srb::{
         self, ScsiRequestBlock, SrbexDataPnp, SrbexDataPower, SrbexDataScsiCdb16, SrbexDataScsiCdb32,
         StorAddrBtl8, StorageRequestBlock, flags, function,
@@ -161,7 +161,10 @@ pub(super) fn extended_image(setup: &Setup, request: &PortRequest, places: &Plac
     let mut end = (srb::SRB_EX_DATA_OFFSETS + 4 * blocks.max(1)).next_multiple_of(8);
     let mut offsets = [0_usize; 3];
     for (index, (part, bytes)) in parts.iter().enumerate() {
-        end += GAPS.get(usize::try_from(choice / 6).unwrap_or(0).wrapping_add(index) % GAPS.len()).copied().unwrap_or(0);
+        end += GAPS
+            .get(usize::try_from(choice / 6).unwrap_or(0).wrapping_add(index) % GAPS.len())
+            .copied()
+            .unwrap_or(0);
         if let Some(offset) = offsets.get_mut(*part as usize) {
             *offset = end;
         }
@@ -170,7 +173,10 @@ pub(super) fn extended_image(setup: &Setup, request: &PortRequest, places: &Plac
     let [address_offset, data_offset, more_offset] = offsets;
     let total = end;
     // The offsets of the blocks come in any order, too.
-    let mut listed: Vec<usize> = [data_offset, more_offset].into_iter().filter(|&offset| offset != 0).collect();
+    let mut listed: Vec<usize> = [data_offset, more_offset]
+        .into_iter()
+        .filter(|&offset| offset != 0)
+        .collect();
     if choice / 3 % 2 == 1 {
         listed.reverse();
     }

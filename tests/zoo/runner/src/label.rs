@@ -125,7 +125,11 @@ impl Label {
                     let device = value.parse();
                     label.device = Some(device.map_err(|_| wrong("the lab has no such device"))?);
                 }
-                _ => return Err(wrong("the keys are rule, also, life, engine, seed, failing, device")),
+                _ => {
+                    return Err(wrong(
+                        "the keys are rule, also, life, engine, seed, failing, device",
+                    ));
+                }
             }
         }
         if ruled {

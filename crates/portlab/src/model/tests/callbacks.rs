@@ -39,7 +39,10 @@ fn meet(count: u64, most: u64, wanted: u64) {
     use std::sync::atomic::{AtomicU64, Ordering};
     let count: *const AtomicU64 = std::ptr::with_exposed_provenance(usize::try_from(count).unwrap());
     let most: *const AtomicU64 = std::ptr::with_exposed_provenance(usize::try_from(most).unwrap());
-    #[expect(unsafe_code, reason = "words of the device extension, which two processors share")]
+    #[expect(
+        unsafe_code,
+        reason = "words of the device extension, which two processors share"
+    )]
     // SAFETY: aligned words of the live device extension, touched only through atomics.
     let (count, most) = unsafe { (&*count, &*most) };
     let inside = count.fetch_add(1, Ordering::SeqCst) + 1;
@@ -76,7 +79,11 @@ fn extension_of(bench: &Bench) -> u64 {
 struct Half;
 
 fn exclusive(extension: u64, times: u64) {
-    assert_eq!(Context::irql(), Irql::DEVICE, "the interrupt lock is held at DIRQL");
+    assert_eq!(
+        Context::irql(),
+        Irql::DEVICE,
+        "the interrupt lock is held at DIRQL"
+    );
     assert!(Context::holds(LockName::StartIo) && Context::holds(LockName::Interrupt));
     guest::write(extension, &1_u64);
     for _ in 0..20 {
@@ -160,10 +167,16 @@ fn half_duplex_excludes_interrupts_from_timers_state_changes_resets_and_start_io
     }
     assert!(bench.lab.reset_bus(0).success);
     for times in [2, 3, 4, 5] {
-        eventually("every callback", || guest::read::<u64>(word(extension, times)) > 0);
+        eventually("every callback", || {
+            guest::read::<u64>(word(extension, times)) > 0
+        });
     }
     eventually("interrupts", || guest::read::<u64>(word(extension, 7)) >= 4);
-    assert_eq!(guest::read::<u64>(word(extension, 6)), 0, "an interrupt in between");
+    assert_eq!(
+        guest::read::<u64>(word(extension, 6)),
+        0,
+        "an interrupt in between"
+    );
     assert_eq!(bench.broken(), ["half-duplex-by-default"]);
 }
 
@@ -228,7 +241,11 @@ impl<const COUNT: u32> Miniport for Channels<COUNT> {
     }
 
     fn start_io(extension: u64, srb: u64) -> bool {
-        assert_eq!(guest::read::<u64>(word(extension, 3)), 0, "a bus reset is running");
+        assert_eq!(
+            guest::read::<u64>(word(extension, 3)),
+            0,
+            "a bus reset is running"
+        );
         if srb_function(srb) == 0 {
             assert_eq!(Context::holds(LockName::StartIo), COUNT == 1);
             if COUNT > 1 {
@@ -366,9 +383,17 @@ impl Miniport for Reader {
                 parts.push((offset, 8 + length));
             }
             parts.sort_unstable();
-            assert!(parts.iter().all(|(start, _)| start.is_multiple_of(8) && *start >= header));
+            assert!(
+                parts
+                    .iter()
+                    .all(|(start, _)| start.is_multiple_of(8) && *start >= header)
+            );
             assert!(parts.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0));
-            assert!(parts.iter().all(|(start, length)| start + length <= block.srb_length));
+            assert!(
+                parts
+                    .iter()
+                    .all(|(start, length)| start + length <= block.srb_length)
+            );
             assert_eq!(kinds, BTreeSet::from([0x40, 0x80]));
             LAYOUTS
                 .lock()
@@ -424,7 +449,8 @@ fn the_reading_of_stop_can_be_chosen() {
     static HELD: parking_lot::Mutex<Vec<(bool, Irql)>> = parking_lot::Mutex::new(Vec::new());
     impl Miniport for Says {
         fn stop(_extension: u64) -> bool {
-            HELD.lock().push((Context::holds(LockName::Interrupt), Context::irql()));
+            HELD.lock()
+                .push((Context::holds(LockName::Interrupt), Context::irql()));
             true
         }
     }

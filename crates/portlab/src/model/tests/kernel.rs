@@ -88,13 +88,19 @@ struct Curious;
 impl Miniport for Curious {
     fn passive_initialize(extension: u64) -> bool {
         let buffer = word(extension, 8);
-        let length = call("_snprintf", &[buffer, 64, text(b"%s %u%%\0"), text(b"about\0"), 42]);
+        let length = call(
+            "_snprintf",
+            &[buffer, 64, text(b"%s %u%%\0"), text(b"about\0"), 42],
+        );
         assert_eq!(
             (guest::read_c_string(buffer, 64).as_str(), length),
             ("about 42%", 9)
         );
         // The terminator goes where there is room for it, and -1 says that the text was cut.
-        assert_eq!(call("_snprintf", &[buffer, 5, text(b"%s\0"), text(b"longer\0")]), 0xFFFF_FFFF);
+        assert_eq!(
+            call("_snprintf", &[buffer, 5, text(b"%s\0"), text(b"longer\0")]),
+            0xFFFF_FFFF
+        );
         assert_eq!(guest::read_c_string(buffer, 5), "longe");
         let list = [7_u64, text(b"x\0")];
         let list = list.as_ptr().expose_provenance() as u64;
