@@ -5,7 +5,8 @@ use std::sync::Arc;
 use zerocopy::IntoBytes as _;
 
 use super::{
-    activity::Activity, error::StartError, machine::Machine, options::AdapterControls, request::Address, rules,
+    activity::Activity, error::StartError, machine::Machine, options::AdapterControls, request::Address,
+    rules,
 };
 use crate::{
     abi::{
@@ -137,7 +138,9 @@ impl Machine {
             AdapterControls::Unlocked => false,
         };
         match kind {
-            adapter_control::STOP_ADAPTER | adapter_control::RESTART_ADAPTER if locked => (Irql::DEVICE, true),
+            adapter_control::STOP_ADAPTER | adapter_control::RESTART_ADAPTER if locked => {
+                (Irql::DEVICE, true)
+            }
             adapter_control::ADAPTER_POWER..=adapter_control::POFX_POWER_CONTROL if seed & 2 != 0 => {
                 (Irql::DISPATCH, false)
             }
