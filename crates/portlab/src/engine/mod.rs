@@ -23,6 +23,8 @@ pub use context::{Baggage, Context, HeldLock};
 pub use irql::Irql;
 pub use lock::{LockName, SpinLock};
 
+use crate::trap::Point;
+
 /// Called at the device's IRQL on the message's processor.
 pub type InterruptHandler = Box<dyn Fn(u16) + Send + Sync>;
 
@@ -90,6 +92,29 @@ pub trait Engine: Send + Sync {
 
     /// The driver has read or written a register.
     fn register_accessed(&self) {}
+
+    /// The driver's own code is at a scheduling point, at this address; after how many of its instructions the next one is to
+    /// come by stepping, 0 for never.
+    fn point(&self, point: Point, address: u64) -> u32 {
+        let _ = (point, address);
+        self.preempt();
+        0
+    }
+
+    /// A callback of the driver is about to begin: after how many of its instructions a point is to come, 0 for none.
+    fn steps(&self) -> u32 {
+        0
+    }
+
+    /// The processor's time-stamp counter, where the driver's reading it is trapped.
+    fn time_stamp(&self) -> u64 {
+        u64::try_from(self.now().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// What `rdrand` gives, where it is trapped.
+    fn random(&self) -> u64 {
+        self.time_stamp().wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 
     /// Busy-waits.
     fn stall(&self, duration: Duration);

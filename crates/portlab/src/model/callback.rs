@@ -45,7 +45,9 @@ impl Machine {
         activity::enter(activity);
         let start = self.engine.now();
         let counted = self.counting.begin(activity);
+        trap::preempt::begin(self.engine.steps());
         let result = routine.call(arguments);
+        trap::preempt::end();
         self.counting.end(counted);
         let took = self.engine.now().saturating_sub(start);
         self.judge_return(activity, irql_before, held_before);

@@ -32,10 +32,11 @@ pub(super) fn dispatch(call: Call) -> u64 {
     let site = trap::call_site();
     let site_before = activity::set_call_site(site);
     let result = machine.mutations.around(call, || route(&machine, call));
+    // While it still stands at the call: a livelock is told with its place.
+    machine.engine.preempt();
     activity::set_call_site(site_before);
     Context::with(|context| context.call.set(before));
     machine.change_buffers();
-    machine.engine.preempt();
     if machine.journal.is_down() {
         park();
     }

@@ -10,10 +10,12 @@ use super::{
     dispatch::{dispatch, park},
     error::LabError,
     machine::{LoadedImage, Machine},
+    options::EngineKind,
     rules, shared_user_data,
 };
 use crate::{
     abi::{GuestAddress, entry::Routine, exports, guest},
+    engine::{Context, Irql},
     memory::Request,
     pe::{self, Binding, Image, ImportName, Origin, Symbols},
     trap,
@@ -34,6 +36,21 @@ pub(super) fn load(machine: &Arc<Machine>, path: &Path) -> Result<(), LabError> 
         machine
             .journal
             .debug_line(format!("portlab: the model lacks {missing}"));
+    }
+    if machine.options.engine == EngineKind::Deterministic {
+        let base = image.range().start as u64;
+        let sites: Vec<u64> = image
+            .sites()
+            .into_iter()
+            .map(|site| base + u64::from(site))
+            .collect();
+        let refused = trap::patch_sites(&sites);
+        if refused != 0 {
+            machine.journal.debug_line(format!(
+                "portlab: {refused} of {} scheduling points could not be made",
+                sites.len()
+            ));
+        }
     }
     // Without a PDB back-traces are offsets only.
     let symbols = Symbols::open(&image).ok();
@@ -74,10 +91,45 @@ pub(super) fn install_hooks() {
     ONCE.call_once(|| {
         exports::set_handler(dispatch);
         trap::set_fault_hook(on_fault);
+        trap::set_hooks(trap::Hooks {
+            point: on_point,
+            time_stamp: || activity::machine().map_or(0, |machine| machine.engine.time_stamp()),
+            random: || activity::machine().map_or(0, |machine| machine.engine.random()),
+            set_irql: on_set_irql,
+        });
         pe::set_missing_import_hook(on_missing_import);
         // Without it a read faults, and is reported as one.
         let _ = shared_user_data::show();
     });
+}
+
+/// The driver's code is at a scheduling point.
+fn on_point(point: trap::Point) -> u32 {
+    let Some(machine) = activity::machine() else {
+        return 0;
+    };
+    if machine.journal.is_down() {
+        drop(machine);
+        park();
+    }
+    let address = trap::interrupted().map_or(0, |registers| registers.rip);
+    let steps = machine.engine.point(point, address);
+    if machine.journal.is_down() {
+        drop(machine);
+        park();
+    }
+    steps
+}
+
+/// The driver moves a level to CR8, as `KeRaiseIrql` and `KeLowerIrql` do on x64.
+fn on_set_irql(level: u8) {
+    match activity::machine() {
+        Some(machine) if Irql(level) > Context::irql() => {
+            machine.engine.raise(Irql(level));
+        }
+        Some(machine) => machine.engine.lower(Irql(level)),
+        None => trap::set_current_irql(level),
+    }
 }
 
 fn on_missing_import(name: &ImportName) -> ! {

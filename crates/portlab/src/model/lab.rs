@@ -1,12 +1,6 @@
 //! The lab: a driver loaded, its adapter started, requests sent, everything judged.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
@@ -26,9 +20,10 @@ use super::{
 use crate::{
     engine::{
         Context, Engine, InterruptHandler, Level,
-        deterministic::{self, DeterministicEngine},
+        deterministic::{self, DeterministicEngine, LivelockHandler},
         parallel::{ParallelEngine, ThreadHooks},
     },
+    pe::Origin,
     trap,
 };
 
@@ -41,7 +36,6 @@ pub struct Lab {
     pub(super) engine: Arc<dyn Engine>,
     /// The same, if it is the deterministic one.
     deterministic: Option<Arc<DeterministicEngine>>,
-    livelock_told: AtomicBool,
 }
 
 /// Where a result is put for whoever waits for it.
@@ -112,6 +106,7 @@ impl Lab {
         let device = device.ok_or(LabError::MovesByItself)?;
         let engine = DeterministicEngine::new(&deterministic::Options {
             processors: options.processors,
+            preemption: options.preemption,
             exchange: activity::exchange,
             ..deterministic::Options::new(options.seed)
         })?;
@@ -119,6 +114,7 @@ impl Lab {
         engine.add_device(device);
         let machine = Machine::new(options, Arc::clone(&engine) as Arc<dyn Engine>)?;
         engine.set_interrupt_handler(interrupt_handler(&machine));
+        engine.set_livelock_handler(livelock_handler(&machine));
         // This thread is the engine's: all activities run on it.
         trap::prepare_thread()?;
         activity::bind(&machine);
@@ -126,7 +122,6 @@ impl Lab {
             machine,
             engine: Arc::clone(&engine) as Arc<dyn Engine>,
             deterministic: Some(engine),
-            livelock_told: AtomicBool::new(false),
         })
     }
 
@@ -151,7 +146,6 @@ impl Lab {
             machine,
             engine,
             deterministic: None,
-            livelock_told: AtomicBool::new(false),
         })
     }
 
@@ -294,7 +288,6 @@ impl Lab {
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
         self.machine.judge_memory(false);
-        self.judge_livelock();
         self.machine.journal.of(Severity::Violation)
     }
 
@@ -408,15 +401,6 @@ impl Lab {
         }
         result.take_now()
     }
-
-    /// Work that never ends, if the engine saw any.
-    fn judge_livelock(&self) {
-        if let Some(text) = self.deterministic.as_ref().and_then(|engine| engine.livelock())
-            && !self.livelock_told.swap(true, Ordering::AcqRel)
-        {
-            self.machine.violate(&rules::LIVELOCK, || text.to_owned());
-        }
-    }
 }
 
 fn interrupt_handler(machine: &Arc<Machine>) -> InterruptHandler {
@@ -424,6 +408,25 @@ fn interrupt_handler(machine: &Arc<Machine>) -> InterruptHandler {
     Box::new(move |message| {
         if let Some(machine) = machine.upgrade() {
             machine.interrupted(message);
+        }
+    })
+}
+
+/// Work that never ends is told with the place of whoever is at it.
+fn livelock_handler(machine: &Arc<Machine>) -> LivelockHandler {
+    let machine = Arc::downgrade(machine);
+    Box::new(move |text| {
+        if let Some(machine) = machine.upgrade() {
+            let at_call = Context::with(|context| context.call.get().is_some());
+            let frames = match trap::interrupted() {
+                Some(registers) if !at_call => machine.frames(&registers, Origin::Interrupted),
+                _ => machine.backtrace(),
+            };
+            let place = frames
+                .first()
+                .map(|frame| format!("{}: ", frame.place))
+                .unwrap_or_default();
+            machine.violate_at(&rules::LIVELOCK, || format!("{place}{text}"), frames);
         }
     })
 }

@@ -93,8 +93,8 @@ pub use journal::{BugCheck, EventRecord, Frame, StateChange, Violation};
 pub use lab::Lab;
 pub use mutation::{Change, Mutation};
 pub use options::{
-    AdapterControls, AdapterParameters, EngineKind, LabOptions, Limits, ParseEngineError, RegistryValue,
-    SrbForm,
+    AdapterControls, AdapterParameters, EngineKind, LabOptions, Limits, ParseEngineError, Preemption,
+    RegistryValue, SrbForm,
 };
 pub use power_states::PowerAction;
 pub use request::{

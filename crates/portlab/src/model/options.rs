@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use super::allocation_failures::AllocationFailures;
 use crate::device::Device;
+pub use crate::engine::deterministic::Preemption;
 
 /// A driver, a device, and the machine around them.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct LabOptions {
     pub without_rule: Option<String>,
     /// How adapters are stopped and restarted.
     pub adapter_controls: AdapterControls,
+    /// Where the deterministic engine preempts the driver.
+    pub preemption: Preemption,
 }
 
 /// Which of the two documented readings of `ScsiStopAdapter` and `ScsiRestartAdapter` is followed.
@@ -57,6 +60,7 @@ impl LabOptions {
             engine: EngineKind::Parallel,
             without_rule: None,
             adapter_controls: AdapterControls::BySeed,
+            preemption: Preemption::BySeed,
         }
     }
 }

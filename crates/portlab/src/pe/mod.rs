@@ -15,6 +15,7 @@ mod layout;
 mod mapping;
 mod registry;
 mod relocation;
+mod sites;
 mod symbols;
 mod unwind;
 
@@ -22,8 +23,10 @@ pub use error::LoadError;
 pub use image::Image;
 pub use import::{Binding, ImportName, set_missing_import_hook};
 pub use registry::locate;
+#[cfg(test)]
+pub(crate) use sites::sites_of;
 pub use symbols::{SourceFrame, Symbols, SymbolsError};
 pub use unwind::{Backtrace, BacktraceFrame, Origin};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,6 +11,7 @@ pub(super) const ZERO: u64 = 1 << 6;
 pub(super) const SIGN: u64 = 1 << 7;
 pub(super) const DIRECTION: u64 = 1 << 10;
 pub(super) const OVERFLOW: u64 = 1 << 11;
+pub(super) const STATUS: u64 = CARRY | PARITY | ADJUST | ZERO | SIGN | OVERFLOW;
 const ARITHMETIC: u64 = CARRY | PARITY | ADJUST | ZERO | SIGN | OVERFLOW;
 
 /// A two-operand operation on the destination's old value.

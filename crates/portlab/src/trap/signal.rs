@@ -10,7 +10,10 @@ use super::{
     Fault, FaultKind, Registers, decode,
     fault::{self, Use},
     frame::{self, Frame},
-    patch, step, stubs, thread, window,
+    patch,
+    preempt::{self, Step},
+    site::Answer,
+    step, stubs, thread, watchdog, window,
 };
 use crate::memory::pointer;
 
@@ -60,6 +63,7 @@ pub(super) fn install() -> io::Result<()> {
             libc::SIGILL,
             libc::SIGTRAP,
             libc::SIGFPE,
+            watchdog::SIGNAL,
         ]
         .into_iter()
         .try_for_each(install_one)
@@ -74,6 +78,10 @@ fn install_one(signal: c_int) -> io::Result<()> {
     action.sa_sigaction = handle as *const () as usize;
     // NODEFER: an access of the emulator itself can fault, and must then be reported, not kill silently.
     action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+    if signal == watchdog::SIGNAL {
+        // It comes at any time, in the lab's own system calls too.
+        action.sa_flags |= libc::SA_RESTART;
+    }
     // SAFETY: the handler has the signature that SA_SIGINFO asks for.
     if unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } != 0 {
         return Err(io::Error::last_os_error());
@@ -124,6 +132,25 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
     let from_kernel = info.si_code == libc::SI_KERNEL;
     match signal {
         libc::SIGTRAP if info.si_code == step::TRAP_TRACE && step::arrive(registers.rip) => return,
+        libc::SIGTRAP if info.si_code == step::TRAP_TRACE => {
+            let possible = registers.rsp().is_multiple_of(8);
+            match preempt::arrive(registers.rip, possible) {
+                Step::GoOn => {}
+                Step::Stray => {
+                    let flags = registers.rflags.cast_signed() & !TRAP_FLAG;
+                    set(context, libc::REG_EFL, flags.cast_unsigned());
+                }
+                // It stays set in the frame: the point says whether it goes on.
+                Step::Now => redirect(context, &registers, stubs::step_entry),
+            }
+            return;
+        }
+        watchdog::SIGNAL => {
+            if watchdog::is_overdue(registers.rip) && registers.rsp().is_multiple_of(8) {
+                redirect(context, &registers, stubs::overdue_entry);
+            }
+            return;
+        }
         libc::SIGTRAP => {
             if let Some(target) = patch::redirect(registers.rip.wrapping_sub(1)) {
                 set(context, libc::REG_RIP, target);
@@ -131,7 +158,7 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
             }
         }
         libc::SIGSEGV if !from_kernel && window::contains(address) && registers.rsp().is_multiple_of(8) => {
-            redirect_to_emulator(context, &registers);
+            redirect(context, &registers, stubs::trap_entry);
             return;
         }
         libc::SIGSEGV if from_kernel => {
@@ -142,6 +169,10 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
                 set(context, libc::REG_RIP, resumed.rip);
                 // The instruction was not run, so that its end does not trap.
                 step::arrive(resumed.rip);
+                return;
+            }
+            if writes_task_priority(&registers) {
+                redirect(context, &registers, stubs::trap_entry);
                 return;
             }
         }
@@ -162,7 +193,7 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
 }
 
 /// Leaves the handler for the emulator, on the interrupted stack and out of signal context.
-fn redirect_to_emulator(context: &mut ucontext_t, registers: &Registers) {
+fn redirect(context: &mut ucontext_t, registers: &Registers, stub: unsafe extern "C" fn()) {
     let address = Frame::address_for(registers.rsp());
     let frame = Frame {
         general: registers.general,
@@ -174,7 +205,7 @@ fn redirect_to_emulator(context: &mut ucontext_t, registers: &Registers) {
     unsafe { pointer::<Frame>(address).write(frame) };
     set(context, libc::REG_RDI, address);
     set(context, libc::REG_RSP, address);
-    set(context, libc::REG_RIP, stubs::trap_entry as *const () as u64);
+    set(context, libc::REG_RIP, stub as *const () as u64);
     let flags = registers.rflags.cast_signed() & !(TRAP_FLAG | DIRECTION_FLAG);
     set(context, libc::REG_EFL, flags.cast_unsigned());
 }
@@ -189,6 +220,13 @@ fn read_task_priority(registers: &Registers) -> Option<Registers> {
     *after.general.get_mut(instruction.op0_register().number())? = u64::from(thread::current_irql());
     after.rip = instruction.next_ip();
     Some(after)
+}
+
+/// `mov cr8, reg`, which `KeRaiseIrql` and `KeLowerIrql` are on x64.
+fn writes_task_priority(registers: &Registers) -> bool {
+    registers.rsp().is_multiple_of(8)
+        && decode::decode_at(registers.rip)
+            .is_some_and(|instruction| matches!(Answer::of(&instruction), Some(Answer::WriteIrql(_))))
 }
 
 struct Event {

@@ -111,16 +111,16 @@ pub fn end(before: Suspended) -> u64 {
     WATCH.replace(before.0).instructions
 }
 
-/// Stops counting on this thread while the lab's own code runs; true if anything was counted.
+/// Ends the stepping on this thread while the lab's own code runs; true if there was any.
 pub(crate) fn suspend() -> bool {
     let counting = WATCH.get().profile.is_some();
     if counting {
         clear_trap_flag();
     }
-    counting
+    counting || super::preempt::suspend()
 }
 
-/// Goes on counting if `suspend` said that something was.
+/// Goes on stepping if `suspend` said that there was any.
 pub(crate) fn resume(counting: bool) {
     if counting {
         set_trap_flag();
@@ -141,7 +141,8 @@ pub(super) fn arrive(address: u64) -> bool {
     true
 }
 
-fn set_trap_flag() {
+/// Makes every instruction from now on trap.
+pub(super) fn set_trap_flag() {
     // SAFETY: the stack is the asm block's to push on; the flag only makes the next instructions trap, and the
     // handler of this module's process expects that.
     unsafe {
@@ -154,7 +155,8 @@ fn set_trap_flag() {
     }
 }
 
-fn clear_trap_flag() {
+/// Ends what [`set_trap_flag`] began.
+pub(super) fn clear_trap_flag() {
     // SAFETY: as above.
     unsafe {
         asm!(
@@ -164,4 +166,12 @@ fn clear_trap_flag() {
             mask = const !TRAP_FLAG.cast_signed(),
         );
     }
+}
+
+/// Whether instructions trap.
+pub(super) fn trap_flag() -> bool {
+    let flags: u64;
+    // SAFETY: pushes and pops one word on the stack that is the asm block's to use.
+    unsafe { asm!("pushfq", "pop {}", out(reg) flags, options(preserves_flags)) };
+    flags & TRAP_FLAG != 0
 }

@@ -5,8 +5,11 @@ use std::arch::naked_asm;
 
 use super::{
     emulate,
-    frame::{RED_ZONE, SAVE_MASK, SAVE_SIZE, TELLS_USE},
+    frame::{Frame, RED_ZONE, SAVE_MASK, SAVE_SIZE, TELLS_USE},
 };
+
+/// The trap flag in RFLAGS.
+const TRAP_FLAG: i32 = 1 << 8;
 
 /// Entered from the signal handler: the frame is complete, its address is in rdi and rsp.
 #[unsafe(naked)]
@@ -15,6 +18,28 @@ pub(super) unsafe extern "C" fn trap_entry() {
         "lea rsi, [rip + {target}]",
         "jmp {common}",
         target = sym emulate::from_trap,
+        common = sym common_entry,
+    )
+}
+
+/// As [`trap_entry`], for a scheduling point between two instructions.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn step_entry() {
+    naked_asm!(
+        "lea rsi, [rip + {target}]",
+        "jmp {common}",
+        target = sym emulate::from_step,
+        common = sym common_entry,
+    )
+}
+
+/// As [`trap_entry`], for a scheduling point that is overdue.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn overdue_entry() {
+    naked_asm!(
+        "lea rsi, [rip + {target}]",
+        "jmp {common}",
+        target = sym emulate::from_overdue,
         common = sym common_entry,
     )
 }
@@ -56,6 +81,13 @@ unsafe extern "C" fn common_entry() {
         "cld",
         "mov rbx, rdi",
         "mov r12, rsi",
+        // The driver may be single-stepped; the lab is not.
+        "test dword ptr [rbx + {flags}], {trap}",
+        "jz 9f",
+        "pushfq",
+        "and dword ptr [rsp], {no_trap}",
+        "popfq",
+        "9:",
         "sub rsp, [rip + {size}]",
         "and rsp, -64",
         "mov r13, [rip + {mask}]",
@@ -137,6 +169,9 @@ unsafe extern "C" fn common_entry() {
         "fxrstor64 [rsp]",
         "5:",
         "jmp {leave}",
+        flags = const std::mem::offset_of!(Frame, rflags),
+        trap = const TRAP_FLAG,
+        no_trap = const !TRAP_FLAG,
         size = sym SAVE_SIZE,
         mask = sym SAVE_MASK,
         tells = sym TELLS_USE,

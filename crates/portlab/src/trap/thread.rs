@@ -222,6 +222,11 @@ pub fn set_current_processor(number: u32) {
     with_area(|area| area.write(kpcr::NUMBER, number));
 }
 
+/// The number set by [`set_current_processor`]; zero on a thread that is not prepared.
+pub(super) fn current_processor() -> u32 {
+    with_area(|area| area.read(kpcr::NUMBER)).unwrap_or(0)
+}
+
 /// Sets the interrupt request level that driver code reads (`mov reg, cr8`, `KPCR.Irql`) on this thread.
 pub fn set_current_irql(irql: u8) {
     with_area(|area| area.write(kpcr::IRQL, irql));

@@ -38,6 +38,10 @@ pub enum Event {
     Passes(Duration),
     /// An activity waits for a lock.
     Contended(LockName),
+    /// The driver is interrupted between two instructions.
+    Stepped,
+    /// The driver has come to no point for a long time of the host: the life does not replay for certain.
+    Overdue,
     /// The model says what it does.
     Note(&'static str, [u64; 2]),
 }
@@ -56,6 +60,8 @@ impl fmt::Display for Event {
             Self::Device(index) => write!(f, "device {index} moves"),
             Self::Passes(time) => write!(f, "nothing can run for {time:?}"),
             Self::Contended(lock) => write!(f, "waits for the {lock}"),
+            Self::Stepped => f.write_str("preempted between two instructions"),
+            Self::Overdue => f.write_str("no scheduling point for long"),
             Self::Note(what, [first, second]) => write!(f, "{what} {first:#x} {second:#x}"),
         }
     }
@@ -116,6 +122,11 @@ impl Events {
             self.latest.pop_front();
         }
         self.latest.push_back(record);
+    }
+
+    /// Adds values to the hash that are no event of their own.
+    pub(super) fn mix(&mut self, values: &[u64]) {
+        values.hash(&mut self.hasher);
     }
 
     pub(super) fn count(&self) -> u64 {

@@ -6,11 +6,16 @@
 //! | `state` | what can go on, and the choice among it |
 //! | `clock` | virtual time and timers |
 //! | `events` | the book, and its hash |
+//! | `schedule` | running the machine for the caller outside |
+//! | `activities` | what processors and worker threads do |
+//! | `points` | where they may give way |
+//! | `levels` | who has a processor alone |
 //!
 //! Each virtual processor has an activity of its own (its DPCs, and the work of threads at DISPATCH_LEVEL), and so has each
 //! system worker thread. One of them runs at a time, until a *scheduling point*: a call of the driver into the kernel, an
-//! access to a register, a spin lock, a stall, a wait. There the seed decides whether it goes on; if not, it decides who does,
-//! the devices among them. So a life is a function of its seed: the same seed gives the same events in the same order,
+//! access to a register, an atomic access or a turn of a spin loop in its own code, a spin lock, a stall, a wait. There the seed
+//! decides whether it goes on; if not, it decides who does, the devices among them. In some lives the driver's code is also
+//! preempted between any two instructions, by running it one instruction at a time now and then. So a life is a function of its seed: the same seed gives the same events in the same order,
 //! which [`DeterministicEngine::hash`] tells in a word.
 //!
 //! Interrupts are no peers of what they interrupt: the interrupt routine runs on the stack of the activity that is on
@@ -18,15 +23,20 @@
 //! Whoever is at DISPATCH_LEVEL or above has its processor alone.
 //!
 //! Time passes in small steps with each choice, and in leaps when nothing can run. Work that never ends is found out by
-//! counting: after a budget of choices with nothing finished, waits end and [`DeterministicEngine::livelock`] says what everybody
-//! was doing.
+//! counting: after a budget of choices with nothing finished, or of points of one activity that does not come to an end, waits end
+//! and [`DeterministicEngine::livelock`] says what everybody was doing. Code that comes to no point at all is found by the time
+//! that it takes of the host's.
 //!
 //! The caller outside (the lab's front-end) is not part of the machine: the machine runs only while it waits.
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+mod activities;
 mod clock;
 mod events;
 mod fiber;
+mod levels;
+mod points;
+mod schedule;
 mod state;
 
 use std::{
@@ -43,11 +53,13 @@ pub use self::events::{Event, Record};
 use self::{
     clock::Clock,
     events::Events,
-    fiber::Fiber,
-    state::{Choice, DeviceSlot, Processor, State, Unit, Wait},
+    state::{DeviceSlot, Processor, State, Wait},
 };
-use super::{Baggage, Context, Engine, InterruptHandler, Irql, Job, Level, SpinLock, TimerId};
-use crate::{device::Movable, trap};
+use super::{Baggage, Engine, InterruptHandler, Irql, Job, Level, SpinLock, TimerId};
+use crate::{
+    device::Movable,
+    trap::{Point, watchdog::Watchdog},
+};
 
 /// System worker threads: more than one, so that work items overlap.
 const WORKERS: usize = 3;
@@ -55,8 +67,34 @@ const WORKERS: usize = 3;
 const PREEMPTION: [u32; 5] = [1, 2, 4, 16, 64];
 /// Choices in a row with nothing finished.
 const BUDGET: u64 = 2_000_000;
+/// Choices, in budgets, while the caller outside waits for one thing.
+const RESTLESS: u64 = 8;
+/// In which share of the lives the driver is preempted between instructions, one in so many, and how many instructions are run
+/// one by one then, at most.
+const STEPPED: u32 = 4;
+const STEPS: u32 = 4_000;
+/// How long driver code runs on the host without a point until one is made, and how often until it is a livelock.
+const PATIENCE: Duration = Duration::from_millis(50);
+const OVERDUE: u32 = 40;
+/// Ticks of the time-stamp counter per nanosecond.
+const TIME_STAMP: u64 = 2;
 /// When a life begins, since 1970: a date of no meaning (1 January 2026).
 const EPOCH: Duration = Duration::from_hours(490_896);
+
+/// Whether the driver is preempted between any two of its instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Preemption {
+    /// In a share of the lives.
+    #[default]
+    BySeed,
+    /// Never: at scheduling points only.
+    AtPoints,
+    /// In this one.
+    BetweenInstructions,
+}
+
+/// Called once, where the activity stands that does not come to an end, with what everybody is doing.
+pub type LivelockHandler = Box<dyn Fn(&str) + Send + Sync>;
 
 /// How a life is run.
 #[derive(Debug, Clone)]
@@ -69,6 +107,8 @@ pub struct Options {
     pub budget: u64,
     /// Keeps all events, not only the latest.
     pub keep_events: bool,
+    /// Where the driver is preempted.
+    pub preemption: Preemption,
     /// Exchanges what else an activity carries with it, for the thread that runs the engine.
     pub exchange: fn(&mut Baggage),
 }
@@ -82,6 +122,7 @@ impl Options {
             seed,
             budget: BUDGET,
             keep_events: false,
+            preemption: Preemption::BySeed,
             exchange: |_| {},
         }
     }
@@ -91,6 +132,7 @@ struct Shared {
     state: Mutex<State>,
     on_interrupt: OnceLock<InterruptHandler>,
     livelock: OnceLock<String>,
+    on_livelock: OnceLock<LivelockHandler>,
     budget: u64,
     exchange: fn(&mut Baggage),
     thread: ThreadId,
@@ -99,16 +141,22 @@ struct Shared {
 /// See the module's documentation. It runs on the host thread that made it.
 pub struct DeterministicEngine {
     shared: Arc<Shared>,
+    _watchdog: Watchdog,
 }
 
 impl DeterministicEngine {
     /// An engine at time zero.
     ///
     /// # Errors
-    /// If the host gives no memory for stacks.
+    /// If the host gives no memory for stacks, or no timer.
     pub fn new(options: &Options) -> io::Result<Self> {
         let mut random = fastrand::Rng::with_seed(options.seed);
         let preemption = random.choice(PREEMPTION).unwrap_or(1);
+        let stepped = match options.preemption {
+            Preemption::BySeed => random.u32(0..STEPPED) == 0,
+            Preemption::AtPoints => false,
+            Preemption::BetweenInstructions => true,
+        };
         let processors = options.processors.clamp(1, 64);
         let state = State {
             clock: Clock::default(),
@@ -121,12 +169,15 @@ impl DeterministicEngine {
             current: None,
             events: Events::new(options.keep_events),
             idle_steps: 0,
+            steps_left: if stepped { STEPS } else { 0 },
+            numbers: fastrand::Rng::with_seed(options.seed ^ 0xd1ce),
             stopped: false,
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             on_interrupt: OnceLock::new(),
             livelock: OnceLock::new(),
+            on_livelock: OnceLock::new(),
             budget: options.budget,
             exchange: options.exchange,
             thread: thread::current().id(),
@@ -139,12 +190,20 @@ impl DeterministicEngine {
             let own = Arc::clone(&shared);
             shared.add_unit(0, move || own.run_worker())?;
         }
-        Ok(Self { shared })
+        Ok(Self {
+            shared,
+            _watchdog: Watchdog::start(PATIENCE)?,
+        })
     }
 
     /// Names the interrupt handler; the first one stays.
     pub fn set_interrupt_handler(&self, handler: InterruptHandler) {
         let _ = self.shared.on_interrupt.set(handler);
+    }
+
+    /// Names who is told of a livelock; the first one stays.
+    pub fn set_livelock_handler(&self, handler: LivelockHandler) {
+        let _ = self.shared.on_livelock.set(handler);
     }
 
     /// Adds a device that moves from now on.
@@ -181,380 +240,8 @@ impl Shared {
         self.state.lock()
     }
 
-    fn add_unit(&self, processor: u32, body: impl FnOnce() + 'static) -> io::Result<()> {
-        let context = Context::default();
-        context.processor.set(processor);
-        let unit = Unit {
-            fiber: Some(Fiber::new(body)?),
-            wait: Wait::Work,
-            context,
-            baggage: None,
-        };
-        self.state().units.push(unit);
-        Ok(())
-    }
-
-    /// A processor's own activity.
-    fn run_processor(&self) {
-        let number = Context::processor();
-        loop {
-            let job = {
-                let mut state = self.state();
-                if state.stopped {
-                    return;
-                }
-                let idle =
-                    |processor: &mut Processor| processor.dpcs.is_empty() && processor.messages.is_empty();
-                let idle = state.processor(number).is_none_or(idle);
-                let job = state.processor(number).and_then(|processor| {
-                    // DPCs and interrupts first.
-                    idle.then(|| processor.threads.pop_front()).flatten()
-                });
-                if job.is_some() {
-                    state.note(Event::Thread(number));
-                }
-                if idle && job.is_none() { None } else { Some(job) }
-            };
-            match job {
-                None => self.suspend(Wait::Work),
-                Some(None) => self.serve(true),
-                Some(Some(job)) => {
-                    let old = self.raise(Irql::DISPATCH);
-                    job();
-                    self.finished();
-                    self.lower(old);
-                }
-            }
-        }
-    }
-
-    /// A system worker thread.
-    fn run_worker(&self) {
-        loop {
-            let job = {
-                let mut state = self.state();
-                if state.stopped {
-                    return;
-                }
-                let job = state.work.pop_front();
-                if job.is_some() {
-                    // A thread runs where there is room.
-                    let free: Vec<u32> = (0_u32..)
-                        .zip(&state.processors)
-                        .filter(|(_, processor)| processor.owner.is_none())
-                        .map(|(number, _)| number)
-                        .collect();
-                    let number = state.random.choice(free).unwrap_or(0);
-                    state.note(Event::Work(number));
-                    Context::with(|context| context.processor.set(number));
-                    trap::set_current_processor(number);
-                }
-                job
-            };
-            match job {
-                None => self.suspend(Wait::Work),
-                Some(job) => {
-                    job();
-                    self.finished();
-                }
-            }
-        }
-    }
-
-    fn finished(&self) {
-        self.state().idle_steps = 0;
-    }
-
-    /// The current activity gives way; returns when it is chosen again.
-    fn suspend(&self, wait: Wait) {
-        {
-            let mut state = self.state();
-            let current = state.current;
-            if let Some(unit) = current.and_then(|index| state.units.get_mut(index)) {
-                unit.wait = wait;
-            }
-        }
-        fiber::give_way();
-    }
-
-    /// Whether an activity of the machine runs, not the caller outside.
-    fn inside(&self) -> bool {
-        self.state().current.is_some()
-    }
-
-    /// Handles what is pending on the current processor and may be handled now: DPCs surely, interrupts sooner or later
-    /// unless `surely`.
-    fn serve(&self, surely: bool) {
-        enum Pending {
-            Message(u16),
-            Dpc(Job),
-        }
-        let number = Context::processor();
-        loop {
-            let irql = Context::irql();
-            let pending = {
-                let mut state = self.state();
-                if state.current.is_none() {
-                    return;
-                }
-                let now = surely || state.chance(2);
-                let messages: Vec<u16> = state
-                    .processor(number)
-                    .map(|processor| processor.messages.iter().copied().collect())
-                    .unwrap_or_default();
-                if irql < Irql::DEVICE
-                    && now
-                    && let Some(message) = state.random.choice(messages)
-                {
-                    if let Some(processor) = state.processor(number) {
-                        processor.messages.remove(&message);
-                    }
-                    state.note(Event::Interrupt {
-                        processor: number,
-                        message,
-                    });
-                    Some(Pending::Message(message))
-                } else if irql < Irql::DISPATCH
-                    && let Some(job) = state
-                        .processor(number)
-                        .and_then(|processor| processor.dpcs.pop_front())
-                {
-                    state.note(Event::Dpc(number));
-                    Some(Pending::Dpc(job))
-                } else {
-                    None
-                }
-            };
-            match pending {
-                None => return,
-                Some(Pending::Message(message)) => {
-                    let old = self.raise(Irql::DEVICE);
-                    if let Some(handler) = self.on_interrupt.get() {
-                        handler(message);
-                    }
-                    self.descend(old);
-                }
-                Some(Pending::Dpc(job)) => {
-                    let old = self.raise(Irql::DISPATCH);
-                    job();
-                    self.finished();
-                    self.descend(old);
-                }
-            }
-            // Interrupts that never cease are a livelock too.
-            self.count_step();
-        }
-    }
-
-    /// A scheduling point.
-    fn point(&self) {
-        if !self.inside() {
-            return;
-        }
-        self.serve(false);
-        let away = {
-            let mut state = self.state();
-            let one_in = state.preemption;
-            state.chance(one_in)
-        };
-        if away {
-            self.suspend(Wait::Nothing);
-            self.serve(false);
-        } else {
-            self.count_step();
-        }
-    }
-
-    /// Counts a step of an activity that goes on; one that never finishes anything stays behind here.
-    fn count_step(&self) {
-        let over = {
-            let mut state = self.state();
-            state.clock.tick();
-            state.idle_steps += 1;
-            state.idle_steps > self.budget
-        };
-        if over {
-            self.suspend(Wait::Nothing);
-        }
-    }
-
-    fn raise(&self, irql: Irql) -> Irql {
-        let old = Context::irql();
-        if irql >= Irql::DISPATCH && !Context::with(|context| context.occupies.get()) {
-            let mut state = self.state();
-            if let Some(current) = state.current
-                && let Some(processor) = state.processor(Context::processor())
-            {
-                // Whoever runs, runs on a processor that nobody else has.
-                debug_assert_eq!(processor.owner, None);
-                processor.owner = Some(current);
-                Context::with(|context| context.occupies.set(true));
-            }
-        }
-        if irql > old {
-            Context::set_irql(irql);
-        }
-        old
-    }
-
-    fn descend(&self, irql: Irql) {
-        Context::set_irql(irql);
-        if irql < Irql::DISPATCH
-            && Context::with(|context| context.occupies.replace(false))
-            && let Some(processor) = self.state().processor(Context::processor())
-        {
-            processor.owner = None;
-        }
-    }
-
-    fn lower(&self, irql: Irql) {
-        self.descend(irql);
-        if irql < Irql::DISPATCH {
-            // DPCs that were queued meanwhile come before what this activity would do next.
-            self.serve(false);
-        }
-    }
-
-    fn acquire(&self, lock: &SpinLock) {
-        self.point();
-        while !lock.try_lock() {
-            if self.inside() {
-                self.state().note(Event::Contended(lock.name()));
-                self.suspend(Wait::Lock(std::ptr::from_ref(lock).addr()));
-                self.serve(false);
-            } else if !self.run_until(Duration::MAX, &mut || !lock.is_locked()) {
-                return;
-            }
-        }
-    }
-
-    fn release(&self, lock: &SpinLock) {
-        lock.unlock();
-        let address = std::ptr::from_ref(lock).addr();
-        self.state().wake(|wait| wait == Wait::Lock(address));
-    }
-
     fn now(&self) -> Duration {
         self.state().clock.now()
-    }
-
-    fn stall(&self, duration: Duration) {
-        let end = self.now().saturating_add(duration);
-        if !self.inside() {
-            self.run_until(end, &mut || false);
-            return;
-        }
-        loop {
-            self.serve(false);
-            if self.now() >= end {
-                return;
-            }
-            self.suspend(Wait::Until(end));
-        }
-    }
-
-    fn wait(&self, timeout: Duration, ready: &mut dyn FnMut() -> bool) -> bool {
-        let end = self.now().saturating_add(timeout);
-        if !self.inside() {
-            return self.run_until(end, ready);
-        }
-        loop {
-            if ready() {
-                return true;
-            }
-            if self.now() >= end {
-                return false;
-            }
-            self.suspend(Wait::Wake(end));
-        }
-    }
-
-    /// Runs the machine, for the caller outside, until `ready` or the time `end`.
-    fn run_until(&self, end: Duration, ready: &mut dyn FnMut() -> bool) -> bool {
-        assert_eq!(
-            thread::current().id(),
-            self.thread,
-            "the deterministic engine runs on the host thread that made it"
-        );
-        self.finished();
-        loop {
-            if ready() {
-                return true;
-            }
-            let choice = {
-                let mut state = self.state();
-                if state.stopped || self.livelock.get().is_some() || state.clock.now() >= end {
-                    return false;
-                }
-                state.clock.tick();
-                state.fire_timers();
-                state.idle_steps += 1;
-                if state.idle_steps > self.budget {
-                    let _ = self.livelock.set(state.situation());
-                    return false;
-                }
-                let choice = state.choose();
-                if choice.is_none() {
-                    let then = state.next_deadline().unwrap_or(Duration::MAX).min(end);
-                    if then == Duration::MAX {
-                        // Nothing will ever happen again.
-                        return false;
-                    }
-                    let passed = state.clock.pass(then);
-                    state.note(Event::Passes(passed));
-                }
-                choice
-            };
-            match choice {
-                Some(Choice::Unit(index)) => self.run_unit(index),
-                Some(Choice::Device(index)) => self.move_device(index),
-                None => {}
-            }
-        }
-    }
-
-    fn run_unit(&self, index: usize) {
-        let fiber = {
-            let mut state = self.state();
-            state.note(Event::Run(index));
-            state.current = Some(index);
-            self.exchange(&mut state, index)
-        };
-        let Some(mut fiber) = fiber else {
-            return;
-        };
-        let goes_on = fiber.resume();
-        let mut state = self.state();
-        self.exchange(&mut state, index);
-        state.current = None;
-        if let Some(unit) = state.units.get_mut(index) {
-            unit.fiber = goes_on.then_some(fiber);
-        }
-    }
-
-    /// Exchanges the thread's context with an activity's, both ways; the activity's fiber.
-    fn exchange(&self, state: &mut State, index: usize) -> Option<Fiber> {
-        let unit = state.units.get_mut(index)?;
-        Context::exchange(&unit.context);
-        (self.exchange)(&mut unit.baggage);
-        trap::set_current_processor(Context::processor());
-        unit.fiber.take()
-    }
-
-    fn move_device(&self, index: usize) {
-        let device = {
-            let mut state = self.state();
-            state.note(Event::Device(index));
-            let slot = state.devices.get(index);
-            slot.map(|slot| (Arc::clone(&slot.device), state.clock.now()))
-        };
-        // Without the state's lock: it raises interrupts.
-        if let Some((device, now)) = device {
-            let next = device.advance(now);
-            if let Some(slot) = self.state().devices.get_mut(index) {
-                slot.next = next;
-            }
-        }
     }
 }
 
@@ -621,6 +308,29 @@ impl Engine for DeterministicEngine {
 
     fn register_accessed(&self) {
         self.shared.point();
+    }
+
+    fn point(&self, point: Point, address: u64) -> u32 {
+        self.shared.driver_point(point, address)
+    }
+
+    fn steps(&self) -> u32 {
+        /// One callback in so many, in lives with preemption between instructions.
+        const AT_CALLBACK: u32 = 8;
+        self.shared.state().steps(AT_CALLBACK)
+    }
+
+    fn time_stamp(&self) -> u64 {
+        let mut state = self.shared.state();
+        // Time does not stand still between two looks.
+        state.clock.tick();
+        u64::try_from(state.clock.now().as_nanos())
+            .unwrap_or(u64::MAX)
+            .wrapping_mul(TIME_STAMP)
+    }
+
+    fn random(&self) -> u64 {
+        self.shared.state().numbers.u64(..)
     }
 
     fn stall(&self, duration: Duration) {

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     device::Movable,
     engine::{Baggage, Context, Irql, Job, Level},
+    trap::Registers,
 };
 
 /// What an activity waits for.
@@ -43,6 +44,12 @@ pub(super) struct Unit {
     /// Its context while it does not run.
     pub(super) context: Context,
     pub(super) baggage: Baggage,
+    /// The driver's registers at the point that it is at.
+    pub(super) interrupted: Option<Registers>,
+    /// Scheduling points since it last finished something or waited.
+    pub(super) points: u64,
+    /// How often it was long in coming to one.
+    pub(super) overdue: u32,
 }
 
 #[derive(Default)]
@@ -80,6 +87,10 @@ pub(super) struct State {
     pub(super) events: Events,
     /// Steps since something was last finished.
     pub(super) idle_steps: u64,
+    /// Instructions that may still be run one by one in this life.
+    pub(super) steps_left: u32,
+    /// Answers to the driver's questions for random numbers; another stream than the choices'.
+    pub(super) numbers: Rng,
     pub(super) stopped: bool,
 }
 
@@ -92,6 +103,49 @@ impl State {
     /// True once in `one_in` times.
     pub(super) fn chance(&mut self, one_in: u32) -> bool {
         one_in <= 1 || self.random.u32(0..one_in) == 0
+    }
+
+    /// How many instructions the driver runs one by one until the next point, once in `one_in` times; else 0.
+    pub(super) fn steps(&mut self, one_in: u32) -> u32 {
+        /// At most two to the power of this: as many distances of few instructions as of many.
+        const FARTHEST: u32 = 9;
+        if self.steps_left == 0 || !self.chance(one_in) {
+            return 0;
+        }
+        let power = self.random.u32(0..=FARTHEST);
+        let steps = self.random.u32(1..=1 << power).min(self.steps_left);
+        self.steps_left -= steps;
+        steps
+    }
+
+    /// Counts a point of the current activity; how many there were since it finished something.
+    pub(super) fn count_point(&mut self) -> u64 {
+        self.current_unit().map_or(0, |unit| {
+            unit.points += 1;
+            unit.points
+        })
+    }
+
+    /// Counts a long time without a point.
+    pub(super) fn count_overdue(&mut self) -> u32 {
+        self.current_unit().map_or(0, |unit| {
+            unit.overdue += 1;
+            unit.overdue
+        })
+    }
+
+    /// The current activity has finished something.
+    pub(super) fn finished(&mut self) {
+        self.idle_steps = 0;
+        if let Some(unit) = self.current_unit() {
+            unit.points = 0;
+            unit.overdue = 0;
+        }
+    }
+
+    fn current_unit(&mut self) -> Option<&mut Unit> {
+        let current = self.current?;
+        self.units.get_mut(current)
     }
 
     pub(super) fn processor(&mut self, number: u32) -> Option<&mut Processor> {
@@ -182,25 +236,29 @@ impl State {
     /// What everybody does, in words.
     pub(super) fn situation(&self) -> String {
         let units = (0_usize..).zip(&self.units).map(|(index, unit)| {
-            let locks: Vec<String> = unit
-                .context
-                .held
-                .borrow()
-                .iter()
-                .map(|held| held.lock.name().to_string())
-                .collect();
-            let holding = if locks.is_empty() {
-                String::new()
+            let (place, does) = if self.current == Some(index) {
+                (Context::with(place), "runs".to_owned())
             } else {
-                format!(" holding {}", locks.join(", "))
+                (place(&unit.context), format!("{:?}", unit.wait))
             };
-            format!(
-                "activity {index} on processor {} at {}{holding}: {:?}",
-                unit.context.processor.get(),
-                unit.context.irql.get(),
-                unit.wait,
-            )
+            format!("activity {index} {place}: {does}")
         });
         units.collect::<Vec<_>>().join("; ")
     }
+}
+
+/// Where an activity is, in words.
+fn place(context: &Context) -> String {
+    let held = context.held.borrow();
+    let locks: Vec<String> = held.iter().map(|held| held.lock.name().to_string()).collect();
+    let holding = if locks.is_empty() {
+        String::new()
+    } else {
+        format!(" holding {}", locks.join(", "))
+    };
+    format!(
+        "on processor {} at {}{holding}",
+        context.processor.get(),
+        context.irql.get()
+    )
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod callbacks;
+mod driver_code;
 mod kernel;
 mod life;
 mod line;

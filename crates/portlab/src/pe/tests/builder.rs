@@ -12,15 +12,15 @@ pub(super) const CODE: u32 = 0x6000_0020;
 pub(super) const READ_ONLY: u32 = 0x4000_0040;
 pub(super) const DATA: u32 = 0xc000_0040;
 
-pub(super) const TEXT_ADDRESS: u32 = 0x1000;
+pub(crate) const TEXT_ADDRESS: u32 = 0x1000;
 pub(super) const RDATA_ADDRESS: u32 = 0x2000;
-pub(super) const DATA_ADDRESS: u32 = 0x3000;
+pub(crate) const DATA_ADDRESS: u32 = 0x3000;
 pub(super) const RELOC_ADDRESS: u32 = 0x4000;
 pub(super) const PREFERRED: u64 = 0x1_4000_0000;
 const HEADERS: u32 = 0x400;
 
 /// An image to be; every header field of interest can be spoilt.
-pub(super) struct Builder {
+pub(crate) struct Builder {
     pub(super) machine: u16,
     pub(super) magic: u16,
     pub(super) subsystem: u16,
@@ -43,7 +43,7 @@ impl Builder {
     /// A driver whose entry is `text`, with the imports `storport.sys!StorPortInitialize`,
     /// `storport.sys!Unheard` and `ntoskrnl.exe!Variable`; `.data` begins with its own address and a default
     /// security cookie.
-    pub(super) fn driver(text: &[u8]) -> Self {
+    pub(crate) fn driver(text: &[u8]) -> Self {
         let mut rdata = vec![0; 0x400];
         let mut put = |at: usize, bytes: &[u8]| rdata[at..at + bytes.len()].copy_from_slice(bytes);
         let word = |value: u32| value.to_le_bytes();
@@ -122,7 +122,7 @@ impl Builder {
         }
     }
 
-    pub(super) fn build(&self) -> Vec<u8> {
+    pub(crate) fn build(&self) -> Vec<u8> {
         let mut file = vec![0; HEADERS as usize];
         let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, b"MZ");

@@ -1,6 +1,6 @@
 //! The loader on images made by hand.
 
-mod builder;
+pub(crate) mod builder;
 mod load;
 mod mutation;
 mod run;

@@ -4,6 +4,7 @@
     reason = "the frame of the entry stubs, and ordinary memory as the other operand"
 )]
 
+mod processor;
 mod registers;
 mod strings;
 
@@ -14,13 +15,19 @@ use super::{
     fault::{self, Use},
     flags::Arithmetic,
     frame::{Frame, VectorState},
+    hooks::{self, Point},
     operation::Operation,
     patch::{self, Found, PatchedSite},
+    preempt,
+    site::{Answer, Work},
     statistics, thread,
     window::{self, Target, mask},
 };
 use crate::{device::Width, memory::pointer};
 use registers::{holds, operand, read_register, sign_extend, write_register};
+
+/// The trap flag in RFLAGS.
+const TRAP_FLAG: u64 = 1 << 8;
 
 /// Why an instruction was not emulated.
 enum Refusal {
@@ -46,6 +53,11 @@ pub(super) extern "C" fn from_trap(frame: *mut Frame, area: *mut u8) {
         }
         Found::Nothing => end(frame, address, None, "the instruction cannot be read".to_owned()),
     };
+    if let Some(asked) = Answer::of(&instruction) {
+        processor::answer(frame, asked);
+        frame.slot = instruction.next_ip();
+        return;
+    }
     let Some(operation) = Operation::of(&instruction) else {
         end(
             frame,
@@ -73,7 +85,20 @@ pub(super) extern "C" fn from_site(frame: *mut Frame, area: *mut u8) {
     let site = pointer::<PatchedSite>(frame.slot);
     // SAFETY: trampolines push the address of a site that is never freed.
     let site = unsafe { &*site };
-    match run(frame, &mut vectors, &site.instruction, site.operation) {
+    let operation = match site.work {
+        Work::Access(operation) => operation,
+        Work::Point => {
+            point(frame, Point::Site, site.instruction.ip());
+            frame.slot = site.plain;
+            return;
+        }
+        Work::Processor(asked) => {
+            processor::answer(frame, asked);
+            frame.slot = site.resume;
+            return;
+        }
+    };
+    match run(frame, &mut vectors, &site.instruction, operation) {
         Ok(()) => {
             statistics::PATCHED_ACCESSES.count();
             frame.slot = site.resume;
@@ -83,6 +108,32 @@ pub(super) extern "C" fn from_site(frame: *mut Frame, area: *mut u8) {
             frame.slot = site.plain;
         }
         Err(Refusal::Fault(text)) => end(frame, site.instruction.ip(), Some(&site.instruction), text),
+    }
+}
+
+/// Called by the stub when a number of instructions has been run; the frame's slot holds the address of the next one.
+pub(super) extern "C" fn from_step(frame: *mut Frame, _area: *mut u8) {
+    // SAFETY: the stub passes the frame that the signal handler wrote, exclusively ours until we return.
+    let frame = unsafe { &mut *frame };
+    point(frame, Point::Stepped, frame.slot);
+}
+
+/// Called by the stub when no point has come for long; the frame's slot holds the address of the next instruction.
+pub(super) extern "C" fn from_overdue(frame: *mut Frame, _area: *mut u8) {
+    // SAFETY: as in `from_step`.
+    let frame = unsafe { &mut *frame };
+    point(frame, Point::Overdue, frame.slot);
+}
+
+/// A scheduling point before the instruction at `address`.
+fn point(frame: &mut Frame, kind: Point, address: u64) {
+    let stepping = frame.rflags & TRAP_FLAG != 0;
+    let registers = frame.registers(patch::original_address(address));
+    let steps = hooks::at_point(kind, registers);
+    if preempt::ask(steps) {
+        frame.rflags |= TRAP_FLAG;
+    } else if kind == Point::Stepped && stepping {
+        frame.rflags &= !TRAP_FLAG;
     }
 }
 

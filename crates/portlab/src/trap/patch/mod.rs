@@ -25,7 +25,13 @@ use std::{
 
 use iced_x86::Instruction;
 
-use super::{decode, operation::Operation, own_memory, statistics};
+use super::{
+    code, decode,
+    operation::Operation,
+    own_memory,
+    site::{Answer, Work},
+    statistics,
+};
 use plan::{Plan, Refused};
 use space::Space;
 
@@ -37,7 +43,7 @@ const BREAKPOINT: u8 = 0xcc;
 #[derive(Debug)]
 pub(super) struct PatchedSite {
     pub(super) instruction: Instruction,
-    pub(super) operation: Operation,
+    pub(super) work: Work,
     /// Where to go on after the access.
     pub(super) resume: u64,
     /// A copy of the instruction, for accesses to ordinary memory.
@@ -51,6 +57,8 @@ struct Patch {
     copies: Vec<(u64, u64)>,
     trampoline: u64,
     pad: Option<u64>,
+    /// The site holds a breakpoint, not a jump.
+    breakpoint: bool,
 }
 
 #[derive(Debug, Default)]
@@ -88,11 +96,13 @@ pub(super) fn prepare() {
 
 /// Lets sites in `code` be patched.
 pub(crate) fn allow_patching(code: Range<u64>) {
+    code::enter(&code);
     write().get_or_insert_default().allowed.push(code);
 }
 
 /// Forgets everything about sites in `code`, which is about to vanish.
 pub(crate) fn forget_patches(code: Range<u64>) {
+    code::leave(&code);
     if let Some(table) = write().as_mut() {
         table
             .allowed
@@ -129,8 +139,12 @@ pub(super) fn redirect(address: u64) -> Option<u64> {
     // A patch in progress holds the lock: who comes here meanwhile waits for its end.
     let guard = read();
     let table = guard.as_ref()?;
-    if table.patches.contains_key(&address) {
-        return Some(address);
+    if let Some(patch) = table.patches.get(&address) {
+        return Some(if patch.breakpoint {
+            patch.trampoline
+        } else {
+            address
+        });
     }
     let copy = table.interior.get(&address).copied()?;
     statistics::INTERIOR_TRAPS.count();
@@ -178,12 +192,43 @@ pub(super) fn consider(instruction: &Instruction, operation: Operation) {
     if !worth_trying(table) {
         return;
     }
-    if table.patch(instruction, operation).is_ok() {
+    if table.patch(instruction, Work::Access(operation)).is_ok() {
         statistics::PATCHED_SITES.count();
     } else {
         table.refused.insert(site);
         statistics::UNPATCHABLE_SITES.count();
     }
+}
+
+/// Patches sites that are no register accesses: scheduling points, and what asks the processor. All sites are patched, by a
+/// breakpoint where there is no room for a jump; the number of those that could not be read.
+///
+/// No thread may be inside the code, and each address is an instruction of it.
+pub(crate) fn patch_sites(sites: &[u64]) -> usize {
+    let mut guard = write();
+    let table = guard.get_or_insert_default();
+    let mut refused = 0;
+    for (index, site) in sites.iter().enumerate() {
+        let Some(instruction) = decode::decode_at(*site) else {
+            refused += 1;
+            continue;
+        };
+        let work = Answer::of(&instruction).map_or(Work::Point, Work::Processor);
+        // A jump must not cover the next site.
+        let near = |other: &u64| other.abs_diff(*site) < JUMP as u64;
+        let crowded = sites.get(index + 1).is_some_and(near)
+            || index
+                .checked_sub(1)
+                .and_then(|index| sites.get(index))
+                .is_some_and(near);
+        let jumped = !crowded && table.patch(&instruction, work).is_ok();
+        if jumped || table.break_at(&instruction, work).is_ok() {
+            statistics::PATCHED_SITES.count();
+        } else {
+            refused += 1;
+        }
+    }
+    refused
 }
 
 impl Table {
@@ -231,7 +276,7 @@ impl Table {
         }
     }
 
-    fn patch(&mut self, instruction: &Instruction, operation: Operation) -> Result<(), Refused> {
+    fn patch(&mut self, instruction: &Instruction, work: Work) -> Result<(), Refused> {
         let site = instruction.ip();
         let code = self.code_around(site).ok_or(Refused::NotOurs)?;
         let jump = site..site + JUMP as u64;
@@ -245,15 +290,37 @@ impl Table {
         }
         let plan = Plan::of(instruction, &code)?;
         let trampoline = self.space.take_trampoline(site).ok_or(Refused::NoRoom)?;
-        let result = self.install(&plan, operation, trampoline);
+        let result = self.install(&plan, work, trampoline);
         if result.is_err() {
             self.space.give_trampoline(trampoline);
         }
         result
     }
 
-    fn install(&mut self, plan: &Plan, operation: Operation, trampoline: u64) -> Result<(), Refused> {
-        let built = plan.build(operation, trampoline)?;
+    /// Makes a breakpoint of a site that has no room for a jump: slower, and possible everywhere.
+    fn break_at(&mut self, instruction: &Instruction, work: Work) -> Result<(), Refused> {
+        let site = instruction.ip();
+        if self.code_around(site).is_none() || self.interior.contains_key(&site) {
+            return Err(Refused::NotOurs);
+        }
+        let trampoline = self.space.take_trampoline(site).ok_or(Refused::NoRoom)?;
+        let built = Plan::alone(instruction).build(work, trampoline)?;
+        own_memory::write(trampoline, &built.bytes).map_err(|_| Refused::NotOurs)?;
+        self.trampolines.insert(trampoline, site);
+        self.patches.insert(
+            site,
+            Patch {
+                copies: built.copies,
+                trampoline,
+                pad: None,
+                breakpoint: true,
+            },
+        );
+        own_memory::write(site, &[BREAKPOINT]).map_err(|_| Refused::NotOurs)
+    }
+
+    fn install(&mut self, plan: &Plan, work: Work, trampoline: u64) -> Result<(), Refused> {
+        let built = plan.build(work, trampoline)?;
         own_memory::write(trampoline, &built.bytes).map_err(|_| Refused::NotOurs)?;
         let site = plan.site();
         let (target, pad) = if plan.beginnings().is_empty() {
@@ -285,6 +352,7 @@ impl Table {
                 copies: built.copies,
                 trampoline,
                 pad,
+                breakpoint: false,
             },
         );
         // From here on a failure leaves breakpoints that lead to the right places: slow, not wrong.

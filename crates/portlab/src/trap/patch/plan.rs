@@ -7,7 +7,7 @@ use iced_x86::{
 };
 
 use super::{JUMP, PatchedSite, space};
-use crate::trap::{decode, operation::Operation, stubs};
+use crate::trap::{decode, site::Work, stubs};
 
 /// Why a site keeps trapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,14 @@ impl Plan {
         Ok(Self { covered, beginnings })
     }
 
+    /// For a site that becomes a breakpoint: nothing else is covered.
+    pub(super) fn alone(site: &Instruction) -> Self {
+        Self {
+            covered: vec![*site],
+            beginnings: Vec::new(),
+        }
+    }
+
     pub(super) fn site(&self) -> u64 {
         self.covered.first().map_or(0, Instruction::ip)
     }
@@ -84,7 +92,7 @@ impl Plan {
     }
 
     /// Lays out the trampoline at `address`: the entry to the emulator, then the copies, then the way back.
-    pub(super) fn build(&self, operation: Operation, address: u64) -> Result<Built, Refused> {
+    pub(super) fn build(&self, work: Work, address: u64) -> Result<Built, Refused> {
         const ENTRY: u64 = 32;
         let mut code = Vec::new();
         let mut copies = Vec::new();
@@ -107,7 +115,7 @@ impl Plan {
         // With padding right behind a short site there is no copy, and nobody ever gets there.
         let site = Box::leak(Box::new(PatchedSite {
             instruction,
-            operation,
+            work,
             resume,
             plain,
         }));

@@ -29,7 +29,7 @@ pub(super) struct Context {
 }
 
 /// Executable memory.
-pub(super) struct Code {
+pub(crate) struct Code {
     memory: *mut u8,
 }
 
@@ -41,7 +41,7 @@ static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 impl Code {
     /// `bytes` at the beginning of fresh pages.
-    pub(super) fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
         assert!(bytes.len() <= SIZE);
         let access = ProtFlags::READ | ProtFlags::WRITE;
         let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE;
@@ -65,17 +65,17 @@ impl Code {
     }
 
     /// Lets its register accesses be patched.
-    pub(super) fn patchable(self) -> Self {
+    pub(crate) fn patchable(self) -> Self {
         allow_patching(self.memory as u64..self.memory as u64 + SIZE as u64);
         self
     }
 
-    pub(super) fn address(&self) -> u64 {
+    pub(crate) fn address(&self) -> u64 {
         self.memory as u64
     }
 
     /// The code as it is now.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![0; SIZE];
         assert_eq!(read_own_memory(self.memory as u64, &mut bytes), SIZE);
         bytes
@@ -89,6 +89,9 @@ impl Code {
         unsafe { entry(context) };
     }
 }
+
+// SAFETY: code has no thread of its own.
+unsafe impl Send for Code {}
 
 // SAFETY: threads share the address of code that nothing but the patcher writes.
 unsafe impl Sync for Code {}

@@ -2,7 +2,8 @@
 
 mod differential;
 mod faults;
-mod machine;
+pub(crate) mod machine;
 mod patching;
+mod points;
 mod step;
 mod window;
