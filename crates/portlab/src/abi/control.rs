@@ -48,6 +48,32 @@ pub struct UnitControlPower {
     pub power_state: u32,
 }
 
+/// `STOR_POFX_ACTIVE_CONTEXT`, the parameter of `ScsiAdapterPoFxPowerActive`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct PofxActive {
+    /// `STOR_POWER_CONTROL_HEADER`.
+    pub header: PowerControlHeader,
+    /// Index of the component.
+    pub component: u32,
+    /// TRUE if it is active.
+    pub active: u8,
+    /// Alignment.
+    pub padding: [u8; 3],
+}
+
+/// `STOR_POFX_FSTATE_CONTEXT`, the parameter of `ScsiAdapterPoFxPowerSetFState`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct PofxFState {
+    /// `STOR_POWER_CONTROL_HEADER`.
+    pub header: PowerControlHeader,
+    /// Index of the component.
+    pub component: u32,
+    /// The F-state.
+    pub f_state: u32,
+}
+
 /// `SCSI_ADAPTER_CONTROL_TYPE`.
 pub mod adapter_control {
     /// `ScsiQuerySupportedControlTypes`.

@@ -11,6 +11,7 @@ use portlab::{
         disk::{Disk as _, Function},
         lab_disk::LabDisk,
         progress::Progress,
+        properties::Properties,
         startup,
         status::Verdict,
         transfer::{self, Source, TrafficError, source::SourceError},
@@ -104,7 +105,7 @@ pub(super) struct Setup {
 /// A driver on its device.
 pub(super) struct Bench {
     pub(super) device: Arc<dyn Powered>,
-    lab: Lab,
+    lab: Arc<Lab>,
     processors: u32,
     pub(super) observed: Observed,
 }
@@ -133,7 +134,7 @@ impl Bench {
         })?;
         Ok(Self {
             device,
-            lab,
+            lab: Arc::new(lab),
             processors: setup.processors,
             observed: Observed::default(),
         })
@@ -153,6 +154,13 @@ impl Bench {
             return Err(self.or_gone(BenchError::Startup(wrong)));
         }
         Ok(())
+    }
+
+    /// What storage property queries answer.
+    pub(super) fn properties(&self) -> Properties {
+        let units = self.observed.startup.iter().flat_map(|startup| &startup.units);
+        let units: Vec<_> = units.cloned().collect();
+        Properties::of(&self.disk(), self.lab.adapter_descriptor(), &units)
     }
 
     /// Makes verified traffic on the first disk.
@@ -236,6 +244,11 @@ impl Bench {
     /// The lab.
     pub(super) fn lab(&self) -> &Lab {
         &self.lab
+    }
+
+    /// The lab, for what happens while the bench makes traffic.
+    pub(super) fn shared_lab(&self) -> Arc<Lab> {
+        Arc::clone(&self.lab)
     }
 
     /// The lab as a disk.

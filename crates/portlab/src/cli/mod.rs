@@ -6,6 +6,7 @@ mod count;
 mod demo;
 mod driver;
 mod exit;
+mod life;
 mod report;
 mod run;
 mod torture;

@@ -8,7 +8,10 @@ use portlab::{
     device::spec::DeviceSpec,
     model::{AdapterParameters, AllocationFailures, EngineKind},
     package::parameters,
-    workload::transfer::{self, Incident, Phase, Source},
+    workload::{
+        properties::Properties,
+        transfer::{self, Incident, Phase, Source},
+    },
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -17,6 +20,7 @@ use super::{
     bench::{Bench, BenchError, Setup},
     console::Console,
     exit::Exit,
+    life::{Life, LifeReport},
     report::{self, Observed},
 };
 
@@ -69,6 +73,9 @@ pub(super) struct Run {
     /// Reset the bus in the middle of the traffic
     #[arg(long)]
     reset: bool,
+    /// What else happens in the adapter's life; may be given several times
+    #[arg(long = "life", value_name = "WHAT")]
+    lives: Vec<Life>,
     /// Write a report
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -87,8 +94,18 @@ struct RunReport {
     ok: bool,
     failure: Option<String>,
     violations: usize,
+    lives: Vec<LifeReport>,
+    /// What storage property queries answer.
+    properties: Option<Properties>,
     #[serde(flatten)]
     observed: Observed,
+}
+
+/// What was found on the way.
+#[derive(Debug, Default)]
+struct Told {
+    lives: Vec<LifeReport>,
+    properties: Option<Properties>,
 }
 
 impl Run {
@@ -120,9 +137,10 @@ impl Run {
             allocation_failures: self.fail_allocation.clone(),
             engine: self.engine,
         };
+        let mut told = Told::default();
         let (observed, failure) = match Bench::load(setup) {
             Ok(mut bench) => {
-                let failure = self.exercise(&mut bench).err();
+                let failure = self.exercise(&mut bench, &mut told).err();
                 (std::mem::take(&mut bench.observed), failure)
             }
             Err(error) => (Observed::default(), Some(error)),
@@ -138,6 +156,8 @@ impl Run {
             ok: failure.is_none() && !observed.is_violation(),
             failure: failure.as_ref().map(ToString::to_string),
             violations: observed.violation_records.len(),
+            lives: told.lives,
+            properties: told.properties,
             observed,
         };
         if let Some(path) = &self.json
@@ -156,16 +176,22 @@ impl Run {
     }
 
     /// Start, traffic, removal. Whatever goes wrong, the adapter is removed.
-    fn exercise(&self, bench: &mut Bench) -> Result<(), BenchError> {
-        let result = self.work(bench);
+    fn exercise(&self, bench: &mut Bench, told: &mut Told) -> Result<(), BenchError> {
+        let result = self.work(bench, told);
+        // A system that crashed removes nothing.
+        let crashed = told.lives.iter().any(LifeReport::is_crash);
         let removed = bench.remove();
         bench.observe();
+        if crashed {
+            return result;
+        }
         result.and(removed)
     }
 
-    fn work(&self, bench: &mut Bench) -> Result<(), BenchError> {
+    fn work(&self, bench: &mut Bench, told: &mut Told) -> Result<(), BenchError> {
         let console = Console::new();
         bench.start(&console)?;
+        told.properties = Some(bench.properties());
         let length = self.traffic.min(bench.capacity()) / 4096 * 4096;
         if length > 0 {
             // The driver's own directory holds real data of the right kind: images, symbols, objects.
@@ -180,6 +206,17 @@ impl Run {
                 options.incidents.push((Phase::Read, 500, Incident::ResetBus));
             }
             bench.traffic(&source, &options, &console)?;
+            let mut lives = self.lives.clone();
+            // What ends the life comes last.
+            lives.sort_by_key(|life| life.is_last());
+            for life in lives {
+                let (report, result) = life.live(bench, &source, self.seed, &console);
+                told.lives.push(report);
+                result?;
+                if life.is_last() {
+                    return Ok(());
+                }
+            }
         }
         bench.quiesce()
     }

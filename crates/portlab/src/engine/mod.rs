@@ -13,6 +13,7 @@
 
 pub mod context;
 pub mod deterministic;
+pub mod halted;
 pub mod irql;
 pub mod lock;
 pub mod parallel;

@@ -23,6 +23,7 @@ pub(super) fn dispatch(call: Call) -> u64 {
     machine.counters.calls();
     counting::note_call(call);
     machine.calls.note(call);
+    machine.judge_dump_call(call);
     let code = match call.export {
         Export::StorPortExtendedFunction | Export::StorPortNotification => call.arguments.u32(0),
         _ => 0,

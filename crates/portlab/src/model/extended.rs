@@ -216,7 +216,7 @@ impl Machine {
                     format!("{length:#x} bytes at {address:#x} are no memory of the driver's")
                 });
             }
-            // Nothing is ever dumped in this life: the mark has no consequence.
+            self.marked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             Ok(stor_status::SUCCESS)
         })())
     }

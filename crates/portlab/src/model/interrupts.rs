@@ -129,6 +129,9 @@ impl Machine {
             }) {
                 return Err(stor_status::INVALID_DEVICE_REQUEST);
             }
+            if self.dump.is_some() {
+                return Err(stor_status::UNSUCCESSFUL);
+            }
             let mut data: PerfConfigurationData = guest::read(address);
             if !(2..=5).contains(&data.version) {
                 return Err(stor_status::UNSUPPORTED_VERSION);

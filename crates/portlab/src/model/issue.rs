@@ -221,7 +221,11 @@ impl Machine {
         if !request.bypass {
             self.units.lock().returned(request.address);
         }
-        if is_inquiry(request) && outcome.is_success() && self.units.lock().answered(request.address) {
+        if self.dump.is_none()
+            && is_inquiry(request)
+            && outcome.is_success()
+            && self.units.lock().answered(request.address)
+        {
             // Plug and Play starts the unit's device object.
             let machine = Arc::clone(self);
             let address = request.address;

@@ -187,6 +187,21 @@ impl Journal {
         self.down.store(true, Ordering::Release);
     }
 
+    /// The system is halted: nothing of the driver runs any more, and it is not the driver's doing.
+    pub(super) fn halt(&self) {
+        self.down.store(true, Ordering::Release);
+    }
+
+    /// Takes over what another machine's journal says of the same driver.
+    pub(super) fn absorb(&self, other: &Self) {
+        self.records.lock().all.append(&mut other.records.lock().all);
+        self.debug.lock().append(&mut other.debug.lock());
+        self.events.lock().append(&mut other.events.lock());
+        if let Some(check) = other.bug_check() {
+            self.crash(check);
+        }
+    }
+
     pub(super) fn bug_check(&self) -> Option<BugCheck> {
         self.bug_check.lock().clone()
     }

@@ -149,6 +149,16 @@ impl Lab {
         })
     }
 
+    /// A machine whose engine somebody else drives.
+    pub(super) fn around(machine: Arc<Machine>, engine: Arc<dyn Engine>) -> Self {
+        Self {
+            machine,
+            engine,
+            deterministic: None,
+            livelock_told: AtomicBool::new(false),
+        }
+    }
+
     /// Number of events of this life and a hash of all of them, with the deterministic engine: lives with the same seed
     /// have the same.
     #[must_use]

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -20,6 +20,7 @@ use super::{
     counting::Counting,
     ddi::Calls,
     dpc::Dpcs,
+    dump_mode::DumpMode,
     events::Events,
     host_buffer::HostBuffers,
     journal::{BugCheck, Frame, Journal, Violation},
@@ -64,6 +65,10 @@ pub(super) struct Machine {
     pub(super) units: Mutex<Units>,
     pub(super) windows: Windows,
     pub(super) assignment: Assignment,
+    /// What dump mode this machine is for; none in normal life.
+    pub(super) dump: Option<DumpMode>,
+    /// `StorPortMarkDumpMemory` calls.
+    pub(super) marked: AtomicU64,
     /// The adapter is in D3: its function does not answer.
     pub(super) powered_down: Arc<AtomicBool>,
     pub(super) mdls: Mdls,
@@ -100,6 +105,23 @@ pub(super) struct LoadedImage {
 impl Machine {
     /// A machine without a driver.
     pub(super) fn new(options: LabOptions, engine: Arc<dyn Engine>) -> std::io::Result<Arc<Self>> {
+        Self::make(options, engine, None)
+    }
+
+    /// The machine of the dump stack.
+    pub(super) fn for_dump(
+        options: LabOptions,
+        engine: Arc<dyn Engine>,
+        mode: DumpMode,
+    ) -> std::io::Result<Arc<Self>> {
+        Self::make(options, engine, Some(mode))
+    }
+
+    fn make(
+        options: LabOptions,
+        engine: Arc<dyn Engine>,
+        dump: Option<DumpMode>,
+    ) -> std::io::Result<Arc<Self>> {
         let memory = Memory::new(options.device.dma(), options.seed)?;
         let adapter = Adapter::new(options.device.message_count(), engine.processors());
         let setup = Setup {
@@ -124,6 +146,8 @@ impl Machine {
             units: Mutex::default(),
             windows: Windows::default(),
             assignment: Assignment::default(),
+            dump,
+            marked: AtomicU64::new(0),
             powered_down: Arc::default(),
             mdls: Mdls::default(),
             lists: Lists::default(),

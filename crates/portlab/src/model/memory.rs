@@ -85,6 +85,12 @@ impl Memory {
         self.dma.allocate(request).ok()
     }
 
+    /// Bytes that the driver has allocated.
+    pub(super) fn allocated(&self) -> usize {
+        let owned = self.owned.lock();
+        owned.values().map(|allocation| allocation.length).sum()
+    }
+
     /// Whether the range lies in memory of `StorPortAllocatePool`.
     pub(super) fn is_pool(&self, address: GuestAddress, length: usize) -> bool {
         self.lies_in(Origin::StorPool, address, length)

@@ -3,24 +3,27 @@
 //! | module | idea |
 //! | --- | --- |
 //! | `lab`, `lab_requests`, `removal`, `driver`, `error` | the public face: load, start, requests, removal |
+//! | `adapter_descriptor` | `STORAGE_ADAPTER_DESCRIPTOR` |
 //! | `options`, `request`, `buffer`, `journal` | what goes in and what comes out |
 //! | `allocation_failures`, `mutation` | what goes wrong on purpose |
 //! | [`rules`] | the rules a miniport is held to |
 //! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters`, `counting` | one driver, one adapter, the callback that runs |
 //! | `dispatch`, `extended`, `notification` | the driver's calls, by export and code |
 //! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start, controls, the PCI function |
-//! | `stopping`, `power_states`, `surprise`, `resources` | stop and restart, D0 and D3, surprise removal, rebalance |
+//! | `stopping`, `power_states`, `idle`, `surprise`, `resources` | stop and restart, D0 and D3, run-time idling, surprise removal, rebalance |
 //! | `requests`, `srb_memory`, `srb_image`, `issue`, `completion`, `units`, `reset` | the way of a request |
 //! | `workers`, `timers`, `dpc`, `locks`, `interrupts` | what runs later or elsewhere, and exclusion |
 //! | [`ddi`], `processors`, `events`, `power`, `platform` | the table of all functions; those of the system |
 //! | `memory`, `memory_calls`, `mdl`, `scatter`, `host_buffer`, `ports`, `dump` | the driver's memory, and what the device sees of it |
 //! | `kernel`, `kernel_text`, `kernel_tracing`, `shared_user_data` | what miniports call of the kernel |
+//! | `dump_mode`, `dump_calls` | crash dump and hibernation: the second load of the image |
 //! | `registry`, `logging`, `format`, `bug_check` | the rest of the interface |
 //!
 //! No lock of the model is held while driver code runs, but for the locks that Storport documents.
 
 mod activity;
 mod adapter;
+mod adapter_descriptor;
 mod allocation_failures;
 mod buffer;
 mod bug_check;
@@ -36,11 +39,14 @@ mod dispatch;
 mod dpc;
 mod driver;
 mod dump;
+mod dump_calls;
+mod dump_mode;
 mod error;
 mod events;
 mod extended;
 mod format;
 mod host_buffer;
+mod idle;
 mod interrupts;
 mod issue;
 mod journal;
@@ -84,10 +90,12 @@ mod timers;
 mod units;
 mod workers;
 
+pub use adapter_descriptor::AdapterDescriptor;
 pub use allocation_failures::{AllocationFailures, ParseAllocationFailuresError, Which};
 pub use buffer::DataBuffer;
 pub use counting::{Callback, Counts, Executed, Invocation};
 pub use dump::DumpDriver;
+pub use dump_mode::{DumpError, DumpMode, DumpPlan, DumpReport};
 pub use error::{LabError, StartError};
 pub use journal::{BugCheck, EventRecord, Frame, StateChange, Violation};
 pub use lab::Lab;

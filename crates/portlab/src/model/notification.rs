@@ -60,7 +60,9 @@ impl Machine {
         let (extension, routine, out) = (arguments.pointer(1), arguments.pointer(2), arguments.pointer(3));
         let legal = self.is_extension(extension)
             && self.within("HwStorInitialize", |activity| activity == Activity::Initialize)
-            && self.not_null("HwPassiveInitRoutine", routine).is_ok();
+            && self.not_null("HwPassiveInitRoutine", routine).is_ok()
+            // Nothing runs at PASSIVE_LEVEL any more.
+            && self.dump.is_none();
         if legal {
             self.change_setup(|setup| setup.passive_initialize = Routine::new(routine));
         }

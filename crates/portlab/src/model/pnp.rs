@@ -2,9 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{activity::Activity, adapter::Phase, error::StartError, machine::Machine, options::SrbForm};
+use super::{
+    activity::Activity, adapter::Phase, dump_mode::DumpMode, error::StartError, machine::Machine,
+    options::SrbForm,
+};
 use crate::{
     abi::{
+        GuestAddress,
         configuration::{AccessRange, PortConfigurationInformation, SP_RETURN_FOUND},
         entry::{Routine, boolean, ulong},
         guest,
@@ -25,10 +29,14 @@ impl Machine {
         self.allocate_extension()?;
         let setup = self.setup();
         let before = setup.registration.feature_support & CONTROL_BEFORE_FIND != 0;
-        if before {
+        let dumps = self.dump.is_some();
+        if before && !dumps {
             self.query_controls();
         }
-        let configuration = self.initial_configuration(&setup);
+        let configuration = PortConfigurationInformation {
+            dump_mode: self.dump.map_or(0, DumpMode::code),
+            ..self.initial_configuration(&setup)
+        };
         let address = setup.configuration_address;
         guest::write(address, &configuration);
         self.write_access_ranges(configuration.access_ranges, configuration.number_of_access_ranges);
@@ -37,8 +45,13 @@ impl Machine {
         let routine = Routine::new(setup.registration.hw_find_adapter).ok_or(StartError::NotRegistered)?;
         // BOOLEAN Reserved3 lies behind the configuration.
         let reserved = address + size_of::<PortConfigurationInformation>() as u64;
-        let arguments = [setup.extension, setup.hw_context, 0, 0, address, reserved];
-        let found = self.call(Activity::FindAdapter, Irql::PASSIVE, &[], routine, &arguments);
+        let (irql, string) = if dumps {
+            (Irql::HIGH, self.argument_string()?)
+        } else {
+            (Irql::PASSIVE, 0)
+        };
+        let arguments = [setup.extension, setup.hw_context, 0, string, address, reserved];
+        let found = self.call(Activity::FindAdapter, irql, &[], routine, &arguments);
         let found = ulong(found.ok_or_else(|| self.down())?);
         if found != SP_RETURN_FOUND {
             return Err(StartError::FindAdapter(found));
@@ -64,10 +77,19 @@ impl Machine {
             said.initial_lun_queue_depth.min(said.max_ios_per_lun),
             said.max_number_of_io,
         );
-        if !before {
+        if !before && !dumps {
             self.query_controls();
         }
         Ok(())
+    }
+
+    /// `ArgumentString` of dump mode.
+    fn argument_string(&self) -> Result<GuestAddress, StartError> {
+        const TEXT: &[u8] = b"dump=1\0";
+        let request = Request::new(TEXT.len(), "ArgumentString");
+        let block = self.memory.port_pool(&request).ok_or(StartError::Memory)?;
+        guest::write_bytes(block.address, TEXT);
+        Ok(block.address)
     }
 
     /// The bug check that ended things, as an error.

@@ -21,9 +21,27 @@ const SETTINGS: u32 = 8;
 /// Path, target, unit; `None` is the adapter.
 type Place = Option<[u8; 3]>;
 
-/// What is registered, and how often it is active.
+/// A device that is registered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Registered {
+    /// How often its component was activated.
+    pub(super) active: u32,
+    /// F-states of its component.
+    pub(super) states: u32,
+    /// `STOR_POFX_DEVICE_FLAG_*`.
+    pub(super) flags: u32,
+}
+
+/// What is registered.
 #[derive(Default)]
-pub(super) struct Pofx(BTreeMap<Place, u32>);
+pub(super) struct Pofx(BTreeMap<Place, Registered>);
+
+impl Pofx {
+    /// The adapter's registration.
+    pub(super) fn adapter(&self) -> Option<Registered> {
+        self.0.get(&None).copied()
+    }
+}
 
 impl Machine {
     fn place_of(&self, address: GuestAddress) -> Result<Place, u32> {
@@ -46,8 +64,8 @@ impl Machine {
             self.not_null("Device", device)?;
             self.not_null("D3ColdEnabled", d3_cold)?;
             let place = self.place_of(arguments.pointer(2))?;
-            self.judge_pofx_device(device, place)?;
-            if self.pofx.lock().0.insert(place, 0).is_some() {
+            let registered = self.judge_pofx_device(device, place)?;
+            if self.pofx.lock().0.insert(place, registered).is_some() {
                 self.violate(&rules::BAD_PARAMETER, || {
                     format!("{place:?} is registered already")
                 });
@@ -59,7 +77,7 @@ impl Machine {
         })())
     }
 
-    fn judge_pofx_device(&self, device: GuestAddress, place: Place) -> Result<(), u32> {
+    fn judge_pofx_device(&self, device: GuestAddress, place: Place) -> Result<Registered, u32> {
         let wrong = |detail: String| {
             self.violate(&rules::BAD_PARAMETER, || detail);
             Err(stor_status::INVALID_PARAMETER)
@@ -118,7 +136,11 @@ impl Machine {
                 return wrong(String::from("F0 has neither latency nor residency"));
             }
         }
-        Ok(())
+        Ok(Registered {
+            active: 0,
+            states,
+            flags: head.flags,
+        })
     }
 
     fn registered(&self, arguments: Arguments, component: u32) -> Result<Place, u32> {
@@ -138,7 +160,9 @@ impl Machine {
         status((|| {
             self.dispatch_limited(arguments.pointer(1))?;
             let place = self.registered(arguments, arguments.u32(4))?;
-            *self.pofx.lock().0.entry(place).or_default() += 1;
+            if let Some(registered) = self.pofx.lock().0.get_mut(&place) {
+                registered.active += 1;
+            }
             Ok(stor_status::SUCCESS)
         })())
     }
@@ -150,10 +174,11 @@ impl Machine {
             let place = self.registered(arguments, arguments.u32(4))?;
             let balanced = {
                 let mut pofx = self.pofx.lock();
-                let active = pofx.0.entry(place).or_default();
-                let balanced = *active > 0;
-                *active = active.saturating_sub(1);
-                balanced
+                pofx.0.get_mut(&place).is_some_and(|registered| {
+                    let balanced = registered.active > 0;
+                    registered.active = registered.active.saturating_sub(1);
+                    balanced
+                })
             };
             if !balanced {
                 self.violate(&rules::POFX_UNBALANCED, || format!("{place:?} is idle already"));

@@ -67,6 +67,11 @@ impl Lab {
     /// If the adapter does not run, does not come to rest, or the miniport refuses.
     pub fn power_down(&self, action: PowerAction) -> Result<(), StartError> {
         self.rest()?;
+        self.to_d3(action)
+    }
+
+    /// D3, for an adapter that is at rest.
+    pub(super) fn to_d3(&self, action: PowerAction) -> Result<(), StartError> {
         let units = self.machine.units.lock().known();
         for unit in units {
             self.power_unit(unit, power_state::D3, action)?;
@@ -98,6 +103,13 @@ impl Lab {
     /// If the adapter is not in D3, or the miniport does not bring it up.
     pub fn power_up(&self, action: PowerAction) -> Result<(), StartError> {
         self.require(Phase::PoweredDown, "not powered down")?;
+        self.to_d0(action)?;
+        self.run();
+        Ok(())
+    }
+
+    /// D0; requests still wait.
+    pub(super) fn to_d0(&self, action: PowerAction) -> Result<(), StartError> {
         // A device without power of its own keeps its state, as in D3hot.
         let _ = self.machine.options.device.cycle_power();
         self.machine.powered_down.store(false, Ordering::Release);
@@ -126,7 +138,6 @@ impl Lab {
         for unit in units {
             self.power_unit(unit, power_state::D0, action)?;
         }
-        self.run();
         Ok(())
     }
 

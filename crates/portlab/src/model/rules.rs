@@ -161,6 +161,20 @@ rules! {
         "A scatter/gather list is put back once its routine was called, before its memory, its MDL or its buffer is freed.";
     DUMP_POINTERS = "dump-pointers-invalid", Documentation, Violation,
         "What a miniport answers to DUMP_POINTERS lies within the structure's documented limits.";
+    DUMP_MEMORY = "dump-memory-limit", Documentation, Violation,
+        "In dump mode a miniport allocates no more than 32 KiB.";
+    DUMP_DEFERRED = "dump-deferred-work", Documentation, Violation,
+        "In dump mode nothing is deferred to DPCs, timers or work items: it is done in the request's own context.";
+    DUMP_TIME = "dump-time-query", Documentation, Violation,
+        "In dump mode time is not asked for: a miniport counts its stalls.";
+    DUMP_LOST = "dump-request-not-completed", Documentation, Violation,
+        "In dump mode a request completes in HwStorStartIo or when HwStorInterrupt is polled.";
+    DUMP_NOT_READY = "dump-disk-not-ready", Documentation, Violation,
+        "In dump mode the disk takes commands as soon as HwStorInitialize returns.";
+    DUMP_ADDRESS = "dump-other-address", Documentation, Violation,
+        "In dump mode a disk has the target and the logical unit number that it has in normal life.";
+    DUMP_UNMARKED = "dump-memory-not-marked", Documentation, Warning,
+        "A miniport marks the memory that it needs when DumpMode is DUMP_MODE_MARK_MEMORY or DUMP_MODE_HIBER.";
     GUARD_PAGE = "guard-page-hit", Documentation, Violation,
         "The driver touches only memory that it owns or was lent.";
     DPC_UNINITIALIZED = "dpc-uninitialized", Documentation, Violation,

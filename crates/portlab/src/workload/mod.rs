@@ -16,6 +16,7 @@ pub mod lab_disk;
 #[cfg(test)]
 mod memory_disk;
 pub mod progress;
+pub mod properties;
 pub mod startup;
 pub mod status;
 pub mod transfer;

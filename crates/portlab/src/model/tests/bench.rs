@@ -27,8 +27,8 @@ use crate::{
     },
     device::{Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Movable, Width},
     model::{
-        AdapterParameters, Address, Direction, Lab, LabOptions, Outcome, RemovalReport, Request, StartError,
-        Violation,
+        AdapterParameters, Address, Direction, DumpError, DumpMode, DumpPlan, DumpReport, Lab, LabOptions,
+        Outcome, RemovalReport, Request, StartError, Violation,
     },
 };
 
@@ -254,6 +254,9 @@ pub(super) fn word(extension: u64, index: u64) -> GuestAddress {
     extension + 8 * index
 }
 
+/// The word that says whether a fake miniport is in dump mode.
+const DUMPING: u64 = 62;
+
 /// A miniport that does everything right; tests override what is to go wrong.
 pub(super) trait Miniport: 'static {
     fn registration(_data: &mut HwInitializationData) {}
@@ -351,6 +354,8 @@ extern "win64" fn find_adapter<M: Miniport>(
     said.reset_target_supported = 1;
     said.hw_ms_interrupt_routine = (message::<M> as *const ()).expose_provenance() as u64;
     said.interrupt_synchronization_mode = INTERRUPT_SYNCHRONIZE_PER_MESSAGE;
+    // Nothing runs at PASSIVE_LEVEL in dump mode.
+    guest::write(word(extension, DUMPING), &u64::from(said.dump_mode));
     M::configure(&mut said);
     guest::write(configuration, &said);
     u64::from(M::find_adapter(extension, configuration))
@@ -364,7 +369,9 @@ extern "win64" fn initialize<M: Miniport>(extension: u64) -> u64 {
         extension,
         &[routine, out(&mut enabled)],
     );
-    u64::from(enabled != 0 && M::initialize(extension))
+    let dumping = guest::read::<u64>(word(extension, DUMPING)) != 0;
+    assert!(enabled == 0 || !dumping);
+    u64::from((enabled != 0 || dumping) && M::initialize(extension))
 }
 
 extern "win64" fn passive_initialize<M: Miniport>(extension: u64) -> u64 {
@@ -493,6 +500,23 @@ impl Bench {
         let bench = Self::load::<M>();
         bench.try_start().expect("a start");
         bench
+    }
+
+    /// Runs the dump stack with this miniport.
+    pub(super) fn dump<M: Miniport>(
+        &self,
+        mode: DumpMode,
+        contents: &[u8],
+        identity: Option<Vec<u8>>,
+    ) -> Result<DumpReport, DumpError> {
+        let plan = DumpPlan {
+            unit: Address::default(),
+            block_bytes: 512,
+            first_block: 4,
+            contents: contents.to_vec(),
+        };
+        let entry = Routine::new(address_of(driver_entry::<M> as *const ()));
+        self.lab.dump_from(entry, mode, &plan, identity)
     }
 
     pub(super) fn try_start(&self) -> Result<(), StartError> {

@@ -4,6 +4,7 @@ mod bench;
 mod callbacks;
 mod driver_code;
 mod kernel;
+mod dump;
 mod life;
 mod line;
 mod locks;

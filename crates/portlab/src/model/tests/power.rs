@@ -9,12 +9,20 @@ use std::{
     time::Duration,
 };
 
-use super::bench::{BAR_ADDRESS, Bench, Miniport, call, complete, srb_data, srb_function, word};
+use zerocopy::IntoBytes as _;
+
+use super::bench::{
+    BAR_ADDRESS, Bench, Miniport, call, complete, extended, out, srb_data, srb_function, word,
+};
 use crate::{
     abi::{
         configuration::PortConfigurationInformation,
-        control::{AdapterControlPower, UnitControlPower, adapter_control, power_state, unit_control},
+        control::{
+            AdapterControlPower, PofxActive, PofxFState, UnitControlPower, adapter_control, power_state,
+            unit_control,
+        },
         guest,
+        power::{PofxComponent, PofxDeviceHead, PofxIdleState},
         srb::{SrbexDataPnp, SrbexDataPower, StorAddrBtl8, function, pnp_action, status},
     },
     device::Device as _,
@@ -490,4 +498,86 @@ fn registers_mapped_before_a_rebalance_are_gone() {
         broken.len() > 1 && broken.iter().all(|rule| *rule == "register-range-released"),
         "{broken:?}"
     );
+}
+
+static IDLE: Diary = Diary::new();
+
+/// Registers with the power framework.
+struct Idling;
+impl Miniport for Idling {
+    const CONTROLS: &'static [u32] = &[
+        adapter_control::ADAPTER_POWER,
+        adapter_control::POFX_POWER_REQUIRED,
+        adapter_control::POFX_POWER_ACTIVE,
+        adapter_control::POFX_POWER_SET_F_STATE,
+    ];
+
+    fn passive_initialize(extension: u64) -> bool {
+        let head = PofxDeviceHead {
+            version: 1,
+            size: 128,
+            component_count: 1,
+            flags: 0,
+        };
+        let component = PofxComponent {
+            version: 1,
+            size: 112,
+            f_state_count: 2,
+            ..PofxComponent::default()
+        };
+        let state = PofxIdleState {
+            version: 1,
+            size: 32,
+            ..PofxIdleState::default()
+        };
+        let mut device = [
+            head.as_bytes(),
+            component.as_bytes(),
+            state.as_bytes(),
+            state.as_bytes(),
+        ]
+        .concat();
+        let size = u32::try_from(device.len()).expect("a size");
+        device[4..8].copy_from_slice(&size.to_le_bytes());
+        device[20..24].copy_from_slice(&(size - 16).to_le_bytes());
+        let mut cold = 0_u8;
+        let status = extended(48, extension, &[0, out(&mut device[0]), out(&mut cold)]);
+        assert_eq!(status, 0);
+        true
+    }
+
+    fn control(_extension: u64, kind: u32, parameters: u64) -> bool {
+        IDLE.note(match kind {
+            adapter_control::POFX_POWER_REQUIRED => format!("required {}", guest::read::<u8>(parameters)),
+            adapter_control::POFX_POWER_ACTIVE => {
+                format!("active {}", guest::read::<PofxActive>(parameters).active)
+            }
+            adapter_control::POFX_POWER_SET_F_STATE => {
+                format!("F{}", guest::read::<PofxFState>(parameters).f_state)
+            }
+            _ => format!(
+                "D{}",
+                guest::read::<AdapterControlPower>(parameters).power_state - 1
+            ),
+        });
+        true
+    }
+}
+
+#[test]
+fn an_idle_adapter_goes_to_its_deepest_state_and_comes_back_before_the_first_request() {
+    let bench = Bench::start::<Idling>();
+    assert!(bench.lab.idle().expect("it is registered"));
+    assert_eq!(IDLE.take(), ["active 0", "F1", "required 0", "D3"]);
+    bench.lab.wake().expect("it wakes");
+    assert_eq!(IDLE.take(), ["required 1", "D0", "F0", "active 1"]);
+    assert!(bench.execute(0x28, 512).is_success());
+    assert!(bench.broken().is_empty());
+}
+
+#[test]
+fn an_adapter_that_did_not_register_does_not_idle() {
+    let bench = Bench::start::<Counting>();
+    assert!(!bench.lab.idle().expect("no harm"));
+    assert!(bench.broken().is_empty());
 }
