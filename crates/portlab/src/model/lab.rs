@@ -155,7 +155,6 @@ impl Lab {
             machine,
             engine,
             deterministic: None,
-            livelock_told: AtomicBool::new(false),
         }
     }
 

@@ -3,8 +3,8 @@
 mod bench;
 mod callbacks;
 mod driver_code;
-mod kernel;
 mod dump;
+mod kernel;
 mod life;
 mod line;
 mod locks;
