@@ -20,6 +20,9 @@ pub const BLOCKS: usize = 256;
 /// Offset of the lab's scratch device's bell: a message number written there is sent as an interrupt.
 pub const BELL: usize = 0x800;
 
+/// Offset of the register that sets the level of its interrupt line.
+pub const LINE: usize = 0x804;
+
 /// The device extension. Storport hands it out zeroed, and zeroes are valid.
 #[repr(C)]
 pub struct Adapter {

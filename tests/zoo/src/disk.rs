@@ -49,7 +49,7 @@ pub mod opcode {
     pub const HOLD: u8 = 0xC5;
 }
 
-const PNP_REMOVE: i64 = 3;
+const PNP_REMOVE: i64 = 2;
 const SRB_PNP_FLAGS_ADAPTER_REQUEST: u32 = 1;
 
 const INQUIRY: [u8; 36] = *b"\0\0\x06\x02\x1f\0\0\x02FERROPRTZoo             1.0 ";

@@ -28,6 +28,7 @@ pub mod ddi;
 pub mod disk;
 
 pub use animal::{Adapter, Animal};
+pub use wdk_sys;
 
 /// What animals use.
 pub mod prelude {
@@ -35,12 +36,13 @@ pub mod prelude {
 
     pub use wdk_sys::{
         _SCSI_ADAPTER_CONTROL_STATUS as ControlStatus, _SCSI_ADAPTER_CONTROL_TYPE as ControlType,
-        _SCSI_NOTIFICATION_TYPE as Notify, _STORPORT_FUNCTION_CODE as Function, HW_INITIALIZATION_DATA,
-        PORT_CONFIGURATION_INFORMATION, PVOID, SCSI_REQUEST_BLOCK, STOR_DPC, ULONG, storage::*,
+        _SCSI_NOTIFICATION_TYPE as Notify, _STOR_SPINLOCK as SpinLock, _STORPORT_FUNCTION_CODE as Function,
+        HW_INITIALIZATION_DATA, PORT_CONFIGURATION_INFORMATION, PVOID, SCSI_REQUEST_BLOCK, STOR_DPC,
+        STOR_LOCK_HANDLE, ULONG, storage::*,
     };
 
     pub use crate::{
-        animal::{Adapter, Animal, BELL, Srb},
+        animal::{Adapter, Animal, BELL, LINE, Srb},
         callbacks, ddi, disk,
         disk::status,
     };

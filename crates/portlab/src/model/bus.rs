@@ -129,7 +129,7 @@ impl Machine {
                 && bus_address - bar.address <= bar.length - length
         });
         let Some(bar) = bar.filter(|_| length != 0) else {
-            self.violate(&rules::BAD_PARAMETER, || {
+            self.violate(&rules::BUS_ADDRESS, || {
                 format!("{length:#x} bytes at bus address {bus_address:#x} were not assigned to the adapter")
             });
             return 0;
@@ -177,6 +177,7 @@ impl Machine {
 
     /// `StorPortValidateRange`: deprecated; Storport always agrees.
     pub(super) fn validate_range(&self, arguments: Arguments) -> bool {
+        self.deprecated("StorPortValidateRange");
         self.is_extension(arguments.pointer(0))
     }
 

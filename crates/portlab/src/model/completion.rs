@@ -105,6 +105,14 @@ impl Machine {
         if srb_status == status::PENDING {
             self.violate(&rules::SRB_COMPLETED_PENDING, of);
         }
+        if !status::EXISTING.contains(&srb_status) {
+            self.violate(&rules::SRB_STATUS_UNKNOWN, || {
+                format!("SRB status {srb_status:#04x} for the {}", of())
+            });
+        }
+        if memory.scatter_list_changed() {
+            self.violate(&rules::SCATTER_LIST_CHANGED, of);
+        }
         if let Some(offset) = report.changed {
             self.violate(&rules::SRB_HEADER_CHANGED, || {
                 format!("byte {offset} of the SRB of the {}", of())

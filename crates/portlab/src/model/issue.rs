@@ -118,6 +118,12 @@ impl Machine {
             request.advance(Stage::Issued);
             return;
         }
+        if request.stage() == Stage::Done {
+            self.violate(&rules::BUILD_IO_COMPLETED, || {
+                format!("for the {}, which is completed", request.describe())
+            });
+            return;
+        }
         self.start_clock(request);
         self.start_io(&setup, request, srb);
     }

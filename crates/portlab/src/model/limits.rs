@@ -79,6 +79,11 @@ impl Machine {
         Err(stor_status::INVALID_PARAMETER)
     }
 
+    /// A call that its page discourages.
+    pub(super) fn deprecated(&self, name: &str) {
+        self.violate(&rules::DEPRECATED, || format!("{name} is obsolete"));
+    }
+
     /// The memory that a call needs, or the status it ends with.
     pub(super) fn resources(&self) -> Result<(), u32> {
         if self.memory_left() {

@@ -88,6 +88,7 @@ impl Machine {
         if !self.is_extension(arguments.pointer(0)) {
             return;
         }
+        self.deprecated("StorPortLogError");
         let [path, target, lun] = [2, 3, 4].map(|index| arguments.u8(index));
         let (code, id) = (arguments.u32(5), arguments.u32(6));
         self.journal.event(

@@ -1,6 +1,12 @@
 //! Memory: pool, contiguous and DMA memory, the uncached extension, address translation.
 
-use super::{activity::Activity, limits::status, machine::Machine, memory::Origin, rules};
+use super::{
+    activity::{self, Activity},
+    limits::status,
+    machine::Machine,
+    memory::Origin,
+    rules,
+};
 use crate::{
     abi::{
         GuestAddress,
@@ -120,7 +126,7 @@ impl Machine {
         let (extension, configuration, length) =
             (arguments.pointer(0), arguments.pointer(1), arguments.u32(2));
         let legal = self.is_extension(extension)
-            && self.within("HwStorFindAdapter", |activity| activity == Activity::FindAdapter)
+            && self.uncached_window()
             && self.not_null("ConfigInfo", configuration).is_ok();
         if !legal {
             return 0;
@@ -128,7 +134,7 @@ impl Machine {
         let setup = self.setup();
         let said: PortConfigurationInformation = guest::read(configuration);
         if said.srb_extension_size == SP_UNINITIALIZED_VALUE {
-            self.violate(&rules::CALL_WINDOW, || {
+            self.violate(&rules::UNCACHED_WINDOW, || {
                 String::from("SrbExtensionSize is not set yet")
             });
             return 0;
@@ -138,7 +144,7 @@ impl Machine {
             if before >= length as usize {
                 return address;
             }
-            self.violate(&rules::CALL_WINDOW, || {
+            self.violate(&rules::UNCACHED_WINDOW, || {
                 format!("an uncached extension of {before} bytes exists; one adapter has one")
             });
             return 0;
@@ -155,6 +161,16 @@ impl Machine {
         };
         self.change_setup(|setup| setup.uncached = Some((block.address, length as usize)));
         block.address
+    }
+
+    fn uncached_window(&self) -> bool {
+        let within = activity::current() == Some(Activity::FindAdapter);
+        if !within {
+            self.violate(&rules::UNCACHED_WINDOW, || {
+                String::from("allowed in HwStorFindAdapter only")
+            });
+        }
+        within
     }
 
     /// `StorPortGetPhysicalAddress(HwDeviceExtension, Srb, VirtualAddress, *Length)`.

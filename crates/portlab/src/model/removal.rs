@@ -160,6 +160,9 @@ impl Lab {
         for paused in paused {
             machine.violate(&rules::PAUSED_FOREVER, || format!("{paused} is paused"));
         }
+        for timer in machine.timers.active() {
+            machine.violate(&rules::TIMER_AFTER_REMOVAL, || format!("{timer} is to fire yet"));
+        }
         let (timers, active) = machine.timers.drain_leaks();
         for id in active {
             machine.engine.cancel(id);

@@ -61,6 +61,10 @@ rules! {
         "A request is completed exactly once.";
     SRB_COMPLETED_PENDING = "srb-completed-pending", Documentation, Violation,
         "A completed request has a final status, never SRB_STATUS_PENDING.";
+    SRB_STATUS_UNKNOWN = "srb-status-unknown", Documentation, Violation,
+        "A request is completed with one of the SRB_STATUS values that exist.";
+    BUILD_IO_COMPLETED = "build-io-completed", Documentation, Violation,
+        "HwStorBuildIo returns FALSE for a request that it completed: HwStorStartIo must not see it.";
     SRB_UNKNOWN = "srb-unknown", Documentation, Violation,
         "Only a request that Storport handed out can be completed or asked about.";
     SRB_TOUCHED = "srb-touched-after-completion", Documentation, Violation,
@@ -101,6 +105,14 @@ rules! {
         "HwDeviceExtension is the pointer that the callbacks were given.";
     BAD_PARAMETER = "bad-parameter", Documentation, Violation,
         "Arguments are what the function's page asks for.";
+    UNCACHED_WINDOW = "uncached-extension-outside-find-adapter", Documentation, Violation,
+        "The uncached extension is allocated in HwStorFindAdapter, after SrbExtensionSize is set, once.";
+    BUS_ADDRESS = "bus-address-unassigned", Documentation, Violation,
+        "Only bus addresses that were assigned to the adapter are mapped.";
+    QUEUE_DEPTH_EARLY = "queue-depth-before-inquiry", Documentation, Violation,
+        "The queue depth of a unit is set from its first INQUIRY on.";
+    DEPRECATED = "deprecated-call", Documentation, Warning,
+        "Functions whose pages say that they are obsolete are not called any more.";
     STATUS_IGNORED_HANDLE = "stale-handle", Documentation, Violation,
         "Handles of workers and timers are those that Storport gave out and that are not freed.";
     REGISTRATION = "registration-incomplete", Documentation, Violation,
@@ -147,6 +159,8 @@ rules! {
         "A timer is not freed while its callback runs.";
     TIMER_LEAKED = "timer-leaked", Documentation, Violation,
         "Timers are freed before the adapter is gone.";
+    TIMER_AFTER_REMOVAL = "timer-after-removal", Documentation, Violation,
+        "No timer is active when the adapter is gone: its routine and its context go with it.";
     MEMORY_LEAKED = "memory-leaked", Documentation, Violation,
         "Memory is freed before the adapter is gone.";
     MEMORY_FREED_TWICE = "memory-bad-free", Documentation, Violation,
@@ -159,6 +173,8 @@ rules! {
         "An allocation has a size.";
     SCATTER_LIST_IN_USE = "scatter-list-in-use", Documentation, Violation,
         "A scatter/gather list is put back once its routine was called, before its memory, its MDL or its buffer is freed.";
+    SCATTER_LIST_CHANGED = "scatter-list-changed", Documentation, Violation,
+        "The scatter/gather list of a request is Storport's: the miniport reads it.";
     DUMP_POINTERS = "dump-pointers-invalid", Documentation, Violation,
         "What a miniport answers to DUMP_POINTERS lies within the structure's documented limits.";
     DUMP_MEMORY = "dump-memory-limit", Documentation, Violation,

@@ -22,6 +22,8 @@ pub(super) struct SrbMemory {
     pub(super) extension: Option<Block>,
     sense: Option<Block>,
     scatter: Option<Block>,
+    /// The scatter/gather list as it was handed over.
+    list: Vec<u8>,
     pub(super) extended: bool,
     /// Offset of the `SRBEX_DATA` in an extended SRB.
     data_offset: usize,
@@ -49,6 +51,16 @@ impl SrbMemory {
     /// Guest address of the scatter/gather list; 0 without one.
     pub(super) fn scatter_list(&self) -> GuestAddress {
         self.scatter.map_or(0, |block| block.address)
+    }
+
+    /// Whether the miniport wrote to the scatter/gather list.
+    pub(super) fn scatter_list_changed(&self) -> bool {
+        let Some(block) = self.scatter else {
+            return false;
+        };
+        let mut now = vec![0; self.list.len()];
+        guest::read_bytes(block.address, &mut now);
+        now != self.list
     }
 
     /// Length of the sense buffer.
@@ -160,6 +172,7 @@ impl Machine {
             extension,
             sense,
             scatter,
+            list,
             extended: setup.extended_srbs,
             data_offset,
             original: image,

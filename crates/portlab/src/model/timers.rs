@@ -40,6 +40,18 @@ impl Timers {
         self.table.lock().values().filter(|timer| timer.running).count()
     }
 
+    /// What is to fire yet, in words.
+    pub(super) fn active(&self) -> Vec<String> {
+        let table = self.table.lock();
+        let active = table.iter().filter(|(_, timer)| timer.active.is_some());
+        active
+            .map(|(&handle, _)| match handle {
+                ADAPTER_TIMER => String::from("the timer of RequestTimerCall"),
+                handle => format!("timer {handle:#x}"),
+            })
+            .collect()
+    }
+
     /// Timer objects never freed; all are forgotten. The ids of active ones are returned too.
     pub(super) fn drain_leaks(&self) -> (Vec<Leak>, Vec<TimerId>) {
         let table = std::mem::take(&mut *self.table.lock());

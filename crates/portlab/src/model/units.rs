@@ -256,7 +256,7 @@ impl Machine {
         let highest = self.setup().configuration.max_ios_per_lun.clamp(1, 0xFFFF);
         let inquired = self.units.lock().unit(address).inquired;
         if !inquired {
-            self.violate(&rules::CALL_WINDOW, || {
+            self.violate(&rules::QUEUE_DEPTH_EARLY, || {
                 format!("unit {address} has not had an INQUIRY yet")
             });
             return false;

@@ -162,7 +162,7 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
             return;
         }
         libc::SIGSEGV if from_kernel => {
-            if let Some(resumed) = read_task_priority(&registers) {
+            if let Some(resumed) = task_priority(&registers) {
                 for (index, value) in GENERAL.into_iter().zip(resumed.general) {
                     set(context, index, value);
                 }
@@ -210,15 +210,25 @@ fn redirect(context: &mut ucontext_t, registers: &Registers, stub: unsafe extern
     set(context, libc::REG_EFL, flags.cast_unsigned());
 }
 
-/// `mov reg, cr8`, which `KeGetCurrentIrql` is on x64; the registers after it.
-fn read_task_priority(registers: &Registers) -> Option<Registers> {
+/// `mov reg, cr8` and `mov cr8, reg`, which `KeGetCurrentIrql` and `KeRaiseIrql` are on x64; the registers after it.
+fn task_priority(registers: &Registers) -> Option<Registers> {
     let instruction = decode::decode_at(registers.rip)?;
-    if instruction.mnemonic() != Mnemonic::Mov || instruction.op1_register() != Register::CR8 {
+    if instruction.mnemonic() != Mnemonic::Mov {
         return None;
     }
     let mut after = *registers;
-    *after.general.get_mut(instruction.op0_register().number())? = u64::from(thread::current_irql());
     after.rip = instruction.next_ip();
+    if instruction.op1_register() == Register::CR8 {
+        *after.general.get_mut(instruction.op0_register().number())? = u64::from(thread::current_irql());
+        return Some(after);
+    }
+    if instruction.op0_register() != Register::CR8 {
+        return None;
+    }
+    let level = *registers.general.get(instruction.op1_register().number())?;
+    // More than four bits fault on the processor, too.
+    let level = u8::try_from(level).ok().filter(|level| *level < 16)?;
+    thread::set_current_irql(level);
     Some(after)
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    ops::Range,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -52,8 +53,8 @@ pub struct Label {
     pub life: Life,
     /// What runs the machine.
     pub engine: EngineKind,
-    /// Seed of what the lab chooses.
-    pub seed: u64,
+    /// Seeds of what the lab chooses: lived one after the other, until the rule is reported.
+    pub seeds: Range<u64>,
     /// Of `AllocationFailures`: which allocations fail.
     pub failing: Option<String>,
     /// The device it is for, as for `portlab run`; the scratch device if it is not said.
@@ -95,7 +96,7 @@ impl Label {
             also: Vec::new(),
             life: Life::Whole,
             engine: EngineKind::Deterministic,
-            seed: 0,
+            seeds: 0..1,
             failing: None,
             device: None,
         };
@@ -119,7 +120,11 @@ impl Label {
                 }
                 "life" => label.life = Life::from_str(value).map_err(|_| wrong("there is no such life"))?,
                 "engine" => label.engine = value.parse().map_err(|_| wrong("parallel or deterministic"))?,
-                "seed" => label.seed = value.parse().map_err(|_| wrong("a seed is a number"))?,
+                "seeds" => {
+                    let (first, end) = value.split_once("..").ok_or_else(|| wrong("give FIRST..END"))?;
+                    let number = |text: &str| text.parse().map_err(|_| wrong("a seed is a number"));
+                    label.seeds = number(first)?..number(end)?;
+                }
                 "failing" => label.failing = Some(value.replace('_', " ")),
                 "device" => {
                     let device = value.parse();
@@ -127,7 +132,7 @@ impl Label {
                 }
                 _ => {
                     return Err(wrong(
-                        "the keys are rule, also, life, engine, seed, failing, device",
+                        "the keys are rule, also, life, engine, seeds, failing, device",
                     ));
                 }
             }
@@ -172,11 +177,12 @@ mod tests {
 
     #[test]
     fn labels_are_read() {
-        let label = parse("//! Text.\n//!\n//! zoo: rule=lock-order also=lock-recursion life=start seed=3")
-            .expect("a label");
+        let label =
+            parse("//! Text.\n//!\n//! zoo: rule=lock-order also=lock-recursion life=start seeds=3..5")
+                .expect("a label");
         assert_eq!(
-            (label.name.as_str(), label.language, label.seed),
-            ("b-c", "Rust", 3)
+            (label.name.as_str(), label.language, label.seeds.clone()),
+            ("b-c", "Rust", 3..5)
         );
         assert_eq!(label.rule.map(|rule| rule.id), Some("lock-order"));
         assert_eq!(

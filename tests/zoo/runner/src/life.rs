@@ -40,6 +40,8 @@ pub enum Life {
     TimeOut,
     /// Start, commands, removal with requests in flight.
     Held,
+    /// Start, the question for the dump driver, removal.
+    Dump,
     /// Start, commands, stop; found again, commands; removal.
     Again,
 }
@@ -54,6 +56,7 @@ impl FromStr for Life {
             "start" => Ok(Self::Start),
             "time-out" => Ok(Self::TimeOut),
             "held" => Ok(Self::Held),
+            "dump" => Ok(Self::Dump),
             "again" => Ok(Self::Again),
             _ => Err(()),
         }
@@ -93,6 +96,9 @@ impl Life {
                 commands(lab);
                 hold(lab, 3, LONG);
                 lab.wait_until(TIMEOUT, &mut || false);
+            }
+            Self::Dump => {
+                let _ = lab.dump_driver();
             }
             Self::Again => {
                 commands(lab);

@@ -1,5 +1,8 @@
 //! Rules that no driver of the zoo breaks, and why.
 
+/// What is said of a rule that was forgotten: nobody's reason.
+pub const UNWRITTEN: &str = "no driver has been written for it";
+
 /// Why a rule has no driver.
 const REASONS: &[(&str, &str)] = &[(
     "not-modelled",
@@ -12,5 +15,5 @@ pub fn why(rule: &str) -> &'static str {
     REASONS
         .iter()
         .find(|(id, _)| *id == rule)
-        .map_or("no driver has been written for it", |(_, why)| why)
+        .map_or(UNWRITTEN, |(_, why)| why)
 }

@@ -153,5 +153,13 @@ fn the_gs_block_answers_inline_kernel_functions() {
     // The self pointer points to itself, the current thread is some object.
     assert_ne!(registers.general[2], 0);
     assert_ne!(registers.general[9], 0);
+    // KeRaiseIrql is as inline.
+    let code = Code::around(|a| {
+        a.mov(rax, 5_u64).unwrap();
+        a.mov(cr8, rax).unwrap();
+        a.mov(rcx, cr8).unwrap();
+    });
+    code.run(&mut registers);
+    assert_eq!((registers.general[1], super::super::current_irql()), (5, 5));
     set_current_irql(0);
 }
