@@ -55,6 +55,10 @@ pub struct Label {
     pub engine: EngineKind,
     /// Seeds of what the lab chooses: lived one after the other, until the rule is reported.
     pub seeds: Range<u64>,
+    /// What it does: the label's first paragraph.
+    pub what: String,
+    /// Where the rule is written down: the label's last paragraph.
+    pub source_of_rule: String,
     /// Of `AllocationFailures`: which allocations fail.
     pub failing: Option<String>,
     /// The device it is for, as for `portlab run`; the scratch device if it is not said.
@@ -63,6 +67,26 @@ pub struct Label {
 
 fn rule(id: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.id == id)
+}
+
+/// The paragraphs of the comment at a source's beginning, up to the keeper's line.
+fn paragraphs(text: &str) -> Vec<String> {
+    let mut paragraphs = vec![String::new()];
+    for line in text.lines().take_while(|line| !line.contains(MARK)) {
+        let words = line.trim().trim_start_matches(['/', '!', '*']).trim();
+        match (words, paragraphs.last_mut()) {
+            ("", Some(last)) if last.is_empty() => {}
+            ("", _) | (_, None) => paragraphs.push(words.to_owned()),
+            (words, Some(last)) => {
+                if !last.is_empty() {
+                    last.push(' ');
+                }
+                last.push_str(words);
+            }
+        }
+    }
+    paragraphs.retain(|paragraph| !paragraph.is_empty());
+    paragraphs
 }
 
 impl Label {
@@ -82,6 +106,7 @@ impl Label {
             .take(HEAD)
             .find_map(|line| line.split_once(MARK).map(|(_, said)| said.trim()));
         let said = said.ok_or_else(|| LabelError::Absent(source.to_owned()))?;
+        let paragraphs = paragraphs(text);
         let mut label = Self {
             source: source.to_owned(),
             name: source
@@ -99,6 +124,8 @@ impl Label {
             seeds: 0..1,
             failing: None,
             device: None,
+            what: paragraphs.first().cloned().unwrap_or_default(),
+            source_of_rule: paragraphs.last().cloned().unwrap_or_default(),
         };
         let mut ruled = false;
         for part in said.split_whitespace() {
@@ -190,6 +217,16 @@ mod tests {
             ["lock-recursion"]
         );
         assert!(parse("// zoo: rule=none").expect("a label").rule.is_none());
+    }
+
+    #[test]
+    fn paragraphs_are_told_apart() {
+        let label =
+            parse("/*\n * One\n * two.\n *\n * Three.\n *\n * zoo: rule=lock-order\n */").expect("a label");
+        assert_eq!(
+            (label.what.as_str(), label.source_of_rule.as_str()),
+            ("One two.", "Three.")
+        );
     }
 
     #[test]

@@ -7,10 +7,12 @@
 //! | [`visit`] | one driver in the lab |
 //! | [`round`] | all of them, each in a process of its own |
 //! | [`report`] | the table and `zoo.json` |
+//! | [`page`] | the guide's page of the rules |
 //! | [`uncovered`] | rules without a driver, and why |
 
 pub mod label;
 pub mod life;
+pub mod page;
 pub mod report;
 pub mod round;
 pub mod uncovered;

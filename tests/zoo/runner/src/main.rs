@@ -10,7 +10,7 @@ use std::{
 
 use clap::Parser;
 use serde::Serialize;
-use zoo_keeper::{label::Label, report::Report, round::Round, visit};
+use zoo_keeper::{label::Label, page, report::Report, round::Round, visit};
 
 /// Runs every driver of the zoo in the lab and compares what is reported with what its label says.
 #[derive(Debug, Parser)]
@@ -31,6 +31,9 @@ struct Arguments {
     /// The report; written for a whole round only
     #[arg(long, value_name = "FILE", default_value = "target/reports/zoo.json")]
     json: PathBuf,
+    /// The guide's page of the rules; written for a whole round, if it is given
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
     /// Let the lab not judge a rule, to see rows fail
     #[arg(long, value_name = "RULE")]
     without: Option<String>,
@@ -95,6 +98,10 @@ fn walk(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     if whole {
         write(&arguments.json, &report)?;
         println!("{}", arguments.json.display());
+        if let Some(path) = &arguments.page {
+            fs::write(path, page::page(&labels))?;
+            println!("{}", path.display());
+        }
     }
     Ok(report.ok)
 }

@@ -2,7 +2,7 @@
 //!
 //! Documented with IRQL and DPCs: at DISPATCH_LEVEL no DPC runs on the processor. That waits end is the lab's own rule.
 //!
-//! zoo: rule=livelock also=callback-too-long+stall-total-too-long+srb-not-completed-at-removal+work-item-after-removal+dpc-after-removal
+//! zoo: rule=livelock also=callback-too-long+stall-total-too-long+srb-not-completed-at-removal+work-item-after-removal+dpc-after-removal+requests-block-stop+removal-refused+callback-failed
 #![no_std]
 #![no_main]
 
