@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use portlab::model::{Address, DataBuffer, Direction, Lab, Request, SrbFunction};
+use portlab::model::{Address, DataBuffer, Direction, Lab, PowerAction, Request, Resources, SrbFunction};
 
 /// Time-out of a command.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +40,14 @@ pub enum Life {
     TimeOut,
     /// Start, commands, removal with requests in flight.
     Held,
+    /// Start, commands, down to D3 and up again, commands; removal.
+    Power,
+    /// Start, commands, other resources, commands; removal.
+    Rebalance,
+    /// Start, commands, requests in flight, the device is gone; removal.
+    Surprise,
+    /// Start, commands, a stop with requests in flight.
+    Stuck,
     /// Start, the question for the dump driver, removal.
     Dump,
     /// Start, commands, stop; found again, commands; removal.
@@ -56,6 +64,10 @@ impl FromStr for Life {
             "start" => Ok(Self::Start),
             "time-out" => Ok(Self::TimeOut),
             "held" => Ok(Self::Held),
+            "power" => Ok(Self::Power),
+            "rebalance" => Ok(Self::Rebalance),
+            "surprise" => Ok(Self::Surprise),
+            "stuck" => Ok(Self::Stuck),
             "dump" => Ok(Self::Dump),
             "again" => Ok(Self::Again),
             _ => Err(()),
@@ -96,6 +108,34 @@ impl Life {
                 commands(lab);
                 hold(lab, 3, LONG);
                 lab.wait_until(TIMEOUT, &mut || false);
+            }
+            Self::Power => {
+                commands(lab);
+                if lab.power_down(PowerAction::Sleep).is_ok() {
+                    lab.wait_until(Duration::from_secs(1), &mut || false);
+                    let _ = lab.power_up(PowerAction::Sleep);
+                }
+                commands(lab);
+            }
+            Self::Rebalance => {
+                commands(lab);
+                let moved = Resources {
+                    moved_by: 1 << 20,
+                    messages: None,
+                };
+                if lab.rebalance(moved).is_ok() {
+                    commands(lab);
+                }
+            }
+            Self::Surprise => {
+                commands(lab);
+                hold(lab, 3, LONG);
+                let _ = lab.notice_absence();
+            }
+            Self::Stuck => {
+                commands(lab);
+                hold(lab, 1, LONG);
+                let _ = lab.stop();
             }
             Self::Dump => {
                 let _ = lab.dump_driver();

@@ -15,7 +15,11 @@ impl Animal for LockNotReleased {
         disk::start::<Self>(adapter, srb);
         if (*adapter).words[0] == 0 {
             (*adapter).words[0] = 1;
-            ddi::acquire(adapter, SpinLock::InterruptLock, (&raw mut (*adapter).words[1]).cast());
+            ddi::acquire(
+                adapter,
+                SpinLock::InterruptLock,
+                (&raw mut (*adapter).words[1]).cast(),
+            );
         }
         true
     }

@@ -8,8 +8,6 @@ use zoo::prelude::*;
 
 struct RightTimesOut;
 
-impl Animal for RightTimesOut {
-
-}
+impl Animal for RightTimesOut {}
 
 zoo::exhibit!(RightTimesOut);

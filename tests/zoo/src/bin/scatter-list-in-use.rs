@@ -44,7 +44,12 @@ impl Animal for ScatterListInUse {
 
     unsafe fn remove(adapter: *mut Adapter) {
         let list = (*adapter).words[0] as PVOID;
-        StorPortExtendedFunction(Function::ExtFunctionPutScatterGatherList, adapter.cast(), list, 1_u32);
+        StorPortExtendedFunction(
+            Function::ExtFunctionPutScatterGatherList,
+            adapter.cast(),
+            list,
+            1_u32,
+        );
         ddi::free_pool(adapter, list);
         ddi::free_pool(adapter, (*adapter).memory);
     }

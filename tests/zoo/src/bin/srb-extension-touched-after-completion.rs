@@ -12,7 +12,8 @@ struct SrbExtensionTouchedAfterCompletion;
 
 impl Animal for SrbExtensionTouchedAfterCompletion {
     unsafe fn complete(adapter: *mut Adapter, srb: Srb) {
-        let late = (*srb).Function == disk::function::EXECUTE_SCSI && (*srb).Cdb[0] == disk::opcode::TEST_UNIT_READY;
+        let late =
+            (*srb).Function == disk::function::EXECUTE_SCSI && (*srb).Cdb[0] == disk::opcode::TEST_UNIT_READY;
         let tally = (*srb).SrbExtension.cast::<u32>();
         ddi::complete(adapter, srb);
         if late {

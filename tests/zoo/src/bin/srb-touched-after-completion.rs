@@ -12,7 +12,8 @@ struct SrbTouchedAfterCompletion;
 
 impl Animal for SrbTouchedAfterCompletion {
     unsafe fn complete(adapter: *mut Adapter, srb: Srb) {
-        let late = (*srb).Function == disk::function::EXECUTE_SCSI && (*srb).Cdb[0] == disk::opcode::TEST_UNIT_READY;
+        let late =
+            (*srb).Function == disk::function::EXECUTE_SCSI && (*srb).Cdb[0] == disk::opcode::TEST_UNIT_READY;
         ddi::complete(adapter, srb);
         if late {
             (*srb).SrbStatus = status::SUCCESS;
