@@ -83,7 +83,11 @@ impl Machine {
         let Some(memory) = request.memory().lock().take() else {
             return;
         };
-        let report = memory.report();
+        let mut report = memory.report();
+        if !matches!(request.command, Command::Scsi(_)) {
+            // In the legacy form the byte is another's: flags of a POWER request.
+            report.scsi_status = 0;
+        }
         let outcome = self.judge_completion(&request, &memory, &report);
         self.free_srb(&memory);
         if status::without_flags(report.srb_status) == status::BUSY {
