@@ -3,11 +3,23 @@
 /// What is said of a rule that was forgotten: nobody's reason.
 pub const UNWRITTEN: &str = "no driver has been written for it";
 
+/// What is said of the rules of dump mode.
+const DUMP: &str = "no life of the zoo loads a driver a second time for a dump; the lab's own tests of dump mode break it";
+
 /// Why a rule has no driver.
-const REASONS: &[(&str, &str)] = &[(
-    "not-modelled",
-    "the lab says it of itself: a call that it cannot judge, not a rule of the DDI",
-)];
+const REASONS: &[(&str, &str)] = &[
+    (
+        "not-modelled",
+        "the lab says it of itself: a call that it cannot judge, not a rule of the DDI",
+    ),
+    ("dump-memory-limit", DUMP),
+    ("dump-deferred-work", DUMP),
+    ("dump-time-query", DUMP),
+    ("dump-request-not-completed", DUMP),
+    ("dump-disk-not-ready", DUMP),
+    ("dump-other-address", DUMP),
+    ("dump-memory-not-marked", DUMP),
+];
 
 /// The reason for a rule, or that there is none.
 #[must_use]
