@@ -171,11 +171,15 @@ exports! {
         StorPortGetPhysicalAddress, StorPortGetScatterGatherList, StorPortGetUncachedExtension,
         StorPortGetVirtualAddress, StorPortInitialize, StorPortLogError, StorPortMoveMemory,
         StorPortNotification, StorPortPause, StorPortPauseDevice, StorPortQuerySystemTime, StorPortReadPortUchar, StorPortReadPortUshort, StorPortReadPortUlong, StorPortReadPortBufferUchar, StorPortReadPortBufferUshort, StorPortReadPortBufferUlong,
+        StorPortReadRegisterUchar, StorPortReadRegisterUshort, StorPortReadRegisterUlong,
+        StorPortReadRegisterBufferUchar, StorPortReadRegisterBufferUshort, StorPortReadRegisterBufferUlong,
         StorPortReady,
         StorPortRegistryRead, StorPortRegistryWrite, StorPortResume, StorPortResumeDevice,
         StorPortSetBusDataByOffset, StorPortSetDeviceQueueDepth, StorPortStallExecution,
         StorPortSynchronizeAccess, StorPortValidateRange,
-        StorPortWritePortUchar, StorPortWritePortUshort, StorPortWritePortUlong, StorPortWritePortBufferUchar, StorPortWritePortBufferUshort, StorPortWritePortBufferUlong;
+        StorPortWritePortUchar, StorPortWritePortUshort, StorPortWritePortUlong, StorPortWritePortBufferUchar, StorPortWritePortBufferUshort, StorPortWritePortBufferUlong,
+        StorPortWriteRegisterUchar, StorPortWriteRegisterUshort, StorPortWriteRegisterUlong,
+        StorPortWriteRegisterBufferUchar, StorPortWriteRegisterBufferUshort, StorPortWriteRegisterBufferUlong;
     "ntoskrnl.exe":
         DbgPrint, DbgPrintEx, ExAllocatePool2, ExAllocatePoolWithTag, ExFreePool, ExFreePoolWithTag,
         KeBugCheck, KeBugCheckEx, KeGetCurrentIrql, KeQueryPerformanceCounter, __C_specific_handler,

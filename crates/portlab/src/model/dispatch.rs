@@ -56,7 +56,7 @@ pub(super) fn park() -> ! {
 }
 
 fn route(machine: &std::sync::Arc<Machine>, call: Call) -> u64 {
-    if let Some(result) = ports(machine, call) {
+    if let Some(result) = ports(machine, call).or_else(|| registers(machine, call)) {
         return result;
     }
     let arguments = call.arguments;
@@ -178,4 +178,30 @@ fn ports(machine: &Machine, call: Call) -> Option<u64> {
         _ => return None,
     };
     Some(access(machine, call.arguments, width))
+}
+
+/// The accessors of registers: calls in checked builds and in drivers of older kits only.
+fn registers(machine: &Machine, call: Call) -> Option<u64> {
+    use Width::{Byte, Dword, Word};
+    let (width, read, buffer) = match call.export {
+        Export::StorPortReadRegisterUchar => (Byte, true, false),
+        Export::StorPortReadRegisterUshort => (Word, true, false),
+        Export::StorPortReadRegisterUlong => (Dword, true, false),
+        Export::StorPortReadRegisterBufferUchar => (Byte, true, true),
+        Export::StorPortReadRegisterBufferUshort => (Word, true, true),
+        Export::StorPortReadRegisterBufferUlong => (Dword, true, true),
+        Export::StorPortWriteRegisterUchar => (Byte, false, false),
+        Export::StorPortWriteRegisterUshort => (Word, false, false),
+        Export::StorPortWriteRegisterUlong => (Dword, false, false),
+        Export::StorPortWriteRegisterBufferUchar => (Byte, false, true),
+        Export::StorPortWriteRegisterBufferUshort => (Word, false, true),
+        Export::StorPortWriteRegisterBufferUlong => (Dword, false, true),
+        _ => return None,
+    };
+    Some(match (read, buffer) {
+        (true, false) => machine.read_register(call.arguments, width),
+        (true, true) => machine.read_register_buffer(call.arguments, width),
+        (false, false) => machine.write_register(call.arguments, width),
+        (false, true) => machine.write_register_buffer(call.arguments, width),
+    })
 }

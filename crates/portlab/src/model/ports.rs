@@ -1,9 +1,11 @@
-//! I/O ports: `StorPortReadPort*`, `StorPortWritePort*`. A port's "address" is its number.
+//! I/O ports: `StorPortReadPort*`, `StorPortWritePort*`. A port's "address" is its number. And registers, where they are accessed by a
+//! call: `StorPortReadRegister*`, `StorPortWriteRegister*`.
 
 use super::{machine::Machine, rules};
 use crate::{
     abi::{GuestAddress, exports::Arguments, guest},
     device::{Bar, Width},
+    trap,
 };
 
 const fn ones(width: Width) -> u64 {
@@ -76,5 +78,65 @@ impl Machine {
                 .device
                 .write(bar.index, offset, width, u64::from_le_bytes(value));
         }
+    }
+
+    fn no_register(&self, address: GuestAddress, width: Width) {
+        self.violate(&rules::BAD_PARAMETER, || {
+            format!("{address:#x}, {} bytes, is no register that is mapped", width.bytes())
+        });
+    }
+
+    fn register(&self, address: GuestAddress, width: Width) -> u64 {
+        trap::read_register(address, width).unwrap_or_else(|| {
+            self.no_register(address, width);
+            ones(width)
+        })
+    }
+
+    fn set_register(&self, address: GuestAddress, width: Width, value: u64) {
+        if trap::write_register(address, width, value).is_none() {
+            self.no_register(address, width);
+        }
+    }
+
+    /// `StorPortReadRegisterX(HwDeviceExtension, Register)`.
+    pub(super) fn read_register(&self, arguments: Arguments, width: Width) -> u64 {
+        self.is_extension(arguments.pointer(0));
+        self.register(arguments.pointer(1), width)
+    }
+
+    /// `StorPortWriteRegisterX(HwDeviceExtension, Register, Value)`.
+    pub(super) fn write_register(&self, arguments: Arguments, width: Width) -> u64 {
+        self.is_extension(arguments.pointer(0));
+        self.set_register(arguments.pointer(1), width, arguments.get(2) & ones(width));
+        0
+    }
+
+    /// `StorPortReadRegisterBufferX(HwDeviceExtension, Register, Buffer, Count)`: consecutive registers.
+    pub(super) fn read_register_buffer(&self, arguments: Arguments, width: Width) -> u64 {
+        self.is_extension(arguments.pointer(0));
+        for index in 0..u64::from(arguments.u32(3)) {
+            let offset = index * width.bytes() as u64;
+            let value = self.register(arguments.pointer(1) + offset, width).to_le_bytes();
+            guest::write_bytes(
+                arguments.pointer(2) + offset,
+                value.get(..width.bytes()).unwrap_or_default(),
+            );
+        }
+        0
+    }
+
+    /// `StorPortWriteRegisterBufferX(HwDeviceExtension, Register, Buffer, Count)`: consecutive registers.
+    pub(super) fn write_register_buffer(&self, arguments: Arguments, width: Width) -> u64 {
+        self.is_extension(arguments.pointer(0));
+        for index in 0..u64::from(arguments.u32(3)) {
+            let offset = index * width.bytes() as u64;
+            let mut value = [0; 8];
+            if let Some(bytes) = value.get_mut(..width.bytes()) {
+                guest::read_bytes(arguments.pointer(2) + offset, bytes);
+            }
+            self.set_register(arguments.pointer(1) + offset, width, u64::from_le_bytes(value));
+        }
+        0
     }
 }

@@ -7,14 +7,16 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use parking_lot::Mutex;
 
-use super::{activity::Activity, adapter::Phase, limits::status, machine::Machine, request::Leak, rules};
+use super::{
+    activity::Activity, adapter::Phase, limits::status, machine::Machine, options::EngineKind, request::Leak, rules,
+};
 use crate::{
     abi::{GuestAddress, codes::stor_status, entry::Routine, exports::Arguments, guest},
     engine::Irql,
@@ -29,12 +31,18 @@ struct Worker {
 
 /// Handles are addresses that nothing is mapped at: whoever follows one faults.
 const FIRST_HANDLE: GuestAddress = 0x0000_7A10_0000_0000;
+/// One work item in so many has to wait for a thread; for how long, in the host's time and in virtual time.
+const SLOW: u64 = 4;
+const SLOW_REALLY: Duration = Duration::from_millis(10);
+const SLOW_VIRTUALLY: Duration = Duration::from_millis(300);
 
 #[derive(Default)]
 pub(super) struct Workers {
     table: Mutex<BTreeMap<GuestAddress, Worker>>,
     /// The system's threads have other things to do: what is queued stays queued.
     held: AtomicBool,
+    /// Work items that have come to a thread.
+    begun: AtomicU64,
 }
 
 impl Workers {
@@ -181,6 +189,15 @@ impl Machine {
         self.engine.wait(Duration::MAX, &mut || {
             !self.workers.are_held() || self.journal.is_down()
         });
+        let begun = self.workers.begun.fetch_add(1, Ordering::Relaxed);
+        if begun.wrapping_add(self.options.seed) % SLOW == 0 {
+            // The system's threads are busy with something else.
+            let delay = match self.options.engine {
+                EngineKind::Parallel => SLOW_REALLY,
+                EngineKind::Deterministic => SLOW_VIRTUALLY,
+            };
+            self.engine.wait(delay, &mut || self.journal.is_down());
+        }
         {
             let mut table = self.workers.table.lock();
             let Some(worker) = table.get_mut(&handle) else {

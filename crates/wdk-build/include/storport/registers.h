@@ -45,4 +45,13 @@ FERROPORT_WRITE_BUFFER(StorPortWriteRegisterBufferUlong, ULONG)
 
 #define StorPortMoveMemory(to, from, length) __builtin_memmove((to), (from), (length))
 
+#else
+
+DECLSPEC_IMPORT VOID StorPortReadRegisterBufferUchar(PVOID HwDeviceExtension, PUCHAR Register, PUCHAR Buffer, ULONG Count);
+DECLSPEC_IMPORT VOID StorPortReadRegisterBufferUshort(PVOID HwDeviceExtension, PUSHORT Register, PUSHORT Buffer, ULONG Count);
+DECLSPEC_IMPORT VOID StorPortReadRegisterBufferUlong(PVOID HwDeviceExtension, PULONG Register, PULONG Buffer, ULONG Count);
+DECLSPEC_IMPORT VOID StorPortWriteRegisterBufferUchar(PVOID HwDeviceExtension, PUCHAR Register, PUCHAR Buffer, ULONG Count);
+DECLSPEC_IMPORT VOID StorPortWriteRegisterBufferUshort(PVOID HwDeviceExtension, PUSHORT Register, PUSHORT Buffer, ULONG Count);
+DECLSPEC_IMPORT VOID StorPortWriteRegisterBufferUlong(PVOID HwDeviceExtension, PULONG Register, PULONG Buffer, ULONG Count);
+
 #endif

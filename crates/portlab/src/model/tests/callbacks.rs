@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::bench::{Bench, Miniport, call, complete, eventually, extended, notify, out, srb_function, word};
+use super::bench::{BAR_ADDRESS, Bench, Miniport, call, complete, eventually, extended, notify, out, srb_function, word};
 use crate::{
     abi::{
         codes::{function_code as code, notification as kind, stor_status},
@@ -463,4 +463,52 @@ fn the_reading_of_stop_can_be_chosen() {
         assert!(bench.broken().is_empty());
     }
     assert_eq!(*HELD.lock(), [(true, Irql::DEVICE), (false, Irql::PASSIVE)]);
+}
+
+/// Waits in `HwStorBuildIo` for an interrupt of its own processor, and does nothing but look at a register meanwhile.
+struct Polling;
+impl Miniport for Polling {
+    fn find_adapter(extension: u64, _configuration: u64) -> u32 {
+        let base = call("StorPortGetDeviceBase", &[extension, 5, 0, BAR_ADDRESS, 4096, 0]);
+        guest::write(word(extension, 1), &base);
+        1
+    }
+
+    fn build_io(extension: u64, srb: u64) -> bool {
+        if srb_function(srb) == 0 {
+            let register: u64 = guest::read(word(extension, 1));
+            guest::write(word(extension, 2), &1_u64);
+            let end = Instant::now() + 10 * PATIENCE;
+            while Instant::now() < end && guest::read::<u64>(extension) == 0 {
+                #[expect(unsafe_code, reason = "an access as driver code makes it")]
+                // SAFETY: reads a register through its trapped address.
+                unsafe {
+                    std::arch::asm!("mov {value:e}, dword ptr [{register}]", value = out(reg) _, register = in(reg) register);
+                }
+            }
+            assert_eq!(guest::read::<u64>(extension), 1, "the interrupt did not nest");
+            assert_eq!(Context::irql(), Irql::DISPATCH);
+        }
+        true
+    }
+
+    fn message(extension: u64, _message: u64) -> bool {
+        guest::write(extension, &1_u64);
+        true
+    }
+}
+
+#[test]
+fn interrupts_nest_at_register_accesses() {
+    let bench = Bench::start::<Polling>();
+    let (sender, receiver) = mpsc::channel();
+    bench.lab.submit(
+        bench.command(0x28, 512),
+        Box::new(move |outcome| sender.send(outcome).expect("a listener")),
+    );
+    let extension = extension_of(&bench);
+    eventually("HwStorBuildIo", || guest::read::<u64>(word(extension, 2)) == 1);
+    bench.device.fire(1);
+    assert!(receiver.recv().expect("an outcome").is_success());
+    assert!(bench.broken().is_empty());
 }
