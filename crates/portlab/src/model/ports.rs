@@ -82,7 +82,10 @@ impl Machine {
 
     fn no_register(&self, address: GuestAddress, width: Width) {
         self.violate(&rules::BAD_PARAMETER, || {
-            format!("{address:#x}, {} bytes, is no register that is mapped", width.bytes())
+            format!(
+                "{address:#x}, {} bytes, is no register that is mapped",
+                width.bytes()
+            )
         });
     }
 

@@ -15,7 +15,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    activity::Activity, adapter::Phase, limits::status, machine::Machine, options::EngineKind, request::Leak, rules,
+    activity::Activity, adapter::Phase, limits::status, machine::Machine, options::EngineKind, request::Leak,
+    rules,
 };
 use crate::{
     abi::{GuestAddress, codes::stor_status, entry::Routine, exports::Arguments, guest},

@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::bench::{BAR_ADDRESS, Bench, Miniport, call, complete, eventually, extended, notify, out, srb_function, word};
+use super::bench::{
+    BAR_ADDRESS, Bench, Miniport, call, complete, eventually, extended, notify, out, srb_function, word,
+};
 use crate::{
     abi::{
         codes::{function_code as code, notification as kind, stor_status},
