@@ -514,3 +514,55 @@ fn interrupts_nest_at_register_accesses() {
     assert!(receiver.recv().expect("an outcome").is_success());
     assert!(bench.broken().is_empty());
 }
+
+/// Looks at what each request comes with.
+struct Looker;
+static LISTS: parking_lot::Mutex<Vec<Vec<(u64, u32)>>> = parking_lot::Mutex::new(Vec::new());
+
+impl Miniport for Looker {
+    fn build_io(extension: u64, srb: u64) -> bool {
+        let block: StorageRequestBlock = guest::read(srb);
+        if block.srb_function == 0 {
+            let own = block.miniport_context;
+            assert!(
+                guest::is_filled_with(own, 64, crate::memory::FRESH),
+                "a zeroed extension"
+            );
+            guest::fill(own, 64, 0);
+            let list = call("StorPortGetScatterGatherList", &[extension, srb]);
+            let count: u32 = guest::read(list);
+            let element = |index: u64| -> (u64, u32) {
+                let at = list + 16 + 24 * index;
+                (guest::read(at), guest::read(at + 8))
+            };
+            LISTS.lock().push((0..u64::from(count)).map(element).collect());
+        }
+        true
+    }
+}
+
+#[test]
+fn extensions_are_garbage_and_lists_break_where_it_hurts() {
+    let bench = Bench::start::<Looker>();
+    for _ in 0..16 {
+        assert!(bench.execute(0x28, 5 * 4096 + 512).is_success());
+    }
+    let lists = LISTS.lock();
+    let apart = |list: &Vec<(u64, u32)>| {
+        list.windows(2)
+            .any(|pair| pair[0].0 + u64::from(pair[0].1) != pair[1].0)
+    };
+    assert!(lists.iter().any(apart), "no list is scattered");
+    assert!(
+        lists.iter().any(|list| !list[0].0.is_multiple_of(4096)),
+        "all begin on a page"
+    );
+    assert!(
+        lists.iter().any(|list| list[0].0.is_multiple_of(4096)),
+        "none begins on a page"
+    );
+    for list in lists.iter() {
+        assert_eq!(list.iter().map(|(_, length)| length).sum::<u32>(), 5 * 4096 + 512);
+    }
+    assert!(bench.broken().is_empty());
+}
