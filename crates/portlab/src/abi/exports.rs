@@ -231,10 +231,10 @@ pub fn resolve(module: &str, name: &str) -> Option<*const ()> {
         .map(|export| export.address())
 }
 
-/// What the kernel exports as variables: no debugger, a free build of Windows 10 1809, not in safe mode.
+/// What the kernel exports as variables: no debugger, a free build of Windows 10 1809 (17763), not in safe mode.
 static KD_DEBUGGER_ENABLED: AtomicU64 = AtomicU64::new(0);
 static KD_DEBUGGER_NOT_PRESENT: AtomicU64 = AtomicU64::new(1);
-static NT_BUILD_NUMBER: AtomicU64 = AtomicU64::new(0xF000_0000 | 17763);
+static NT_BUILD_NUMBER: AtomicU64 = AtomicU64::new(0xF000_4563);
 static INIT_SAFE_BOOT_MODE: AtomicU64 = AtomicU64::new(0);
 
 /// The address of a variable that the kernel exports; `None` if the model has none of that name.

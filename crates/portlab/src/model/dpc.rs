@@ -173,7 +173,7 @@ impl Machine {
             return current;
         }
         let count = self.dpcs.issued.fetch_add(1, Ordering::Relaxed);
-        if count.wrapping_add(self.options.seed) % REDIRECTED == 0 {
+        if count.wrapping_add(self.options.seed).is_multiple_of(REDIRECTED) {
             (current + 1) % self.engine.processors()
         } else {
             current

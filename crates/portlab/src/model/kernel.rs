@@ -94,15 +94,14 @@ impl Machine {
                 self.own_acquire(lock, lock);
                 Some(0)
             }
-            Export::KeReleaseSpinLock | Export::KeReleaseSpinLockFromDpcLevel => {
-                self.own_release(lock);
-                Some(0)
-            }
             Export::KeAcquireInStackQueuedSpinLock => {
                 self.own_acquire(lock, arguments.pointer(1));
                 Some(0)
             }
-            Export::KeReleaseInStackQueuedSpinLock => {
+            // The lock, or the handle of a queued one.
+            Export::KeReleaseSpinLock
+            | Export::KeReleaseSpinLockFromDpcLevel
+            | Export::KeReleaseInStackQueuedSpinLock => {
                 self.own_release(lock);
                 Some(0)
             }
@@ -239,7 +238,7 @@ impl Machine {
     }
 }
 
-/// A UNICODE_STRING: bytes, bytes of the buffer, buffer.
+/// A `UNICODE_STRING`: bytes, bytes of the buffer, buffer.
 fn read_unicode(address: GuestAddress) -> String {
     let length: u16 = guest::read(address);
     let buffer: GuestAddress = guest::read(address + 8);

@@ -180,7 +180,7 @@ impl Machine {
     }
 }
 
-/// Length, its room with a terminator, the buffer: ANSI_STRING and UNICODE_STRING are laid out alike.
+/// Length, its room with a terminator, the buffer: `ANSI_STRING` and `UNICODE_STRING` are laid out alike.
 fn init_string(target: GuestAddress, source: GuestAddress, size: u16, terminator: u16) -> u64 {
     if source == 0 {
         guest::write(target, &[0_u16, 0]);

@@ -191,7 +191,7 @@ impl Machine {
             !self.workers.are_held() || self.journal.is_down()
         });
         let begun = self.workers.begun.fetch_add(1, Ordering::Relaxed);
-        if begun.wrapping_add(self.options.seed) % SLOW == 0 {
+        if begun.wrapping_add(self.options.seed).is_multiple_of(SLOW) {
             // The system's threads are busy with something else.
             let delay = match self.options.engine {
                 EngineKind::Parallel => SLOW_REALLY,
