@@ -64,7 +64,7 @@ const INVALID_FIELD: (u8, u8) = (0x05, 0x24);
 /// The requests of `HwStorStartIo`.
 pub unsafe fn start<A: Animal>(adapter: *mut Adapter, srb: Srb) {
     match (*srb).Function {
-        function::EXECUTE_SCSI => return execute::<A>(adapter, srb),
+        function::EXECUTE_SCSI => execute::<A>(adapter, srb),
         function::RESET_LOGICAL_UNIT | function::RESET_DEVICE | function::RESET_BUS => {
             if A::reset(adapter) {
                 finish::<A>(adapter, srb, status::SUCCESS);

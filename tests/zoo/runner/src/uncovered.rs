@@ -4,7 +4,8 @@
 pub const UNWRITTEN: &str = "no driver has been written for it";
 
 /// What is said of the rules of dump mode.
-const DUMP: &str = "no life of the zoo loads a driver a second time for a dump; the lab's own tests of dump mode break it";
+const DUMP: &str =
+    "no life of the zoo loads a driver a second time for a dump; the lab's own tests of dump mode break it";
 
 /// Why a rule has no driver.
 const REASONS: &[(&str, &str)] = &[
