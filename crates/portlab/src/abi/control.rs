@@ -48,6 +48,74 @@ pub struct UnitControlPower {
     pub power_state: u32,
 }
 
+/// `STOR_SYSTEM_POWER_HINTS`, the parameter of `ScsiAdapterSystemPowerHints`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct SystemPowerHints {
+    /// 1.
+    pub version: u32,
+    /// Size of this structure.
+    pub size: u32,
+    /// `RAID_SYSTEM_POWER`.
+    pub power: u32,
+    /// Longest resume, in milliseconds.
+    pub resume_latency: u32,
+}
+
+/// `STOR_POWER_SETTING_INFO`, the parameter of `ScsiPowerSettingNotification`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct PowerSettingInfo {
+    /// GUID of the setting.
+    pub setting: [u8; 16],
+    /// Its value.
+    pub value: GuestAddress,
+    /// Bytes of the value.
+    pub length: u32,
+    /// Alignment.
+    pub padding: [u8; 4],
+}
+
+/// `STOR_SERIAL_NUMBER`, the parameter of `ScsiAdapterSerialNumber`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct SerialNumber {
+    /// 1.
+    pub version: u32,
+    /// Size of this structure.
+    pub size: u32,
+    /// TRUE if it is in UTF-16.
+    pub unicode: u8,
+    /// The text, ended by a zero, and the structure's padding.
+    pub text: [u8; 259],
+}
+
+impl Default for SerialNumber {
+    fn default() -> Self {
+        Self {
+            version: 0,
+            size: 0,
+            unicode: 0,
+            text: [0; 259],
+        }
+    }
+}
+
+impl SerialNumber {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        if self.unicode == 0 {
+            let bytes = self.text.iter().take_while(|byte| **byte != 0);
+            return bytes.map(|byte| char::from(*byte)).collect();
+        }
+        let units = self.text.chunks_exact(2);
+        let units = units.map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+        let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
+        String::from_utf16_lossy(&units)
+    }
+}
+
 /// `STOR_POFX_ACTIVE_CONTEXT`, the parameter of `ScsiAdapterPoFxPowerActive`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -79,6 +79,10 @@ impl Machine {
 
     /// An adapter control, if the miniport supports the type; whether it succeeded.
     pub(super) fn adapter_control(&self, kind: u32, parameters: &[u8]) -> Result<Answer, StartError> {
+        self.adapter_control_into(kind, &mut parameters.to_vec())
+    }
+
+    fn adapter_control_into(&self, kind: u32, parameters: &mut [u8]) -> Result<Answer, StartError> {
         let setup = self.setup();
         let routine = Routine::new(setup.registration.hw_adapter_control)
             .filter(|_| setup.supports_adapter_control(kind));
@@ -101,11 +105,22 @@ impl Machine {
         })
     }
 
-    /// Lends the miniport a parameter block for one control.
+    /// As [`Self::adapter_control`], with what the miniport left in the parameters.
+    pub(super) fn adapter_control_answer(
+        &self,
+        kind: u32,
+        parameters: &[u8],
+    ) -> Result<(Answer, Vec<u8>), StartError> {
+        let mut bytes = parameters.to_vec();
+        let answer = self.adapter_control_into(kind, &mut bytes)?;
+        Ok((answer, bytes))
+    }
+
+    /// Lends the miniport a parameter block for one control, and takes over what it leaves there.
     fn with_parameters(
         &self,
         what: &str,
-        parameters: &[u8],
+        parameters: &mut [u8],
         call: impl FnOnce(GuestAddress) -> Option<u64>,
     ) -> Result<Answer, StartError> {
         let mut block = None;
@@ -117,6 +132,7 @@ impl Machine {
         }
         let result = call(block.unwrap_or(0));
         if let Some(address) = block {
+            guest::read_bytes(address, parameters);
             let _ = self.memory.pool.free(address);
         }
         let status = ulong(result.ok_or_else(|| self.down())?);
@@ -182,7 +198,7 @@ impl Machine {
         let extension = setup.extension;
         self.with_parameters(
             &format!("{activity} for unit {address}"),
-            parameters,
+            &mut parameters.to_vec(),
             |parameters| {
                 self.call(
                     activity,

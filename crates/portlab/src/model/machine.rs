@@ -65,6 +65,10 @@ pub(super) struct Machine {
     pub(super) units: Mutex<Units>,
     pub(super) windows: Windows,
     pub(super) assignment: Assignment,
+    /// GUIDs of the power settings that the driver wants to hear of.
+    pub(super) power_settings: Mutex<Vec<[u8; 16]>>,
+    /// `HwStorFindAdapter` comes at DISPATCH_LEVEL: the adapter is initialised again for want of `ScsiRestartAdapter`.
+    pub(super) finds_raised: AtomicBool,
     /// What dump mode this machine is for; none in normal life.
     pub(super) dump: Option<DumpMode>,
     /// `StorPortMarkDumpMemory` calls.
@@ -146,6 +150,8 @@ impl Machine {
             units: Mutex::default(),
             windows: Windows::default(),
             assignment: Assignment::default(),
+            power_settings: Mutex::default(),
+            finds_raised: AtomicBool::new(false),
             dump,
             marked: AtomicU64::new(0),
             powered_down: Arc::default(),

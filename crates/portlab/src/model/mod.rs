@@ -10,7 +10,7 @@
 //! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters`, `counting` | one driver, one adapter, the callback that runs |
 //! | `dispatch`, `extended`, `notification` | the driver's calls, by export and code |
 //! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start, controls, the PCI function |
-//! | `stopping`, `power_states`, `idle`, `surprise`, `resources` | stop and restart, D0 and D3, run-time idling, surprise removal, rebalance |
+//! | `stopping`, `power_states`, `idle`, `notices`, `surprise`, `resources` | stop and restart, D0 and D3, run-time idling, what is told, surprise removal, rebalance |
 //! | `requests`, `srb_memory`, `srb_image`, `issue`, `completion`, `units`, `reset` | the way of a request |
 //! | `workers`, `timers`, `dpc`, `locks`, `interrupts` | what runs later or elsewhere, and exclusion |
 //! | [`ddi`], `processors`, `events`, `power`, `platform` | the table of all functions; those of the system |
@@ -64,6 +64,7 @@ mod mdl;
 mod memory;
 mod memory_calls;
 mod mutation;
+mod notices;
 mod notification;
 mod options;
 mod platform;
@@ -100,6 +101,7 @@ pub use error::{LabError, StartError};
 pub use journal::{BugCheck, EventRecord, Frame, StateChange, Violation};
 pub use lab::Lab;
 pub use mutation::{Change, Mutation};
+pub use notices::SystemPower;
 pub use options::{
     AdapterControls, AdapterParameters, EngineKind, LabOptions, Limits, ParseEngineError, Preemption,
     RegistryValue, SrbForm,

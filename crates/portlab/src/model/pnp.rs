@@ -1,6 +1,9 @@
 //! The adapter's life: start, stop, restart, removal.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use super::{
     activity::Activity, adapter::Phase, dump_mode::DumpMode, error::StartError, machine::Machine,
@@ -47,6 +50,8 @@ impl Machine {
         let reserved = address + size_of::<PortConfigurationInformation>() as u64;
         let (irql, string) = if dumps {
             (Irql::HIGH, self.argument_string()?)
+        } else if self.finds_raised.load(Ordering::Acquire) {
+            (Irql::DISPATCH, 0)
         } else {
             (Irql::PASSIVE, 0)
         };

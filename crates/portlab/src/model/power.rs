@@ -224,7 +224,8 @@ impl Machine {
         })())
     }
 
-    /// `StorPortSetPowerSettingNotificationGuids(HwDeviceExtension, GuidCount, Guids)`. Settings do not change here.
+    /// `StorPortSetPowerSettingNotificationGuids(HwDeviceExtension, GuidCount, Guids)`. They change by
+    /// [`super::Lab::change_power_setting`].
     pub(super) fn set_power_setting_guids(&self, arguments: Arguments) -> u32 {
         let count = arguments.u32(2);
         status((|| {
@@ -234,6 +235,8 @@ impl Machine {
                 self.violate(&rules::BAD_PARAMETER, || format!("{count} power settings"));
                 return Err(stor_status::INVALID_PARAMETER);
             }
+            let guids = (0..u64::from(count)).map(|index| guest::read(arguments.pointer(3) + 16 * index));
+            *self.power_settings.lock() = guids.collect();
             Ok(stor_status::SUCCESS)
         })())
     }

@@ -131,7 +131,7 @@ impl Lab {
             );
         } else {
             self.machine.adapter.enter(Phase::Stopped);
-            self.find_again()?;
+            self.reinitialize()?;
             self.machine.adapter.enter(Phase::Quiescing);
         }
         let units = self.machine.units.lock().known();

@@ -6,7 +6,7 @@
 //! Source: Microsoft Learn, `SCSI_ADAPTER_CONTROL_TYPE` (`ScsiStopAdapter`, `ScsiRestartAdapter`, `ScsiSetBootConfig`,
 //! `ScsiSetRunningConfig`).
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use super::{
     adapter::Phase,
@@ -55,7 +55,7 @@ impl Lab {
             .setup()
             .supports_adapter_control(adapter_control::RESTART_ADAPTER)
         {
-            return self.find_again();
+            return self.reinitialize();
         }
         self.restart_adapter()?;
         self.run();
@@ -75,6 +75,14 @@ impl Lab {
             self.machine.disconnect();
             self.machine.adapter.enter(Phase::Stopped);
         }
+        result
+    }
+
+    /// As [`Self::find_again`], at DISPATCH_LEVEL: what a miniport without `ScsiRestartAdapter` gets ([D] `HW_FIND_ADAPTER`).
+    pub(super) fn reinitialize(&self) -> Result<(), StartError> {
+        self.machine.finds_raised.store(true, Ordering::Release);
+        let result = self.find_again();
+        self.machine.finds_raised.store(false, Ordering::Release);
         result
     }
 

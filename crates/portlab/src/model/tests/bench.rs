@@ -320,6 +320,9 @@ pub(super) trait Miniport: 'static {
         true
     }
 
+    /// Whether it supports `ScsiRestartAdapter`.
+    const RESTARTS: bool = true;
+
     /// Adapter control types beside stop, restart and the query.
     const CONTROLS: &'static [u32] = &[];
 
@@ -405,9 +408,9 @@ extern "win64" fn adapter_control_routine<M: Miniport>(extension: u64, control: 
             let always = [
                 adapter_control::QUERY_SUPPORTED_CONTROL_TYPES,
                 adapter_control::STOP_ADAPTER,
-                adapter_control::RESTART_ADAPTER,
             ];
-            for &supported in always.iter().chain(M::CONTROLS) {
+            let restart = M::RESTARTS.then_some(&adapter_control::RESTART_ADAPTER);
+            for &supported in always.iter().chain(restart).chain(M::CONTROLS) {
                 guest::write(parameters + 4 + u64::from(supported), &1_u8);
             }
             0

@@ -18,8 +18,8 @@ use crate::{
     abi::{
         configuration::PortConfigurationInformation,
         control::{
-            AdapterControlPower, PofxActive, PofxFState, UnitControlPower, adapter_control, power_state,
-            unit_control,
+            AdapterControlPower, PofxActive, PofxFState, PowerSettingInfo, SystemPowerHints,
+            UnitControlPower, adapter_control, power_state, unit_control,
         },
         guest,
         power::{PofxComponent, PofxDeviceHead, PofxIdleState},
@@ -27,7 +27,7 @@ use crate::{
     },
     device::Device as _,
     engine::{Context, Irql},
-    model::{PowerAction, Resources, StartError},
+    model::{PowerAction, Resources, StartError, SystemPower},
 };
 
 /// Where the miniport keeps what it mapped.
@@ -579,5 +579,87 @@ fn an_idle_adapter_goes_to_its_deepest_state_and_comes_back_before_the_first_req
 fn an_adapter_that_did_not_register_does_not_idle() {
     let bench = Bench::start::<Counting>();
     assert!(!bench.lab.idle().expect("no harm"));
+    assert!(bench.broken().is_empty());
+}
+
+/// Is asked and told everything.
+struct Hearing;
+impl Miniport for Hearing {
+    const CONTROLS: &'static [u32] = &[
+        adapter_control::POWER_SETTING_NOTIFICATION,
+        adapter_control::PREPARE_FOR_BUS_RESCAN,
+        adapter_control::SYSTEM_POWER_HINTS,
+        adapter_control::SERIAL_NUMBER,
+    ];
+
+    fn passive_initialize(extension: u64) -> bool {
+        let mut guids = [[1_u8; 16], [2; 16]];
+        extended(26, extension, &[2, out(&mut guids)]) == 0
+    }
+
+    fn control(_extension: u64, kind: u32, parameters: u64) -> bool {
+        assert_eq!(Context::irql(), Irql::PASSIVE);
+        match kind {
+            adapter_control::POWER_SETTING_NOTIFICATION => {
+                let said: PowerSettingInfo = guest::read(parameters);
+                said.setting == [2; 16] && said.length == 4 && guest::read::<u32>(said.value) == 7
+            }
+            adapter_control::SYSTEM_POWER_HINTS => {
+                let said: SystemPowerHints = guest::read(parameters);
+                (said.version, said.size, said.power, said.resume_latency) == (1, 16, 2, 250)
+            }
+            adapter_control::SERIAL_NUMBER => {
+                guest::write_bytes(parameters + 9, b"LAB-7\0");
+                true
+            }
+            _ => parameters == 0,
+        }
+    }
+}
+
+#[test]
+fn what_a_miniport_reports_as_supported_it_is_told_and_asked() {
+    let bench = Bench::start::<Hearing>();
+    let lab = &bench.lab;
+    assert!(!lab.change_power_setting([3; 16], &[0; 4]).expect("not asked for"));
+    assert!(
+        lab.change_power_setting([2; 16], &7_u32.to_le_bytes())
+            .expect("told")
+    );
+    let resume = Duration::from_millis(250);
+    assert!(lab.hint_power(SystemPower::Low, resume).expect("told"));
+    assert!(lab.prepare_rescan().expect("told"));
+    assert_eq!(lab.serial_number().expect("asked").as_deref(), Some("LAB-7"));
+    assert!(bench.broken().is_empty());
+    let silent = Bench::start::<Counting>();
+    assert_eq!(silent.lab.serial_number().expect("not supported"), None);
+    assert!(!silent.lab.prepare_rescan().expect("not supported"));
+    assert!(silent.broken().is_empty());
+}
+
+static FOUND_AT: Mutex<Vec<Irql>> = Mutex::new(Vec::new());
+
+/// Has no `ScsiRestartAdapter`.
+struct Unrestartable;
+impl Miniport for Unrestartable {
+    const RESTARTS: bool = false;
+
+    fn find_adapter(_extension: u64, _configuration: u64) -> u32 {
+        FOUND_AT.lock().expect("a list").push(Context::irql());
+        1
+    }
+}
+
+#[test]
+fn without_restart_the_adapter_is_found_again_at_dispatch_level() {
+    let bench = Bench::start::<Unrestartable>();
+    bench.lab.power_down(PowerAction::Sleep).expect("D3");
+    bench.lab.power_up(PowerAction::Sleep).expect("D0");
+    assert!(bench.execute(0x28, 512).is_success());
+    bench.lab.rebalance(Resources::default()).expect("a rebalance");
+    assert_eq!(
+        *FOUND_AT.lock().expect("a list"),
+        [Irql::PASSIVE, Irql::DISPATCH, Irql::PASSIVE]
+    );
     assert!(bench.broken().is_empty());
 }
