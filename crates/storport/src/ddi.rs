@@ -279,7 +279,7 @@
 //! | function | safe method | Windows | IRQL | tier |
 //! | --- | --- | --- | --- | --- |
 //! | `CreateSystemThread` | none: no page says when a thread has left the driver's image: removal could not be sound (ADR 16); work items instead | Server 2022 | not documented | I |
-//! | `SetPriorityThread` | none: as `CreateSystemThread` | Server 2022 | not documented | I |
+//! | `SetPriorityThread` | none: as `CreateSystemThread` | Server 2022 | PASSIVE | I |
 //! | `SetSystemGroupAffinityThread` | [`with_affinity`][with_affinity] | Server 2022 | <= DISPATCH | I |
 //! | `RevertToUserGroupAffinityThread` | [`with_affinity`][with_affinity] | Server 2022 | not documented | I |
 //! | `TerminateSystemThread` | none: as `CreateSystemThread` | Server 2022 | not documented | I |

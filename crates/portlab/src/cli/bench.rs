@@ -238,6 +238,7 @@ impl Bench {
         self.observed.bug_check = self.lab.bug_check();
         self.observed.event_log = self.lab.event_log();
         self.observed.debug_log = self.lab.debug_log();
+        self.observed.allocation_places = self.lab.allocation_places();
         self.observed.events = self.lab.event_hash().map(Into::into);
     }
 

@@ -3,9 +3,12 @@
 mod bench;
 mod console;
 mod count;
+mod ddi;
 mod demo;
 mod driver;
 mod exit;
+mod failing;
+mod labspeed;
 mod life;
 mod report;
 mod run;
@@ -39,6 +42,8 @@ enum Command {
     Demo(demo::Demo),
     Count(count::Count),
     Torture(torture::Torture),
+    Labspeed(labspeed::LabSpeed),
+    Ddi(ddi::Ddi),
 }
 
 /// Runs the command line and says how the process is to end.
@@ -53,6 +58,8 @@ pub(crate) fn main() -> Exit {
         Command::Demo(demo) => demo.run(),
         Command::Count(count) => count.run(),
         Command::Torture(torture) => torture.run(),
+        Command::Labspeed(speed) => speed.run(),
+        Command::Ddi(ddi) => ddi.run(),
     }
 }
 

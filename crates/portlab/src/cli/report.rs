@@ -37,6 +37,8 @@ pub(super) struct Observed {
     pub(super) event_log: Vec<EventRecord>,
     /// The driver's debug output.
     pub(super) debug_log: Vec<String>,
+    /// Where the driver asked for memory, and how often.
+    pub(super) allocation_places: Vec<(String, u64)>,
     /// What a replay of this run has to agree with; absent with the parallel engine.
     pub(super) events: Option<Events>,
 }

@@ -20,6 +20,7 @@ use super::{
     bench::{Bench, BenchError, Setup},
     console::Console,
     exit::Exit,
+    failing::{self, FailAllocation},
     life::{Life, LifeReport},
     report::{self, Observed},
 };
@@ -58,11 +59,11 @@ pub(super) struct Run {
     /// Seed of everything that is left to chance
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Let allocations of the driver fail: [PLACE:]WHICH, where PLACE is a part of the call's name (`AllocatePool`, or
+    /// Let allocations of the driver fail: `each`, one in each run of as many as it makes; or [PLACE:]WHICH, where PLACE is a part of the call's name (`AllocatePool`, or
     /// `AllocatePool in HwStorFindAdapter`) and WHICH is N (the Nth), N+ (the Nth and all later ones) or 1/N (one in N,
     /// by the seed)
-    #[arg(long, value_name = "[PLACE:]WHICH")]
-    fail_allocation: Option<AllocationFailures>,
+    #[arg(long, value_name = "each|[PLACE:]WHICH")]
+    fail_allocation: Option<FailAllocation>,
     /// What runs the machine: `parallel` gives each virtual processor a host thread; `deterministic` runs everything on one
     /// thread in virtual time, so that a seed replays event by event (with lab:nvme only)
     #[arg(long, default_value = "parallel")]
@@ -128,23 +129,16 @@ impl Run {
                 ));
             }
         };
-        let setup = Setup {
-            driver: self.driver.clone(),
-            device: self.device.clone(),
-            registry,
-            processors: self.processors,
-            seed: self.seed,
-            allocation_failures: self.fail_allocation.clone(),
-            engine: self.engine,
+        let failures = match &self.fail_allocation {
+            Some(FailAllocation::Each) => {
+                let once = |failures| self.once(registry.clone(), failures, &mut Told::default());
+                return failing::each(&self.driver, self.json.as_deref(), once);
+            }
+            Some(FailAllocation::Plan(failures)) => Some(failures.clone()),
+            None => None,
         };
         let mut told = Told::default();
-        let (observed, failure) = match Bench::load(setup) {
-            Ok(mut bench) => {
-                let failure = self.exercise(&mut bench, &mut told).err();
-                (std::mem::take(&mut bench.observed), failure)
-            }
-            Err(error) => (Observed::default(), Some(error)),
-        };
+        let (observed, failure) = self.once(registry, failures, &mut told);
         observed.print();
         let report = RunReport {
             driver: self.driver,
@@ -166,6 +160,31 @@ impl Run {
             return refuse(&error);
         }
         conclude(&report.observed, failure.as_ref())
+    }
+
+    /// One life of the driver.
+    fn once(
+        &self,
+        registry: AdapterParameters,
+        allocation_failures: Option<AllocationFailures>,
+        told: &mut Told,
+    ) -> (Observed, Option<BenchError>) {
+        let setup = Setup {
+            driver: self.driver.clone(),
+            device: self.device.clone(),
+            registry,
+            processors: self.processors,
+            seed: self.seed,
+            allocation_failures,
+            engine: self.engine,
+        };
+        match Bench::load(setup) {
+            Ok(mut bench) => {
+                let failure = self.exercise(&mut bench, told).err();
+                (std::mem::take(&mut bench.observed), failure)
+            }
+            Err(error) => (Observed::default(), Some(error)),
+        }
     }
 
     /// The INF that was given, or the one beside the driver.

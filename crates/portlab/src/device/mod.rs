@@ -70,6 +70,12 @@ pub type InterruptSink = Arc<dyn Fn(u16) + Send + Sync>;
 /// Told that the interrupt line rises; called on a thread of the back-end, so it only marks and wakes.
 pub type LineSink = Arc<dyn Fn() + Send + Sync>;
 
+/// Told of a device's accesses to memory, on whichever thread moves the device, before they are made.
+pub trait DmaWatch: Send + Sync {
+    /// The device reads or writes so many bytes from a device address on.
+    fn accessed(&self, address: u64, length: usize, write: bool);
+}
+
 /// Why a device cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
@@ -118,6 +124,13 @@ pub trait Device: Send + Sync {
 
     /// The memory the device can reach.
     fn dma(&self) -> &DmaRegion;
+
+    /// Has `watch` told of each access that the device makes to that memory, in place of who was told before. `false` if the device
+    /// cannot tell: it lives in an emulator.
+    fn watch_dma(&self, watch: Arc<dyn DmaWatch>) -> bool {
+        let _ = watch;
+        false
+    }
 
     /// Number of interrupt messages (MSI-X or MSI) the function offers.
     fn message_count(&self) -> u16;

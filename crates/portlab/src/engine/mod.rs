@@ -66,6 +66,11 @@ pub trait Engine: Send + Sync {
     /// Runs `job` at PASSIVE_LEVEL on a system worker thread.
     fn work(&self, job: Job);
 
+    /// Runs `job` at PASSIVE_LEVEL on a system thread of its own, which may wait for as long as it likes.
+    fn thread(&self, job: Job) {
+        self.work(job);
+    }
+
     /// Runs `job` at DISPATCH_LEVEL on `processor` when `delay` has passed.
     fn after(&self, delay: Duration, processor: u32, job: Job) -> TimerId;
 

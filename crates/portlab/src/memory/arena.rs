@@ -9,7 +9,7 @@ use std::{
 use super::{
     AllocateError, Block, Damage, FREED, FRESH, Fill, FreeError, Guarding, PAGE, PAGE_U64, Placement,
     Request,
-    canary::{canary, canary_damage, slack},
+    canary::{canary, canary_damage, set_canaries},
     object::Object,
     reservation::{Reservation, whole_pages},
     slab::{self, Cells, SLAB},
@@ -17,6 +17,10 @@ use super::{
 
 /// Mappings an arena may use; the kernel allows a process 65,530.
 const MAPPINGS: usize = 16_000;
+
+/// Objects after which fewer are guarded, and how many fewer.
+const MANY: u64 = 20_000;
+const RARER: u64 = 64;
 
 /// What memory an arena's pages are made of.
 pub(super) trait Backing: Send + Sync {
@@ -144,9 +148,7 @@ impl<B: Backing> Core<B> {
             Fill::Poison => self.space.fill(address, length, FRESH),
             Fill::Zero => self.space.fill(address, length, 0),
         }
-        for slack in slack(&object) {
-            self.space.fill_with(slack.address, slack.length, canary);
-        }
+        set_canaries(&self.space, &object);
         state.live += 1;
         state.live_bytes += length;
         let block = object.block;
@@ -191,11 +193,16 @@ impl<B: Backing> Core<B> {
         let mut damages = std::mem::take(&mut state.damages);
         for object in state.objects.values().filter(|object| !object.freed) {
             if let Some(damage) = canary_damage(&self.space, object) {
-                self.space.fill_with(damage.address, 1, canary);
+                self.space.write(damage.address, &[canary(damage.address)]);
                 damages.push(damage);
             }
         }
         damages
+    }
+
+    /// Releases every freed object that is held back, which looks at what was written to it.
+    pub(super) fn flush(&self) {
+        self.write().empty_quarantine(&self.space, 0);
     }
 
     pub(super) fn take_damages(&self) -> Vec<Damage> {
@@ -269,10 +276,10 @@ impl<B: Backing> State<B> {
     ) -> Result<Object, AllocateError> {
         let length = request.length.max(1);
         self.number += 1;
-        let sampled = self
-            .number
-            .wrapping_add(self.policy.seed)
-            .is_multiple_of(u64::from(self.policy.guard_every));
+        let every = u64::from(self.policy.guard_every);
+        // Pages of its own cost an object more than all the rest of a request: a run that is long samples less.
+        let every = if self.number > MANY { every * RARER } else { every };
+        let sampled = self.number.wrapping_add(self.policy.seed).is_multiple_of(every);
         let packed = B::kind(want).zip(slab::shape(request, length));
         let (home, address, guarded) = match packed {
             Some((kind, (cell, front))) if request.guarding == Guarding::Sampled && !sampled => {
@@ -414,7 +421,7 @@ impl<B: Backing> State<B> {
                 }
                 changed
             } else {
-                let changed = space.mismatch(home, object.home.length, |_| FREED);
+                let changed = space.first_other_than(home, object.home.length, FREED);
                 self.cells.give(object.home.length, object.kind, home);
                 changed
             };

@@ -10,6 +10,7 @@ use super::{
     arena::{Core, Policy},
     device_pages::{DevicePages, Want},
     extent::Constraint,
+    granules::{Entitlement, Granules},
     region::{self, Described},
     size,
 };
@@ -83,6 +84,7 @@ pub type DmaOptions = PoolOptions;
 #[derive(Debug)]
 pub struct DmaArena {
     core: Arc<Core<DevicePages>>,
+    granules: Arc<Granules>,
 }
 
 impl DmaArena {
@@ -112,10 +114,11 @@ impl DmaArena {
             backing,
         )?);
         region::enter(Arc::downgrade(&core) as Weak<dyn Described>);
-        Ok(Self { core })
+        let granules = Arc::new(Granules::new(region.device_address, region.length));
+        Ok(Self { core, granules })
     }
 
-    /// Hands out memory.
+    /// Hands out memory, which the device may read and write from now on.
     ///
     /// # Errors
     /// See [`AllocateError`].
@@ -157,13 +160,15 @@ impl DmaArena {
                 }
             }
         }
-        self.core.allocate(
+        let block = self.core.allocate(
             &request,
             &Want {
                 shape: *shape,
                 constraint,
             },
-        )
+        )?;
+        self.entitle_all(block, Entitlement::Write);
+        Ok(block)
     }
 
     /// Takes the object at `address` back: it becomes inaccessible to the driver, and what the device still
@@ -172,7 +177,34 @@ impl DmaArena {
     /// # Errors
     /// If `address` is no live object's beginning.
     pub fn free(&self, address: u64) -> Result<Block, FreeError> {
+        if let Some(block) = self.find(address).filter(|block| block.address == address) {
+            self.entitle_all(block, Entitlement::None);
+        }
         self.core.free(address)
+    }
+
+    fn entitle_all(&self, block: Block, entitlement: Entitlement) {
+        let state = self.core.read();
+        let (mut at, end) = (block.address, block.address + block.length as u64);
+        while at < end
+            && let Some(run) = state.backing.translate(at)
+        {
+            let length = run.length.min(end - at);
+            self.granules.set(run.device_address, length, entitlement);
+            at += length;
+        }
+    }
+
+    /// Says what the device may do to a run of addresses from now on.
+    pub fn entitle(&self, segment: &Segment, entitlement: Entitlement) {
+        self.granules
+            .set(segment.device_address, segment.length, entitlement);
+    }
+
+    /// What the device may do, to be asked without the arena.
+    #[must_use]
+    pub fn entitlements(&self) -> Arc<Granules> {
+        Arc::clone(&self.granules)
     }
 
     /// Where the device sees the byte at `address`, and how many bytes from there on are contiguous within the
@@ -260,6 +292,11 @@ impl DmaArena {
     #[must_use]
     pub fn check(&self) -> Vec<Damage> {
         self.core.check()
+    }
+
+    /// As [`super::PoolArena::flush`].
+    pub fn flush(&self) {
+        self.core.flush();
     }
 
     /// As [`super::PoolArena::take_damages`].

@@ -126,6 +126,11 @@ impl PoolArena {
         self.core.check()
     }
 
+    /// Releases the freed objects that are held back: what was written to them is found ([`PoolArena::take_damages`]).
+    pub fn flush(&self) {
+        self.core.flush();
+    }
+
     /// Damages found when objects were freed or left their quarantine, since the last call.
     #[must_use]
     pub fn take_damages(&self) -> Vec<Damage> {

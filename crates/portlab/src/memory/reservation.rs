@@ -102,36 +102,57 @@ impl Reservation {
         Ok(())
     }
 
-    /// Fills mapped memory with what `byte` says for each address.
-    pub(super) fn fill_with(&self, address: u64, length: usize, byte: impl Fn(u64) -> u8) {
-        let place = self.place(address, length);
-        for index in 0..length {
-            let byte = byte(address + index as u64);
-            // SAFETY: the range is mapped and nobody else's: fresh, freed, or the slack around an object.
-            unsafe { place.wrapping_add(index).write_volatile(byte) };
-        }
+    /// Copies into mapped memory.
+    pub(super) fn write(&self, address: u64, data: &[u8]) {
+        let place = self.place(address, data.len());
+        // SAFETY: the range is mapped and nobody else's: fresh, freed, or the slack around an object.
+        unsafe { ptr::copy_nonoverlapping(data.as_ptr(), place, data.len()) };
     }
 
     /// Fills mapped memory with one byte.
     pub(super) fn fill(&self, address: u64, length: usize, byte: u8) {
         let place = self.place(address, length);
-        // SAFETY: as in `fill_with`.
+        // SAFETY: as in `write`.
         unsafe { ptr::write_bytes(place, byte, length) };
     }
 
-    /// The first address whose byte is not what `byte` says, and what it is.
-    pub(super) fn mismatch(
+    /// The first address whose byte is not `byte`, and what it is; a word at a time.
+    pub(super) fn first_other_than(&self, address: u64, length: usize, byte: u8) -> Option<(u64, u8)> {
+        const WORD: usize = size_of::<u64>();
+        let expected = u64::from_ne_bytes([byte; WORD]);
+        let mut from = 0;
+        if address.is_multiple_of(WORD as u64) {
+            let place = self.place(address, length).cast::<u64>();
+            let words = length / WORD;
+            let other = (0..words).find(|&index| {
+                // SAFETY: the range is mapped and aligned; the driver may be writing it, hence volatile.
+                let found = unsafe { place.wrapping_add(index).read_volatile() };
+                found != expected
+            });
+            from = other.unwrap_or(words) * WORD;
+        }
+        self.other_from(address, length, from, |_| byte)
+    }
+
+    /// The first address whose byte is not the expected one, and what it is.
+    pub(super) fn first_difference(&self, address: u64, expected: &[u8]) -> Option<(u64, u8)> {
+        self.other_from(address, expected.len(), 0, |index| {
+            expected.get(index).copied().unwrap_or(0)
+        })
+    }
+
+    fn other_from(
         &self,
         address: u64,
         length: usize,
-        byte: impl Fn(u64) -> u8,
+        from: usize,
+        byte: impl Fn(usize) -> u8,
     ) -> Option<(u64, u8)> {
         let place = self.place(address, length);
-        (0..length).find_map(|index| {
+        (from..length).find_map(|index| {
             // SAFETY: the range is mapped; the driver may be writing it, hence volatile.
             let found = unsafe { place.wrapping_add(index).read_volatile() };
-            let at = address + index as u64;
-            (found != byte(at)).then_some((at, found))
+            (found != byte(index)).then_some((address + index as u64, found))
         })
     }
 }

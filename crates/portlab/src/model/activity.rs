@@ -25,6 +25,8 @@ pub(super) enum Activity {
     UnitControl(u32),
     SynchronizedAccess,
     ScatterGather,
+    Thread,
+    RegistryNotification,
 }
 
 impl fmt::Display for Activity {
@@ -47,6 +49,8 @@ impl fmt::Display for Activity {
             Self::UnitControl(kind) => write!(f, "HwStorUnitControl({kind})"),
             Self::SynchronizedAccess => f.write_str("HwStorSynchronizedAccess"),
             Self::ScatterGather => f.write_str("the scatter/gather list's routine"),
+            Self::Thread => f.write_str("a thread of the miniport's"),
+            Self::RegistryNotification => f.write_str("HwRegistryNotification"),
         }
     }
 }
@@ -127,6 +131,7 @@ thread_local! {
 #[derive(Default)]
 struct Carried {
     activities: Vec<Frame>,
+    thread: crate::abi::GuestAddress,
     call_site: Option<crate::trap::Registers>,
 }
 
@@ -135,6 +140,7 @@ pub(super) fn exchange(baggage: &mut Baggage) {
     let slot = baggage.get_or_insert_with(|| Box::new(Carried::default()));
     if let Some(carried) = slot.downcast_mut::<Carried>() {
         ACTIVITIES.with(|stack| std::mem::swap(&mut *stack.borrow_mut(), &mut carried.activities));
+        carried.thread = super::threads::set_current(carried.thread);
         carried.call_site = CALL_SITE.replace(carried.call_site);
     }
 }

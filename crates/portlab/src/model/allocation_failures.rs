@@ -3,7 +3,7 @@
 //! Everything that is allocated on the driver's behalf, and every call whose page knows
 //! `STOR_STATUS_INSUFFICIENT_RESOURCES`, asks [`Machine::memory_left`] first; a plan says which of them are refused.
 
-use std::{fmt, num::NonZeroU64, str::FromStr};
+use std::{collections::BTreeMap, fmt, num::NonZeroU64, str::FromStr};
 
 use parking_lot::Mutex;
 
@@ -93,10 +93,12 @@ impl Plan {
     }
 }
 
-/// The plan in force.
+/// The plan in force, and where allocations are made.
 #[derive(Default)]
 pub(super) struct FailingAllocations {
     plan: Mutex<Option<Plan>>,
+    /// How many were asked for, by place.
+    seen: Mutex<BTreeMap<String, u64>>,
 }
 
 impl FailingAllocations {
@@ -104,6 +106,14 @@ impl FailingAllocations {
         let this = Self::default();
         this.set(failures, seed);
         this
+    }
+
+    /// How many allocations were asked for, by place.
+    pub(super) fn seen(&self) -> Vec<(String, u64)> {
+        let seen = self.seen.lock();
+        seen.iter()
+            .map(|(place, count)| (place.clone(), *count))
+            .collect()
     }
 
     /// Replaces the plan; calls are counted anew.
@@ -120,12 +130,11 @@ impl Machine {
     /// Whether the memory that the driver's call needs is there.
     pub(super) fn memory_left(&self) -> bool {
         self.counters.allocations();
-        let fails = self
-            .failing_allocations
-            .plan
-            .lock()
-            .as_mut()
-            .is_some_and(|plan| plan.fails(&Self::place()));
+        let place = Self::place();
+        let mut plan = self.failing_allocations.plan.lock();
+        let fails = plan.as_mut().is_some_and(|plan| plan.fails(&place));
+        drop(plan);
+        *self.failing_allocations.seen.lock().entry(place).or_default() += 1;
         if fails {
             self.counters.allocations_failed();
         }

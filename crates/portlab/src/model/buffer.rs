@@ -10,13 +10,15 @@ use parking_lot::Mutex;
 use super::machine::Machine;
 use crate::{
     abi::guest,
-    memory::{Block, DmaRequest, Placement, Request, Segment},
+    memory::{Block, DmaRequest, Entitlement, Placement, Request, Segment},
 };
 
 struct Inner {
     /// Keeps the arena mapped, and is where the memory goes back to.
     machine: Arc<Machine>,
     block: Block,
+    /// Where the device sees it, in order.
+    segments: Vec<Segment>,
     changing: AtomicBool,
 }
 
@@ -84,10 +86,16 @@ impl DataBuffer {
         let mut request = Request::new(length, "data buffer").aligned(alignment).guarded();
         request.placement = Placement::Either;
         let block = machine.memory.port_dma(&DmaRequest::scattered(request))?;
+        let segments = machine.memory.dma.segments(block.address, block.length)?;
+        for segment in &segments {
+            // The device's only while a request lends it.
+            machine.memory.dma.entitle(segment, Entitlement::None);
+        }
         Some(Self {
             inner: Some(Arc::new(Inner {
                 machine: Arc::clone(machine),
                 block,
+                segments,
                 changing: AtomicBool::new(false),
             })),
             offset: 0,
@@ -191,10 +199,20 @@ impl DataBuffer {
 
     /// Where the device sees it.
     pub(super) fn segments(&self) -> Vec<Segment> {
-        let segments = self
-            .inner
-            .as_ref()
-            .and_then(|inner| inner.machine.memory.dma.segments(self.address(), self.length));
-        segments.unwrap_or_default()
+        let (mut skip, mut left) = (self.offset as u64, self.length as u64);
+        let mut part = Vec::new();
+        for segment in self.inner.iter().flat_map(|inner| &inner.segments) {
+            let skipped = skip.min(segment.length);
+            let length = (segment.length - skipped).min(left);
+            skip -= skipped;
+            left -= length;
+            if length > 0 {
+                part.push(Segment {
+                    device_address: segment.device_address + skipped,
+                    length,
+                });
+            }
+        }
+        part
     }
 }

@@ -138,6 +138,9 @@ impl Machine {
             // Ports are not mapped: their address is their number.
             return bus_address;
         }
+        if !self.memory_left() {
+            return 0;
+        }
         let released = Arc::<AtomicBool>::default();
         let registers = Registers {
             device: Arc::clone(&self.options.device),

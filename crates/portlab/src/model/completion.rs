@@ -89,6 +89,7 @@ impl Machine {
             report.scsi_status = 0;
         }
         let outcome = self.judge_completion(&request, &memory, &report);
+        self.end_lending(&request, memory.extension);
         self.free_srb(&memory);
         if status::without_flags(report.srb_status) == status::BUSY {
             self.judge_busy(&request, &report);

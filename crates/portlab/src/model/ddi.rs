@@ -1,7 +1,7 @@
 //! The Storport DDI as the model knows it: one table, which also routes the extended functions.
 
 use std::sync::{
-    Arc,
+    Arc, LazyLock,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -66,10 +66,76 @@ impl Ddi {
         };
         match entry {
             Entry::Extended(code) => Self::extended(code).map(|_| code as usize),
-            entry => DDI.iter().position(|ddi| ddi.entry == entry),
+            Entry::Notification(code) => {
+                let places = &Places::get().notifications;
+                places
+                    .iter()
+                    .find(|(kind, _)| *kind == code)
+                    .map(|(_, index)| *index)
+            }
+            Entry::Export(export) => Places::get().exports.get(export as usize).copied().flatten(),
+            Entry::Inline => None,
         }
     }
 }
+
+/// Where in the table what is called stands: each call of the driver asks.
+struct Places {
+    /// By the export's own number.
+    exports: Vec<Option<usize>>,
+    notifications: Vec<(u32, usize)>,
+}
+
+impl Places {
+    fn get() -> &'static Self {
+        static PLACES: LazyLock<Places> = LazyLock::new(|| {
+            let mut places = Places {
+                exports: Vec::new(),
+                notifications: Vec::new(),
+            };
+            for (index, ddi) in DDI.iter().enumerate() {
+                match ddi.entry {
+                    Entry::Notification(code) => places.notifications.push((code, index)),
+                    Entry::Export(export) => {
+                        let number = export as usize;
+                        if places.exports.len() <= number {
+                            places.exports.resize(number + 1, None);
+                        }
+                        if let Some(place) = places.exports.get_mut(number) {
+                            *place = Some(index);
+                        }
+                    }
+                    Entry::Extended(_) | Entry::Inline => {}
+                }
+            }
+            places
+        });
+        &PLACES
+    }
+}
+
+/// What the model answers to calls of a function, and what it may find wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answers {
+    /// `STOR_STATUS_*` without the prefix, separated by blanks; none for functions that return something else.
+    pub codes: &'static str,
+    /// Ids of rules, separated by blanks.
+    pub rules: &'static str,
+}
+
+/// What the model answers to calls of a function; `None` if it does not model it. A test reads it out of the model's source.
+#[must_use]
+pub fn answers(name: &str) -> Option<Answers> {
+    ANSWERS.lines().find_map(|line| {
+        let mut cells = line.split('\t');
+        (cells.next() == Some(name)).then(|| Answers {
+            codes: cells.next().unwrap_or(""),
+            rules: cells.next().unwrap_or(""),
+        })
+    })
+}
+
+const ANSWERS: &str = include_str!("ddi-answers.tsv");
 
 /// How often each function was called.
 pub(super) struct Calls([AtomicU64; DDI.len()]);
@@ -196,11 +262,11 @@ pub static DDI: &[Ddi] = &[
     extended(32, "InitializeTimer", "timers", "<= DISPATCH", Tier::Kit, Some(|m, a| m.initialize_timer(a))),
     extended(33, "RequestTimer", "timers", "any", Tier::Kit, Some(Machine::request_timer)),
     extended(34, "FreeTimer", "timers", "<= DISPATCH", Tier::Kit, Some(|m, a| m.free_timer(a))),
-    extended(35, "InitializeSListHead", "lists", "<= DISPATCH", Tier::Kit, None),
-    extended(36, "InterlockedFlushSList", "lists", "<= DISPATCH", Tier::Kit, None),
-    extended(37, "InterlockedPopEntrySList", "lists", "<= DISPATCH", Tier::Kit, None),
-    extended(38, "InterlockedPushEntrySList", "lists", "<= DISPATCH", Tier::Kit, None),
-    extended(39, "QueryDepthSList", "lists", "<= DISPATCH", Tier::Kit, None),
+    extended(35, "InitializeSListHead", "lists", "<= DISPATCH", Tier::Kit, Some(|m, a| m.initialize_slist_head(a))),
+    extended(36, "InterlockedFlushSList", "lists", "<= DISPATCH", Tier::Kit, Some(|m, a| m.flush_slist(a))),
+    extended(37, "InterlockedPopEntrySList", "lists", "<= DISPATCH", Tier::Kit, Some(|m, a| m.pop_entry_slist(a))),
+    extended(38, "InterlockedPushEntrySList", "lists", "<= DISPATCH", Tier::Kit, Some(|m, a| m.push_entry_slist(a))),
+    extended(39, "QueryDepthSList", "lists", "<= DISPATCH", Tier::Kit, Some(|m, a| m.query_depth_slist(a))),
     extended(40, "GetActivityIdSrb", "logs", "any", Tier::Kit, Some(|m, a| m.get_activity_id(a))),
     extended(41, "GetSystemPortNumber", "queues", "not documented", Tier::Kit, Some(|m, a| m.get_system_port_number(a))),
     extended(42, "GetDataInBufferMdl", "memory", "any", Tier::Kit, Some(|m, a| m.get_data_in(a))),
@@ -233,10 +299,10 @@ pub static DDI: &[Ddi] = &[
     extended(69, "AllocateHostMemoryBuffer", "memory", "not documented", Tier::Kit, Some(|m, a| m.allocate_host_buffer(a))),
     extended(70, "FreeHostMemoryBuffer", "memory", "not documented", Tier::Kit, Some(|m, a| m.free_host_buffer(a))),
     extended(71, "PropagateIrpExtension", "other", "not documented", Tier::Kit, None),
-    extended(72, "InterlockedInsertHeadList", "lists", "not documented", Tier::Kit, None),
-    extended(73, "InterlockedInsertTailList", "lists", "not documented", Tier::Kit, None),
-    extended(74, "InterlockedRemoveHeadList", "lists", "not documented", Tier::Kit, None),
-    extended(75, "InitializeSpinlock", "locks", "not documented", Tier::Kit, None),
+    extended(72, "InterlockedInsertHeadList", "lists", "not documented", Tier::Kit, Some(|m, a| m.interlocked_insert(a, true))),
+    extended(73, "InterlockedInsertTailList", "lists", "not documented", Tier::Kit, Some(|m, a| m.interlocked_insert(a, false))),
+    extended(74, "InterlockedRemoveHeadList", "lists", "not documented", Tier::Kit, Some(|m, a| m.interlocked_remove_head(a))),
+    extended(75, "InitializeSpinlock", "locks", "not documented", Tier::Kit, Some(|m, a| m.initialize_spin_lock(a))),
     extended(76, "GetPfns", "memory", "not documented", Tier::Kit, Some(|m, a| m.get_pfns(a))),
     extended(77, "InitializeCryptoEngine", "other", "not documented", Tier::Kit, None),
     extended(78, "GetRequestCryptoInfo", "other", "not documented", Tier::Kit, None),
@@ -254,7 +320,7 @@ pub static DDI: &[Ddi] = &[
     extended(90, "CancelHighResolutionTimer", "timers", "not documented", Tier::Inferred, None),
     extended(91, "FreeHighResolutionTimer", "timers", "not documented", Tier::Inferred, None),
     extended(92, "GetCurrentProcessorIndex", "processors", "not documented", Tier::Inferred, None),
-    extended(93, "AcquireSpinLockEx", "locks", "not documented", Tier::Inferred, None),
+    extended(93, "AcquireSpinLockEx", "locks", "not documented", Tier::Inferred, Some(|m, a| m.acquire_spin_lock_ex(a))),
     extended(94, "GetProcessorCount", "processors", "not documented", Tier::Inferred, None),
     extended(95, "CancelDpc", "DPCs", "not documented", Tier::Inferred, Some(|m, a| m.cancel_dpc(a))),
     extended(96, "LogTelemetryEx", "logs", "not documented", Tier::Inferred, None),
@@ -271,15 +337,15 @@ pub static DDI: &[Ddi] = &[
     extended(107, "QueryTimerMinInterval", "timers", "not documented", Tier::Inferred, Some(|m, a| m.query_timer_min_interval(a))),
     extended(108, "MaskMsixInterrupt", "interrupts", "not documented", Tier::Inferred, Some(|m, a| m.mask_msix_interrupt(a))),
     extended(109, "GetCurrentIrql", "time", "any", Tier::Inferred, Some(|m, a| m.get_current_irql(a))),
-    extended(110, "CreateSystemThread", "threads", "not documented", Tier::Inferred, None),
-    extended(111, "SetPriorityThread", "threads", "not documented", Tier::Inferred, None),
+    extended(110, "CreateSystemThread", "threads", "not documented", Tier::Inferred, Some(|m, a| m.create_system_thread(a))),
+    extended(111, "SetPriorityThread", "threads", "PASSIVE", Tier::Inferred, Some(|m, a| m.set_priority_thread(a))),
     extended(112, "SetSystemGroupAffinityThread", "threads", "<= DISPATCH", Tier::Inferred, Some(|m, a| m.set_thread_affinity(a))),
     extended(113, "RevertToUserGroupAffinityThread", "threads", "not documented", Tier::Inferred, Some(|m, a| m.revert_thread_affinity(a))),
     extended(114, "HardwareResetEx", "failure", "not documented", Tier::Inferred, None),
     extended(115, "MiniportReportInternalData", "other", "not documented", Tier::Inferred, None),
     extended(116, "GetMessageInterruptIDFromProcessorIndex", "interrupts", "not documented", Tier::Inferred, Some(|m, a| m.get_message_of_processor(a))),
     extended(117, "GetNodeAffinity2", "processors", "<= DISPATCH", Tier::Inferred, Some(|m, a| m.get_node_affinity2(a))),
-    extended(118, "EnableRegistryKeyNotification", "registry", "not documented", Tier::Inferred, None),
+    extended(118, "EnableRegistryKeyNotification", "registry", "not documented", Tier::Inferred, Some(|m, a| m.enable_registry_notification(a))),
     notification(0x0, "RequestComplete", "queues", "any", Tier::Kit, true),
     notification(0x1, "NextRequest", "queues", "any", Tier::Kit, true),
     notification(0x2, "NextLuRequest", "queues", "any", Tier::Kit, true),
@@ -297,9 +363,9 @@ pub static DDI: &[Ddi] = &[
     notification(0x1004, "ReleaseSpinLock", "locks", "not documented", Tier::Kit, true),
     notification(0x1005, "StateChangeDetected", "queues", "any", Tier::Kit, true),
     notification(0x1007, "AsyncNotificationDetected", "queues", "any", Tier::Kit, true),
-    notification(0x100c, "MarkDeviceFailed", "failure", "not documented", Tier::Inferred, false),
+    notification(0x100c, "MarkDeviceFailed", "failure", "not documented", Tier::Inferred, true),
     notification(0x100d, "MarkDeviceFailedEx", "failure", "not documented", Tier::Inferred, true),
-    notification(0x100e, "TerminateSystemThread", "threads", "not documented", Tier::Inferred, false),
+    notification(0x100e, "TerminateSystemThread", "threads", "not documented", Tier::Inferred, true),
     export(Export::StorPortInitialize, "Initialize", "adapter", "PASSIVE"),
     export(Export::StorPortGetDeviceBase, "GetDeviceBase", "bus", "PASSIVE"),
     export(Export::StorPortFreeDeviceBase, "FreeDeviceBase", "bus", "PASSIVE"),

@@ -1,11 +1,8 @@
 //! Event objects, and waiting for them.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::{lab::PATIENCE, limits::status, machine::Machine, rules};
 use crate::{
@@ -26,7 +23,6 @@ struct Event {
 #[derive(Default)]
 pub(super) struct Events {
     table: Mutex<BTreeMap<GuestAddress, Event>>,
-    changed: Condvar,
 }
 
 impl Machine {
@@ -56,7 +52,7 @@ impl Machine {
                 table.get_mut(&event).map(|event| event.set = true).is_some()
             };
             self.known_event(event, known)?;
-            self.events.changed.notify_all();
+            self.engine.wake();
             Ok(stor_status::SUCCESS)
         })())
     }
@@ -71,12 +67,28 @@ impl Machine {
         Err(stor_status::INVALID_PARAMETER)
     }
 
-    /// `StorPortWaitForSingleObject(HwDeviceExtension, Object, Alertable, *Timeout)`: of events only.
+    /// Whether a wait for the object is over now, and takes what ends it; `None` if it is no such object.
+    fn look_at(&self, object: GuestAddress) -> Option<bool> {
+        if let Some(event) = self.events.table.lock().get_mut(&object) {
+            let set = event.set;
+            event.set = set && event.kind == NOTIFICATION;
+            return Some(set);
+        }
+        self.threads.has_ended(object)
+    }
+
+    /// `StorPortWaitForSingleObject(HwDeviceExtension, Object, Alertable, *Timeout)`: of events, and of the driver's own
+    /// threads.
     pub(super) fn wait_for_single_object(&self, arguments: Arguments) -> u32 {
         let (object, timeout) = (arguments.pointer(2), arguments.pointer(4));
         status((|| {
             self.any_irql(arguments.pointer(1))?;
             self.not_null("Object", object)?;
+            if self.threads.has_ended(object).is_some() {
+                self.violate(&rules::THREAD_UNDOCUMENTED, || {
+                    format!("the context of thread {object:#x} is waited for")
+                });
+            }
             let ticks = (timeout != 0).then(|| guest::read::<i64>(timeout));
             // Who may have to wait must be where waiting is possible.
             let highest = if ticks == Some(0) {
@@ -94,21 +106,18 @@ impl Machine {
             let wait = ticks.map_or(PATIENCE, |ticks| {
                 Duration::from_nanos(ticks.unsigned_abs().saturating_mul(100))
             });
-            let deadline = Instant::now() + wait.min(PATIENCE);
-            let mut table = self.events.table.lock();
-            loop {
-                let Some(event) = table.get_mut(&object) else {
-                    drop(table);
-                    return self.known_event(object, false).map(|()| stor_status::SUCCESS);
-                };
-                if event.set {
-                    event.set = event.kind == NOTIFICATION;
-                    return Ok(stor_status::SUCCESS);
-                }
-                if self.journal.is_down() || self.events.changed.wait_until(&mut table, deadline).timed_out()
-                {
-                    return Err(stor_status::UNSUCCESSFUL);
-                }
+            let mut found = None;
+            let mut look = || {
+                found = self.look_at(object);
+                found != Some(false) || self.journal.is_down()
+            };
+            if !look() && ticks != Some(0) {
+                self.engine.wait(wait.min(PATIENCE), &mut look);
+            }
+            match found {
+                Some(true) => Ok(stor_status::SUCCESS),
+                Some(false) => Err(stor_status::UNSUCCESSFUL),
+                None => self.known_event(object, false).map(|()| stor_status::SUCCESS),
             }
         })())
     }

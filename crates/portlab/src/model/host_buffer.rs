@@ -155,6 +155,7 @@ impl Machine {
                 return Err(stor_status::UNSUCCESSFUL);
             };
             for (_, _, address) in buffer.ranges {
+                self.end_memory(address, "host memory buffer");
                 let _ = self.memory.dma.free(address);
             }
             Ok(stor_status::SUCCESS)

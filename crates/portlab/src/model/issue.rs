@@ -110,6 +110,7 @@ impl Machine {
         let srb = memory.address();
         *request.memory().lock() = Some(memory);
         request.set_stage(Stage::Building);
+        self.lend_data(request);
         self.requests.hand_over(srb, request);
         self.counters.srbs_issued();
         if !self.build_io(&setup, srb) {
@@ -218,6 +219,7 @@ impl Machine {
     pub(super) fn release_memory(&self, request: &PortRequest) {
         let memory = request.memory().lock().take();
         if let Some(memory) = memory {
+            self.end_lending(request, memory.extension);
             self.free_srb(&memory);
         }
     }

@@ -13,7 +13,7 @@ use super::{
     journal::{BugCheck, EventRecord, StateChange, Violation},
     machine::Machine,
     mutation::Mutation,
-    options::{EngineKind, LabOptions},
+    options::{EngineKind, LabOptions, RegistryValue},
     request::{RemovalReport, Statistics},
     rules::{self, Severity},
 };
@@ -264,10 +264,21 @@ impl Lab {
         report
     }
 
+    /// Changes a value of the driver's `Parameters` key (`Device\Name` for one below `Device`), as an administrator would.
+    pub fn set_registry_value(&self, name: &str, value: RegistryValue) {
+        self.machine.set_registry_value(name.to_owned(), value);
+    }
+
     /// Lets some of the driver's allocations fail from now on, or none any more.
     pub fn fail_allocations(&self, failures: Option<AllocationFailures>) {
         let machine = &self.machine;
         machine.failing_allocations.set(failures, machine.options.seed);
+    }
+
+    /// The places that the driver has asked for memory from, "call in callback" as violations show them, and how often.
+    #[must_use]
+    pub fn allocation_places(&self) -> Vec<(String, u64)> {
+        self.machine.failing_allocations.seen()
     }
 
     /// Makes the model wrong, or right again: for checks of a check.

@@ -7,6 +7,7 @@ use super::{
     buffer::DataBuffer,
     error::LabError,
     lab::{Lab, PATIENCE, Slot},
+    machine::Machine,
     options::Limits,
     request::{Address, Direction, Done, Outcome, Request, ResetOutcome, SrbFunction},
     requests::{Command, Order},
@@ -22,27 +23,7 @@ impl Lab {
     /// What the adapter said of itself.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let setup = self.machine.setup();
-        let said = &setup.configuration;
-        // The first element of a scatter/gather list may begin anywhere in its page.
-        let by_breaks = said
-            .number_of_physical_breaks
-            .saturating_sub(1)
-            .max(1)
-            .saturating_mul(PAGE);
-        Limits {
-            max_transfer: said.maximum_transfer_length.min(by_breaks),
-            alignment_mask: said.alignment_mask,
-            physical_breaks: said.number_of_physical_breaks,
-            buses: said.number_of_buses,
-            targets: said.maximum_number_of_targets,
-            luns: said.maximum_number_of_logical_units,
-            max_io: said.max_number_of_io,
-            initial_lun_depth: said.initial_lun_queue_depth.min(said.max_ios_per_lun),
-            messages: setup.messages,
-            caches_data: said.caches_data != 0,
-            bus_type: setup.bus_type,
-        }
+        limits(&self.machine)
     }
 
     /// A data buffer that obeys the adapter's alignment.
@@ -57,28 +38,13 @@ impl Lab {
 
     /// Sends a SCSI command; `done` runs on a thread of the lab: it is short, never blocks, and may submit again.
     pub fn submit(&self, request: Request, done: Done) {
-        let machine = &self.machine;
-        let setup = machine.setup();
-        let longest = if setup.extended_srbs { 32 } else { 16 };
-        let length = request.buffer.as_ref().map_or(0, DataBuffer::len);
-        if request.cdb.is_empty()
-            || request.cdb.len() > longest
-            || length > self.limits().max_transfer as usize
-        {
-            done(Outcome::made_up(status::INVALID_REQUEST));
-            return;
-        }
-        let order = Order {
-            command: Command::Scsi(request.cdb),
-            address: request.address,
-            processor: request.processor % machine.engine.processors(),
-            direction: request.direction,
-            buffer: request.buffer,
-            timeout: request.timeout,
-            bypass: false,
-        };
-        let request = machine.requests.open(order, machine.engine.now(), done);
-        machine.submit(request);
+        submit(&self.machine, request, done);
+    }
+
+    /// What sends commands without the lab at hand, from a `done` for example.
+    #[must_use]
+    pub fn submitter(&self) -> Submitter {
+        Submitter(Arc::clone(&self.machine))
     }
 
     /// Sends a SCSI command and waits for it. Not from within a `done`.
@@ -176,4 +142,67 @@ impl Lab {
                 left_behind: self.outstanding(),
             })
     }
+}
+
+/// Sends commands to a lab. A handle: clones send to the same one.
+#[derive(Clone)]
+pub struct Submitter(Arc<Machine>);
+
+impl std::fmt::Debug for Submitter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Submitter").finish_non_exhaustive()
+    }
+}
+
+impl Submitter {
+    /// As [`Lab::submit`].
+    pub fn submit(&self, request: Request, done: Done) {
+        submit(&self.0, request, done);
+    }
+}
+
+fn limits(machine: &Machine) -> Limits {
+    let setup = machine.setup();
+    let said = &setup.configuration;
+    // The first element of a scatter/gather list may begin anywhere in its page.
+    let by_breaks = said
+        .number_of_physical_breaks
+        .saturating_sub(1)
+        .max(1)
+        .saturating_mul(PAGE);
+    Limits {
+        max_transfer: said.maximum_transfer_length.min(by_breaks),
+        alignment_mask: said.alignment_mask,
+        physical_breaks: said.number_of_physical_breaks,
+        buses: said.number_of_buses,
+        targets: said.maximum_number_of_targets,
+        luns: said.maximum_number_of_logical_units,
+        max_io: said.max_number_of_io,
+        initial_lun_depth: said.initial_lun_queue_depth.min(said.max_ios_per_lun),
+        messages: setup.messages,
+        caches_data: said.caches_data != 0,
+        bus_type: setup.bus_type,
+    }
+}
+
+fn submit(machine: &Arc<Machine>, request: Request, done: Done) {
+    let setup = machine.setup();
+    let longest = if setup.extended_srbs { 32 } else { 16 };
+    let length = request.buffer.as_ref().map_or(0, DataBuffer::len);
+    if request.cdb.is_empty() || request.cdb.len() > longest || length > limits(machine).max_transfer as usize
+    {
+        done(Outcome::made_up(status::INVALID_REQUEST));
+        return;
+    }
+    let order = Order {
+        command: Command::Scsi(request.cdb),
+        address: request.address,
+        processor: request.processor % machine.engine.processors(),
+        direction: request.direction,
+        buffer: request.buffer,
+        timeout: request.timeout,
+        bypass: false,
+    };
+    let request = machine.requests.open(order, machine.engine.now(), done);
+    machine.submit(request);
 }

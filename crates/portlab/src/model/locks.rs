@@ -17,7 +17,7 @@ use crate::{
         guest,
         synchronization::{DPC_LOCK, INTERRUPT_LOCK, START_IO_LOCK, StorLockHandle},
     },
-    engine::{Context, HeldLock, LockName, SpinLock, context::HeldBy},
+    engine::{Context, HeldLock, Irql, LockName, SpinLock, context::HeldBy},
 };
 
 /// What has been acquired while what was held.
@@ -48,11 +48,34 @@ impl LockGraph {
 impl Machine {
     /// `StorPortNotification(AcquireSpinLock, HwDeviceExtension, SpinLock, LockContext, LockHandle)`.
     pub(super) fn acquire_spin_lock(&self, arguments: Arguments) {
+        let _ = self.acquire_named(arguments);
+    }
+
+    /// `StorPortAcquireSpinLockEx(HwDeviceExtension, SpinLock, LockContext, LockHandle)`.
+    pub(super) fn acquire_spin_lock_ex(&self, arguments: Arguments) -> u32 {
+        let (kind, context) = (arguments.u32(2), arguments.pointer(3));
+        status((|| {
+            if matches!(kind, START_IO_LOCK | INTERRUPT_LOCK) && context != 0 {
+                self.violate(&rules::BAD_PARAMETER, || {
+                    format!("LockContext {context:#x} with a lock that is no DPC's")
+                });
+                return Err(stor_status::INVALID_PARAMETER);
+            }
+            // Above the lock's own IRQL it can neither be waited for nor taken.
+            if matches!(kind, START_IO_LOCK | DPC_LOCK) && !self.at_most(Irql::DISPATCH) {
+                return Err(stor_status::INVALID_IRQL);
+            }
+            self.acquire_named(arguments)?;
+            Ok(stor_status::SUCCESS)
+        })())
+    }
+
+    /// Takes one of Storport's own locks.
+    fn acquire_named(&self, arguments: Arguments) -> Result<(), u32> {
         let (extension, kind) = (arguments.pointer(1), arguments.u32(2));
         let (context, handle) = (arguments.pointer(3), arguments.pointer(4));
-        if !self.is_extension(extension) || self.not_null("LockHandle", handle).is_err() {
-            return;
-        }
+        self.any_irql(extension)?;
+        self.not_null("LockHandle", handle)?;
         let lock = match kind {
             START_IO_LOCK => Some(Arc::clone(&self.adapter.start_io)),
             INTERRUPT_LOCK => Some(Arc::clone(&self.adapter.interrupt)),
@@ -72,9 +95,7 @@ impl Machine {
                 None
             }
         };
-        let Some(lock) = lock else {
-            return;
-        };
+        let lock = lock.ok_or(stor_status::INVALID_PARAMETER)?;
         let old_irql = Context::irql();
         self.driver_acquire(&lock, HeldBy::Handle(handle));
         let state = StorLockHandle {
@@ -83,6 +104,7 @@ impl Machine {
             ..StorLockHandle::default()
         };
         guest::write(handle, &state);
+        Ok(())
     }
 
     /// `StorPortNotification(ReleaseSpinLock, HwDeviceExtension, LockHandle)`.

@@ -112,6 +112,7 @@ impl Machine {
                 self.violate(&rules::BAD_PARAMETER, || format!("Size is {}", details.size));
                 return Err(stor_status::INVALID_PARAMETER);
             }
+            self.resources()?;
             let text = format!("event {:#x}, id {:#x}", details.error_code, details.unique_id);
             self.journal.event(details.error_code & 0xFFFF, text);
             Ok(stor_status::SUCCESS)

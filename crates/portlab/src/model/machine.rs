@@ -21,10 +21,12 @@ use super::{
     ddi::Calls,
     dpc::Dpcs,
     dump_mode::DumpMode,
+    entitlement::Entitlements,
     events::Events,
     host_buffer::HostBuffers,
     journal::{BugCheck, Frame, Journal, Violation},
     kernel::OwnLocks,
+    lists::DriverLists,
     locks::LockGraph,
     mdl::Mdls,
     memory::Memory,
@@ -36,6 +38,7 @@ use super::{
     resources::Assignment,
     rules::{self, Rule},
     scatter::Lists,
+    threads::Threads,
     timers::Timers,
     units::Units,
     workers::Workers,
@@ -43,6 +46,7 @@ use super::{
 use crate::{
     abi::{
         GuestAddress, codes,
+        entry::Routine,
         exports::{Call, Export},
         performance::GroupAffinity,
     },
@@ -79,6 +83,8 @@ pub(super) struct Machine {
     pub(super) lists: Lists,
     pub(super) host_buffers: HostBuffers,
     pub(super) workers: Workers,
+    pub(super) threads: Threads,
+    pub(super) driver_lists: DriverLists,
     pub(super) timers: Timers,
     pub(super) dpcs: Dpcs,
     pub(super) lock_graph: LockGraph,
@@ -88,12 +94,15 @@ pub(super) struct Machine {
     pub(super) mutations: Mutations,
     pub(super) image: OnceLock<LoadedImage>,
     pub(super) registry: Mutex<BTreeMap<String, RegistryValue>>,
+    /// `HW_REGISTRY_NOTIFICATION_ROUTINE`.
+    pub(super) registry_notification: Mutex<Option<Routine>>,
     /// `DriverObject` and `RegistryPath`, as `DriverEntry` got them.
     pub(super) driver_objects: Mutex<(GuestAddress, GuestAddress)>,
     state_change: AtomicBool,
     /// How often each function was called.
     pub(super) calls: Calls,
     pub(super) events: Events,
+    pub(super) entitlements: Entitlements,
     pub(super) pofx: Mutex<Pofx>,
     pub(super) masked_messages: Mutex<MaskedMessages>,
     /// The affinity that the driver gave a system thread.
@@ -126,7 +135,7 @@ impl Machine {
         engine: Arc<dyn Engine>,
         dump: Option<DumpMode>,
     ) -> std::io::Result<Arc<Self>> {
-        let memory = Memory::new(options.device.dma(), options.seed)?;
+        let memory = Memory::new(options.device.dma(), options.seed, options.engine)?;
         let adapter = Adapter::new(options.device.message_count(), engine.processors());
         let setup = Setup {
             bus_type: options.registry.bus_type,
@@ -134,10 +143,11 @@ impl Machine {
             ..Setup::default()
         };
         let failing_allocations = FailingAllocations::new(options.allocation_failures.clone(), options.seed);
-        Ok(Arc::new(Self {
+        let machine = Arc::new(Self {
             failing_allocations,
             mutations: Mutations::default(),
             registry: Mutex::new(options.registry.values.clone()),
+            registry_notification: Mutex::default(),
             options,
             engine,
             memory,
@@ -159,6 +169,8 @@ impl Machine {
             lists: Lists::default(),
             host_buffers: HostBuffers::default(),
             workers: Workers::default(),
+            threads: Threads::default(),
+            driver_lists: DriverLists::default(),
             timers: Timers::default(),
             dpcs: Dpcs::default(),
             lock_graph: LockGraph::default(),
@@ -169,10 +181,13 @@ impl Machine {
             state_change: AtomicBool::new(false),
             calls: Calls::default(),
             events: Events::default(),
+            entitlements: Entitlements::default(),
             pofx: Mutex::default(),
             masked_messages: Mutex::default(),
             thread_affinity: Mutex::default(),
-        }))
+        });
+        machine.watch_dma();
+        Ok(machine)
     }
 
     /// Marks a state change outstanding; `false` if one is.

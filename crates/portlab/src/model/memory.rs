@@ -4,15 +4,19 @@ use std::{collections::BTreeMap, io};
 
 use parking_lot::Mutex;
 
-use super::{machine::Machine, request::Leak, rules};
+use super::{machine::Machine, options::EngineKind, request::Leak, rules};
 use crate::{
     abi::GuestAddress,
     device::DmaRegion,
-    memory::{Block, Damage, DmaArena, DmaOptions, DmaRequest, PoolArena, PoolOptions, Request},
+    memory::{Block, Damage, DmaArena, DmaRequest, Placement, PoolArena, PoolOptions, Request},
 };
 
-/// Bytes of freed memory that each arena holds back.
+/// Bytes of freed memory that each arena holds back, and one object in how many is guarded: where threads race, runs are long.
 const QUARANTINE: usize = 8 << 20;
+const GUARDED: u32 = 16;
+/// The same in lives that replay: they are short, so that no address is used twice in one.
+const QUARANTINE_OF_A_LIFE: usize = 64 << 20;
+const GUARDED_IN_A_LIFE: u32 = 4;
 
 /// Which call allocated something, and so which call frees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,21 +60,23 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(region: &DmaRegion, seed: u64) -> io::Result<Self> {
+    pub(super) fn new(region: &DmaRegion, seed: u64, engine: EngineKind) -> io::Result<Self> {
+        let replays = engine == EngineKind::Deterministic;
+        let (quarantine, guard_every) = if replays {
+            (QUARANTINE_OF_A_LIFE, GUARDED_IN_A_LIFE)
+        } else {
+            (QUARANTINE, GUARDED)
+        };
+        let options = PoolOptions {
+            seed,
+            quarantine,
+            guard_every,
+            reuse_addresses: !replays,
+            ..PoolOptions::default()
+        };
         Ok(Self {
-            pool: PoolArena::new(&PoolOptions {
-                seed,
-                quarantine: QUARANTINE,
-                ..PoolOptions::default()
-            })?,
-            dma: DmaArena::new(
-                region,
-                &DmaOptions {
-                    seed,
-                    quarantine: QUARANTINE,
-                    ..DmaOptions::default()
-                },
-            )?,
+            pool: PoolArena::new(&options)?,
+            dma: DmaArena::new(region, &options)?,
             owned: Mutex::default(),
         })
     }
@@ -113,16 +119,10 @@ impl Memory {
         })
     }
 
-    /// Lets go of everything that is held back, so that it is looked at: an object larger than the quarantine
-    /// pushes everything else out of it.
+    /// Lets go of everything that is held back, so that it is looked at.
     fn flush_quarantines(&self) {
-        let request = Request::new(QUARANTINE + 1, "quarantine flush");
-        if let Ok(block) = self.pool.allocate(&request) {
-            let _ = self.pool.free(block.address);
-        }
-        if let Ok(block) = self.dma.allocate(&DmaRequest::scattered(request)) {
-            let _ = self.dma.free(block.address);
-        }
+        self.pool.flush();
+        self.dma.flush();
     }
 
     /// What the driver never freed; it is forgotten.
@@ -160,7 +160,8 @@ impl Machine {
         if length == 0 {
             self.violate(&rules::POOL_SIZE, || String::from("an allocation of no bytes"));
         }
-        let request = Request::new(length, "the driver's pool memory");
+        let mut request = Request::new(length, "the driver's pool memory");
+        request.placement = Placement::Either;
         let request = if zero { request.zeroed() } else { request };
         let block = self
             .memory_left()
@@ -177,7 +178,9 @@ impl Machine {
         if length == 0 {
             self.violate(&rules::POOL_SIZE, || String::from("an allocation of no bytes"));
         }
-        let request = DmaRequest::scattered(Request::new(length, "the driver's pool memory"));
+        let mut request = Request::new(length, "the driver's pool memory");
+        request.placement = Placement::Either;
+        let request = DmaRequest::scattered(request);
         self.memory_left()
             .then(|| self.memory.port_dma(&request))
             .flatten()
@@ -244,7 +247,10 @@ impl Machine {
         }
         let freed = match origin {
             Origin::Pool | Origin::Registry => self.memory.pool.free(address),
-            Origin::StorPool | Origin::Contiguous | Origin::Dma => self.memory.dma.free(address),
+            Origin::StorPool | Origin::Contiguous | Origin::Dma => {
+                self.end_memory(address, origin.name());
+                self.memory.dma.free(address)
+            }
         };
         if let Err(error) = freed {
             self.violate(&rules::MEMORY_FREED_TWICE, || error.to_string());

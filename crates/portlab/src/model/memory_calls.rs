@@ -198,6 +198,17 @@ impl Machine {
             guest::write(out, &0_u32);
             return 0;
         };
+        if !self
+            .memory
+            .dma
+            .entitlements()
+            .allow(segment.device_address, 1, false)
+        {
+            self.violate(&rules::DMA_NOT_ENTITLED, || {
+                let what = crate::memory::describe(address).unwrap_or_default();
+                format!("the address of {address:#x} is asked for, which is not the driver's: {what}")
+            });
+        }
         let length = if self.memory.is_contiguous(address) {
             CONTIGUOUS_LENGTH
         } else {

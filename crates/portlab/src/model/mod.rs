@@ -12,9 +12,9 @@
 //! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start, controls, the PCI function |
 //! | `stopping`, `power_states`, `idle`, `notices`, `surprise`, `resources` | stop and restart, D0 and D3, run-time idling, what is told, surprise removal, rebalance |
 //! | `requests`, `srb_memory`, `srb_image`, `issue`, `completion`, `units`, `reset` | the way of a request |
-//! | `workers`, `timers`, `dpc`, `locks`, `interrupts` | what runs later or elsewhere, and exclusion |
-//! | [`ddi`], `processors`, `events`, `power`, `platform` | the table of all functions; those of the system |
-//! | `memory`, `memory_calls`, `mdl`, `scatter`, `host_buffer`, `ports`, `dump` | the driver's memory, and what the device sees of it |
+//! | `workers`, `threads`, `timers`, `dpc`, `locks`, `lists`, `interrupts` | what runs later or elsewhere, and exclusion |
+//! | [`ddi`], [`documented`], `processors`, `events`, `power`, `platform` | the table of all functions; those of the system |
+//! | `memory`, `entitlement`, `memory_calls`, `mdl`, `scatter`, `host_buffer`, `ports`, `dump` | the driver's memory, and what the device sees of it |
 //! | `kernel`, `kernel_text`, `kernel_tracing`, `shared_user_data` | what miniports call of the kernel |
 //! | `dump_mode`, `dump_calls` | crash dump and hibernation: the second load of the image |
 //! | `registry`, `logging`, `format`, `bug_check` | the rest of the interface |
@@ -36,11 +36,13 @@ mod counters;
 mod counting;
 pub mod ddi;
 mod dispatch;
+pub mod documented;
 mod dpc;
 mod driver;
 mod dump;
 mod dump_calls;
 mod dump_mode;
+mod entitlement;
 mod error;
 mod events;
 mod extended;
@@ -57,6 +59,7 @@ mod lab;
 mod lab_requests;
 mod limits;
 mod line;
+mod lists;
 mod locks;
 mod logging;
 mod machine;
@@ -87,6 +90,7 @@ mod srb_image;
 mod srb_memory;
 mod stopping;
 mod surprise;
+mod threads;
 mod timers;
 mod units;
 mod workers;
@@ -100,6 +104,7 @@ pub use dump_mode::{DumpError, DumpMode, DumpPlan, DumpReport};
 pub use error::{LabError, StartError};
 pub use journal::{BugCheck, EventRecord, Frame, StateChange, Violation};
 pub use lab::Lab;
+pub use lab_requests::Submitter;
 pub use mutation::{Change, Mutation};
 pub use notices::SystemPower;
 pub use options::{

@@ -47,6 +47,8 @@ impl Machine {
             kind::RELEASE_SPIN_LOCK => self.release_spin_lock(arguments),
             kind::STATE_CHANGE_DETECTED => self.state_change_detected(arguments),
             kind::MARK_DEVICE_FAILED_EX => self.mark_device_failed(arguments),
+            kind::MARK_DEVICE_FAILED => self.mark_device_failed_plainly(arguments),
+            kind::TERMINATE_SYSTEM_THREAD => self.terminate_system_thread(arguments),
             kind::ASYNC_NOTIFICATION_DETECTED => self.async_notification_detected(arguments),
             other => self.not_modelled(&kind::name(other).map_or_else(
                 || format!("notification {other}"),

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{activity::Activity, limits::status, machine::Machine, rules};
 use crate::{
-    abi::{codes::stor_status, exports::Arguments, guest, performance::DpcWatchdogInformation},
+    abi::{
+        GuestAddress, codes::stor_status, exports::Arguments, guest, performance::DpcWatchdogInformation,
+        srb::StorAddrBtl8,
+    },
     engine::{Context, Irql},
 };
 
@@ -16,6 +19,8 @@ const FEATURES: u32 = 6;
 /// Clock ticks of 15.625 ms: a DPC has 20 s, all of them in a row have 2 minutes.
 const DPC_TICKS: u32 = 1280;
 const DPC_TOTAL_TICKS: u32 = 7680;
+/// `STORPORT_MARK_DEVICE_FAILED_FLAG_REMOVE_DEVICE` [I].
+const MARK_DEVICE_FAILED_FLAG_REMOVE_DEVICE: u32 = 1;
 /// Longest text of a failure.
 const TEXT: usize = 512;
 /// `STORPORT_CAPTURE_LIVEDUMP`.
@@ -251,22 +256,48 @@ impl Machine {
     }
 
     /// `(MarkDeviceFailedEx, HwDeviceExtension, StorAddress, Flags, FaultCode, FaultDescription, AdditionalDataSize,
-    /// AdditionalData, CriticalDataSize, CriticalData)`: noted in the log. Removing the device is not modelled.
+    /// AdditionalData, CriticalDataSize, CriticalData)`.
     pub(super) fn mark_device_failed(&self, arguments: Arguments) {
+        let code = arguments.u32(4) & 0xFFFF;
+        self.device_failed(
+            "MarkDeviceFailedEx",
+            arguments,
+            arguments.pointer(5),
+            &format!(", code {code:#x}"),
+        );
+    }
+
+    /// `(MarkDeviceFailed, HwDeviceExtension, StorAddress, Flags, FailReason)`.
+    pub(super) fn mark_device_failed_plainly(&self, arguments: Arguments) {
+        self.device_failed("MarkDeviceFailed", arguments, arguments.pointer(4), "");
+    }
+
+    /// Noted in the log, as Storport does. With the flag Plug and Play would query the device's state and try to remove it: whoever
+    /// drives the lab decides about removals, and reads of the wish in the log.
+    fn device_failed(&self, name: &str, arguments: Arguments, text: GuestAddress, code: &str) {
+        let (address, flags) = (arguments.pointer(2), arguments.u32(3));
         if self.any_irql(arguments.pointer(1)).is_err() {
             return;
         }
         self.violate(&rules::CODE_INFERRED, || {
-            String::from("the notification MarkDeviceFailedEx is 0x100D")
+            format!("the notification {name} is {:#06X}", arguments.u32(0))
         });
-        if arguments.u32(3) != 0 {
-            self.not_modelled("MarkDeviceFailedEx with flags");
+        if flags & !MARK_DEVICE_FAILED_FLAG_REMOVE_DEVICE != 0 {
+            self.violate(&rules::BAD_PARAMETER, || format!("Flags are {flags:#x}"));
         }
-        let (code, text) = (
-            arguments.u32(4) & 0xFFFF,
-            guest::read_wide_string(arguments.pointer(5), TEXT),
-        );
+        let whom = if address == 0 {
+            String::from("the adapter")
+        } else {
+            let unit: StorAddrBtl8 = guest::read(address);
+            format!("unit {}:{}:{}", unit.path, unit.target, unit.lun)
+        };
+        let wish = if flags & MARK_DEVICE_FAILED_FLAG_REMOVE_DEVICE == 0 {
+            ""
+        } else {
+            "; to be removed"
+        };
+        let text = guest::read_wide_string(text, TEXT);
         self.journal
-            .event(EVENT_FAILED, format!("marked failed, code {code:#x}: {text}"));
+            .event(EVENT_FAILED, format!("{whom} marked failed{code}{wish}: {text}"));
     }
 }

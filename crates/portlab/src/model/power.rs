@@ -65,6 +65,7 @@ impl Machine {
             self.not_null("D3ColdEnabled", d3_cold)?;
             let place = self.place_of(arguments.pointer(2))?;
             let registered = self.judge_pofx_device(device, place)?;
+            self.resources()?;
             if self.pofx.lock().0.insert(place, registered).is_some() {
                 self.violate(&rules::BAD_PARAMETER, || {
                     format!("{place:?} is registered already")
@@ -235,6 +236,7 @@ impl Machine {
                 self.violate(&rules::BAD_PARAMETER, || format!("{count} power settings"));
                 return Err(stor_status::INVALID_PARAMETER);
             }
+            self.resources()?;
             let guids = (0..u64::from(count)).map(|index| guest::read(arguments.pointer(3) + 16 * index));
             *self.power_settings.lock() = guids.collect();
             Ok(stor_status::SUCCESS)

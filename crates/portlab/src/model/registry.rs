@@ -1,13 +1,22 @@
 //! The registry, as far as a miniport sees it: values by name, from [`super::AdapterParameters`].
 
-use super::{limits::status, machine::Machine, options::RegistryValue, rules};
-use crate::abi::{GuestAddress, codes::stor_status, exports::Arguments, guest};
+use std::sync::Arc;
+
+use super::{
+    activity::Activity, adapter::Phase, limits::status, machine::Machine, options::RegistryValue, rules,
+};
+use crate::{
+    abi::{GuestAddress, codes::stor_status, entry::Routine, exports::Arguments, guest},
+    engine::Irql,
+};
 
 /// `REG_SZ`, `REG_BINARY`, `REG_DWORD` and `REG_QWORD`.
 const REG_SZ: u32 = 1;
 const REG_BINARY: u32 = 3;
 const REG_DWORD: u32 = 4;
 const REG_QWORD: u32 = 11;
+/// What changes of are told: values below it.
+const DEVICE_KEY: &str = "Device\\";
 /// Longest name of a value or key.
 const NAME: usize = 255;
 /// The largest buffer that `StorPortAllocateRegistryBuffer` gives.
@@ -86,7 +95,7 @@ impl Machine {
     }
 
     /// `StorPortRegistryWrite(HwDeviceExtension, ValueName, Global, Type, Buffer, BufferLength)`.
-    pub(super) fn registry_write(&self, arguments: Arguments) -> bool {
+    pub(super) fn registry_write(self: &Arc<Self>, arguments: Arguments) -> bool {
         let (name, kind) = (arguments.pointer(1), arguments.u32(3));
         let (buffer, length) = (arguments.pointer(4), arguments.u32(5));
         if !self.is_extension(arguments.pointer(0)) || !self.at_passive() {
@@ -113,7 +122,7 @@ impl Machine {
 
     /// `StorPortRegistryWriteAdapterKey(HwDeviceExtension, SubKeyName, ValueName, ValueType, ValueData,
     /// ValueDataLength)`.
-    pub(super) fn registry_write_adapter_key(&self, arguments: Arguments) -> u32 {
+    pub(super) fn registry_write_adapter_key(self: &Arc<Self>, arguments: Arguments) -> u32 {
         let (key, name, kind) = (arguments.pointer(2), arguments.pointer(3), arguments.u32(4));
         let (data, length) = (arguments.pointer(5), arguments.u32(6));
         status((|| {
@@ -141,7 +150,7 @@ impl Machine {
         stor_status::SUCCESS
     }
 
-    fn write_value(&self, key: String, kind: u32, buffer: GuestAddress, length: u32) -> u32 {
+    fn write_value(self: &Arc<Self>, key: String, kind: u32, buffer: GuestAddress, length: u32) -> u32 {
         let mut bytes = vec![0; length.min(LARGEST_BUFFER) as usize];
         guest::read_bytes(buffer, &mut bytes);
         let Some(value) = decode(kind, &bytes) else {
@@ -150,8 +159,52 @@ impl Machine {
             });
             return stor_status::INVALID_PARAMETER;
         };
-        self.registry.lock().insert(key, value);
+        self.set_registry_value(key, value);
         stor_status::SUCCESS
+    }
+
+    /// Sets a value, and tells the driver if it asked to be told.
+    pub(super) fn set_registry_value(self: &Arc<Self>, key: String, value: RegistryValue) {
+        let of_device = key
+            .get(..DEVICE_KEY.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(DEVICE_KEY));
+        {
+            let mut values = self.registry.lock();
+            let known = values
+                .keys()
+                .find(|name| name.eq_ignore_ascii_case(&key))
+                .cloned();
+            values.insert(known.unwrap_or(key), value);
+        }
+        let Some(routine) = self.registry_notification.lock().filter(|_| of_device) else {
+            return;
+        };
+        // The page names neither thread nor IRQL; the registry tells of changes in system threads.
+        let machine = Arc::clone(self);
+        self.engine.work(Box::new(move || {
+            if matches!(machine.phase(), Phase::Running | Phase::Stopped) {
+                let extension = machine.setup().extension;
+                machine.call(
+                    Activity::RegistryNotification,
+                    Irql::PASSIVE,
+                    &[],
+                    routine,
+                    &[extension],
+                );
+            }
+        }));
+    }
+
+    /// `StorPortEnableRegistryKeyNotification(HwDeviceExtension, NotificationCallback)`.
+    pub(super) fn enable_registry_notification(&self, arguments: Arguments) -> u32 {
+        let callback = arguments.pointer(2);
+        status((|| {
+            self.any_irql(arguments.pointer(1))?;
+            self.not_null("NotificationCallback", callback)?;
+            self.resources()?;
+            *self.registry_notification.lock() = Routine::new(callback);
+            Ok(stor_status::SUCCESS)
+        })())
     }
 }
 

@@ -75,13 +75,16 @@ impl Lab {
     }
 
     /// The adapter's device object goes, and the device extension with it: whoever still touches it faults. Work items that
-    /// are queued or running are not waited for; timer routines that the port driver has begun to call are.
+    /// are queued or running are not waited for; timer routines that the port driver has begun to call, and threads on their way out,
+    /// are.
     fn free_extension(&self) {
         let machine = &self.machine;
         if machine.journal.is_down() {
             return;
         }
-        machine.engine.wait(SETTLE, &mut || machine.timers.running() == 0);
+        machine.engine.wait(SETTLE, &mut || {
+            machine.timers.running() == 0 && machine.threads.running() == 0
+        });
         if machine.dpcs.queued() > 0 {
             machine.violate(&rules::DPC_AFTER_REMOVAL, || {
                 format!("{} are queued", machine.dpcs.queued())
@@ -167,12 +170,14 @@ impl Lab {
         for id in active {
             machine.engine.cancel(id);
         }
+        let threads = machine.threads.drain_leaks();
         let workers = machine.workers.drain_leaks();
         let mut memory = machine.memory.drain_leaks();
         memory.extend(machine.mdls.drain_leaks());
         memory.extend(machine.lists.drain_leaks());
         memory.extend(machine.host_buffers.drain_leaks());
         for (rule, leaks) in [
+            (&rules::THREAD_LEAKED, &threads),
             (&rules::WORKER_LEAKED, &workers),
             (&rules::TIMER_LEAKED, &timers),
             (&rules::MEMORY_LEAKED, &memory),
@@ -187,6 +192,7 @@ impl Lab {
             let _ = machine.memory.pool.free(extension);
         }
         machine.judge_memory(true);
-        workers.into_iter().chain(timers).chain(memory).collect()
+        let leaks = threads.into_iter().chain(workers).chain(timers);
+        leaks.chain(memory).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
@@ -45,6 +46,34 @@ pub(super) enum Command {
     Pnp(u32, u32),
     /// POWER: device state, action, flags.
     Power(u32, u32, u8),
+}
+
+/// A request in words.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequestName {
+    id: u64,
+    address: Address,
+    kind: RequestKind,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum RequestKind {
+    Scsi(u8),
+    Plain(u8),
+    Pnp(u32, u32),
+    Power(u32),
+}
+
+impl fmt::Display for RequestName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            RequestKind::Scsi(opcode) => write!(f, "SCSI command {opcode:#04x}")?,
+            RequestKind::Plain(function) => write!(f, "SRB function {function:#04x}")?,
+            RequestKind::Pnp(action, flags) => write!(f, "PNP action {action:#x} (flags {flags:#x})")?,
+            RequestKind::Power(state) => write!(f, "POWER request to D{}", state.saturating_sub(1))?,
+        }
+        write!(f, " to {} (request {})", self.address, self.id)
+    }
 }
 
 /// One request.
@@ -118,13 +147,21 @@ impl PortRequest {
 
     /// In words.
     pub(super) fn describe(&self) -> String {
-        let what = match &self.command {
-            Command::Scsi(cdb) => format!("SCSI command {:#04x}", cdb.first().copied().unwrap_or(0)),
-            Command::Plain(function) => format!("SRB function {function:#04x}"),
-            Command::Pnp(action, flags) => format!("PNP action {action:#x} (flags {flags:#x})"),
-            Command::Power(state, ..) => format!("POWER request to D{}", state.saturating_sub(1)),
-        };
-        format!("{what} to {} (request {})", self.address, self.id)
+        self.name().to_string()
+    }
+
+    /// What it is called, without the request.
+    pub(super) fn name(&self) -> RequestName {
+        RequestName {
+            id: self.id,
+            address: self.address,
+            kind: match &self.command {
+                Command::Scsi(cdb) => RequestKind::Scsi(cdb.first().copied().unwrap_or(0)),
+                Command::Plain(function) => RequestKind::Plain(*function),
+                Command::Pnp(action, flags) => RequestKind::Pnp(*action, *flags),
+                Command::Power(state, ..) => RequestKind::Power(*state),
+            },
+        }
     }
 
     fn take_done(&self) -> Option<Done> {

@@ -151,6 +151,12 @@ rules! {
         "Workers are freed before the adapter is gone.";
     WORKER_AFTER_REMOVAL = "work-item-after-removal", Documentation, Violation,
         "No work item is queued or running when the adapter is gone.";
+    THREAD_LEAKED = "thread-leaked", Documentation, Violation,
+        "A miniport that creates threads sees to it that each of them ends.";
+    THREAD_NOT_OWN = "thread-not-own", Documentation, Violation,
+        "StorPortTerminateSystemThread ends the thread that calls it, which is one of the miniport's own.";
+    THREAD_UNDOCUMENTED = "thread-use-undocumented", Inferred, Warning,
+        "Nothing is relied on that the pages do not promise of threads: that a start routine may return, that a thread's context can be waited for.";
     TIMER_FREED_TWICE = "timer-freed-twice", Documentation, Violation,
         "A timer is freed once.";
     TIMER_FREED_ACTIVE = "timer-freed-while-active", Inferred, Violation,
@@ -193,6 +199,10 @@ rules! {
         "A miniport marks the memory that it needs when DumpMode is DUMP_MODE_MARK_MEMORY or DUMP_MODE_HIBER.";
     GUARD_PAGE = "guard-page-hit", Documentation, Violation,
         "The driver touches only memory that it owns or was lent.";
+    DMA_NOT_ENTITLED = "dma-not-entitled", Documentation, Violation,
+        "A device reaches only memory of its driver's that is allocated, and what requests lend until they are completed.";
+    DMA_DIRECTION = "dma-against-direction", Documentation, Violation,
+        "A device does not write to the data of a request that goes to the device.";
     DPC_UNINITIALIZED = "dpc-uninitialized", Documentation, Violation,
         "A DPC is initialised before it is issued.";
     DPC_REINITIALIZED = "dpc-initialized-while-queued", Documentation, Violation,

@@ -1,5 +1,7 @@
 //! An SRB in the driver's memory, in either form: writing it, and reading back what the miniport reported.
 
+use std::sync::LazyLock;
+
 use super::{
     adapter::Setup,
     machine::Machine,
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::{
     abi::{GuestAddress, guest},
-    memory::{Block, DmaRequest, Placement, Request},
+    memory::{Block, DmaRequest, Label, Placement, Request},
 };
 
 /// Length of the fixed part of sense data plus what a disk adds: the class driver's buffer.
@@ -89,20 +91,28 @@ impl SrbMemory {
                 .map_or(0, u32::from_le_bytes)
         };
         // What is reported through: offset and length.
-        let (scsi, transferred, free): (usize, usize, Vec<(usize, usize)>) = if self.extended {
-            let scsi = self.data_offset + 8;
-            // SrbStatus, SystemStatus, DataTransferLength, NextSrb (queues of the miniport), SCSI status and sense length.
-            (scsi, 60, vec![(3, 1), (44, 4), (60, 4), (112, 8), (scsi, 2)])
+        let extended = [(3, 1), (44, 4), (60, 4), (112, 8), (self.data_offset + 8, 2)];
+        // SrbStatus, SystemStatus, DataTransferLength, NextSrb (queues of the miniport), SCSI status and sense length.
+        let (scsi, transferred, free): (usize, usize, [(usize, usize); 5]) = if self.extended {
+            (self.data_offset + 8, 60, extended)
         } else {
-            (4, 16, vec![(3, 2), (11, 1), (16, 4), (40, 8), (64, 4)])
+            (4, 16, [(3, 2), (11, 1), (16, 4), (40, 8), (64, 4)])
         };
         let has_cdb = !self.extended || self.data_offset != 0;
-        let changed = (0..now.len()).find(|&offset| {
-            now.get(offset) != self.original.get(offset)
-                && !free
-                    .iter()
-                    .any(|&(start, length)| offset >= start && offset < start + length)
-        });
+        let mut rest = now.clone();
+        for (start, length) in free {
+            let places = start..start + length;
+            if let (Some(place), Some(original)) = (rest.get_mut(places.clone()), self.original.get(places)) {
+                place.copy_from_slice(original);
+            }
+        }
+        let changed = if rest == self.original {
+            None
+        } else {
+            rest.iter()
+                .zip(&self.original)
+                .position(|(now, then)| now != then)
+        };
         Report {
             srb_status: byte(3),
             scsi_status: if has_cdb { byte(scsi) } else { 0 },
@@ -117,22 +127,27 @@ impl SrbMemory {
     }
 }
 
+/// Labels that each request needs.
+static LABELS: LazyLock<[Label; 4]> =
+    LazyLock::new(|| ["SRB", "SRB extension", "sense buffer", "scatter/gather list"].map(Label::from));
+
 impl Machine {
     /// Makes the SRB of a request; `None` without memory.
     pub(super) fn make_srb(&self, setup: &Setup, request: &PortRequest) -> Option<SrbMemory> {
-        let pool = |length: usize, label: &str| {
-            let mut request = Request::new(length, label);
+        let [srb_label, extension_label, sense_label, list_label] = &*LABELS;
+        let pool = |length: usize, label: &Label| {
+            let mut request = Request::new(length, Label::clone(label));
             request.placement = Placement::Either;
             self.memory.port_pool(&request)
         };
-        let dma = |length: usize, label: &str| {
-            let mut request = Request::new(length, label).aligned(8);
+        let dma = |length: usize, label: &Label| {
+            let mut request = Request::new(length, Label::clone(label)).aligned(8);
             request.placement = Placement::Either;
             self.memory.port_dma(&DmaRequest::contiguous(request))
         };
         let extension = match setup.configuration.srb_extension_size {
             0 => None,
-            length => Some(dma(length as usize, "SRB extension")?),
+            length => Some(dma(length as usize, extension_label)?),
         };
         let sense = match &request.command {
             Command::Scsi(_) => {
@@ -141,7 +156,7 @@ impl Machine {
                 } else {
                     SENSE_SHORT
                 };
-                Some(dma(usize::from(length), "sense buffer")?)
+                Some(dma(usize::from(length), sense_label)?)
             }
             _ => None,
         };
@@ -149,7 +164,7 @@ impl Machine {
         let scatter = if list.is_empty() {
             None
         } else {
-            Some(pool(list.len(), "scatter/gather list")?)
+            Some(pool(list.len(), list_label)?)
         };
         if let Some(block) = scatter {
             guest::write_bytes(block.address, &list);
@@ -165,7 +180,7 @@ impl Machine {
         } else {
             (legacy_image(request, &places), 0)
         };
-        let srb = pool(image.len(), "SRB")?;
+        let srb = pool(image.len(), srb_label)?;
         guest::write_bytes(srb.address, &image);
         Some(SrbMemory {
             srb,

@@ -36,6 +36,8 @@ impl Lab {
         self.flush_adapter();
         let stopped = self.control(adapter_control::STOP_ADAPTER, &[]);
         self.machine.adapter.enter(Phase::Stopped);
+        // The device is at rest: what it wrote to memory that was freed shows now, not at the removal only.
+        self.machine.judge_memory(true);
         if stopped? == Answer::Done {
             Ok(())
         } else {

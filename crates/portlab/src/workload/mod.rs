@@ -7,6 +7,7 @@
 //! | [`status`] | what a completion means to the disk class driver |
 //! | [`startup`] | what is sent when a disk appears, and what the answers are worth |
 //! | [`transfer`] | file data written, disturbed, read back and compared |
+//! | [`read_loop`] | reads as fast as they go |
 //! | [`progress`] | how a workload tells what it does |
 
 pub mod cdb;
@@ -17,6 +18,7 @@ pub mod lab_disk;
 mod memory_disk;
 pub mod progress;
 pub mod properties;
+pub mod read_loop;
 pub mod startup;
 pub mod status;
 pub mod transfer;

@@ -20,6 +20,23 @@ const REASONS: &[(&str, &str)] = &[
     ("dump-disk-not-ready", DUMP),
     ("dump-other-address", DUMP),
     ("dump-memory-not-marked", DUMP),
+    (
+        "dma-not-entitled",
+        "only a device that moves data reaches memory, which the zoo's do not; a test of the model has its device access what was freed",
+    ),
+    (
+        "dma-against-direction",
+        "only a device that moves data reaches memory, which the zoo's do not; a test of the model has its device write to a request's data",
+    ),
+    ("thread-leaked", "a test of the model leaves a thread behind"),
+    (
+        "thread-not-own",
+        "a test of the model ends a thread of the system's",
+    ),
+    (
+        "thread-use-undocumented",
+        "a test of the model has a start routine that returns",
+    ),
 ];
 
 /// The reason for a rule, or that there is none.

@@ -31,7 +31,7 @@ use self::{
     runner::{BusMemory, Runner, Shared, Time},
 };
 use super::{
-    Bar, Device, DeviceError, DmaRegion, InterruptSink, LineSink, Movable, Width,
+    Bar, Device, DeviceError, DmaRegion, DmaWatch, InterruptSink, LineSink, Movable, Width,
     image::{Image, ImageError},
     spec::{Backing, LabNvmeSpec},
 };
@@ -263,6 +263,11 @@ impl Device for InProcessNvme {
 
     fn dma(&self) -> &DmaRegion {
         &self.dma
+    }
+
+    fn watch_dma(&self, watch: Arc<dyn DmaWatch>) -> bool {
+        self.shared.memory.watch(watch);
+        true
     }
 
     fn message_count(&self) -> u16 {

@@ -10,10 +10,11 @@ use std::{
 };
 
 use nvme_controller::{Controller, Memory, OutOfRange};
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 use crate::{
-    device::{InterruptSink, LineSink},
+    device::{DmaWatch, InterruptSink, LineSink},
+    engine::parallel::spin,
     memory::SharedMemory,
 };
 
@@ -30,15 +31,30 @@ pub(super) struct Sinks {
 }
 
 /// The memory that the controller reaches by bus address.
-#[derive(Debug)]
 pub(super) struct BusMemory {
     base: u64,
     shared: SharedMemory,
+    watch: RwLock<Option<Arc<dyn DmaWatch>>>,
 }
 
 impl BusMemory {
     pub(super) fn new(base: u64, shared: SharedMemory) -> Self {
-        Self { base, shared }
+        Self {
+            base,
+            shared,
+            watch: RwLock::new(None),
+        }
+    }
+
+    /// Names who is told of accesses.
+    pub(super) fn watch(&self, watch: Arc<dyn DmaWatch>) {
+        *self.watch.write() = Some(watch);
+    }
+
+    fn tell(&self, address: u64, length: usize, write: bool) {
+        if let Some(watch) = &*self.watch.read() {
+            watch.accessed(address, length, write);
+        }
     }
 
     fn reach(&self, address: u64, length: usize, access: impl FnOnce(u64) -> bool) -> Result<(), OutOfRange> {
@@ -49,14 +65,17 @@ impl BusMemory {
 
 impl Memory for BusMemory {
     fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), OutOfRange> {
+        self.tell(address, buffer.len(), false);
         self.reach(address, buffer.len(), |offset| self.shared.read(offset, buffer))
     }
 
     fn write(&self, address: u64, data: &[u8]) -> Result<(), OutOfRange> {
+        self.tell(address, data.len(), true);
         self.reach(address, data.len(), |offset| self.shared.write(offset, data))
     }
 
     fn publish(&self, address: u64, dword: u32) -> Result<(), OutOfRange> {
+        self.tell(address, 4, true);
         self.reach(address, 4, |offset| self.shared.publish(offset, dword))
     }
 }
@@ -64,7 +83,7 @@ impl Memory for BusMemory {
 /// The controller and all that reaches it.
 pub(super) struct Shared {
     controller: Mutex<Controller>,
-    memory: BusMemory,
+    pub(super) memory: BusMemory,
     /// The last value of each doorbell that the controller has not been told yet.
     doorbells: Box<[AtomicU64]>,
     any_doorbell: AtomicBool,
@@ -72,7 +91,10 @@ pub(super) struct Shared {
     pub(super) sinks: Mutex<Sinks>,
     line_was_up: AtomicBool,
     /// The thread is to look again.
-    wanted: Mutex<bool>,
+    wanted: AtomicBool,
+    /// The thread sleeps, or is about to.
+    asleep: AtomicBool,
+    sleep: Mutex<()>,
     wake: Condvar,
     stopped: AtomicBool,
     time: Time,
@@ -97,7 +119,9 @@ impl Shared {
             stride: 4 << stride,
             sinks: Mutex::new(Sinks::default()),
             line_was_up: AtomicBool::new(false),
-            wanted: Mutex::new(false),
+            wanted: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            sleep: Mutex::new(()),
             wake: Condvar::new(),
             stopped: AtomicBool::new(false),
             time,
@@ -156,9 +180,9 @@ impl Shared {
 
     /// Has the thread look.
     pub(super) fn look(&self) {
-        let mut wanted = self.wanted.lock();
-        if !*wanted {
-            *wanted = true;
+        // Either the thread sees that it is wanted, or this sees that the thread sleeps.
+        if !self.wanted.swap(true, Ordering::SeqCst) && self.asleep.load(Ordering::SeqCst) {
+            let _sleep = self.sleep.lock();
             self.wake.notify_one();
         }
     }
@@ -180,7 +204,7 @@ impl Shared {
 
     /// Whether it is to look.
     pub(super) fn is_wanted(&self) -> bool {
-        *self.wanted.lock()
+        self.wanted.load(Ordering::SeqCst)
     }
 
     /// Moves the controller at a time that it is told; when it wants to be moved next.
@@ -191,7 +215,7 @@ impl Shared {
                 Ordering::Release,
             );
         }
-        *self.wanted.lock() = false;
+        self.wanted.store(false, Ordering::SeqCst);
         self.advance()
     }
 
@@ -225,26 +249,32 @@ impl Shared {
         line
     }
 
+    fn is_due(&self, next: Option<Duration>) -> bool {
+        next.is_some_and(|at| at <= self.now())
+    }
+
+    fn sleep_until(&self, next: Option<Duration>, called: impl Fn() -> bool) {
+        let mut sleep = self.sleep.lock();
+        self.asleep.store(true, Ordering::SeqCst);
+        while !called() && !self.is_due(next) {
+            match next {
+                None => self.wake.wait(&mut sleep),
+                Some(at) => {
+                    self.wake.wait_for(&mut sleep, at.saturating_sub(self.now()));
+                }
+            }
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+
     fn run(&self) {
         let mut next = None;
         loop {
-            {
-                let mut wanted = self.wanted.lock();
-                while !*wanted && !self.stopped.load(Ordering::Acquire) {
-                    match next {
-                        None => self.wake.wait(&mut wanted),
-                        Some(at) => {
-                            let Some(rest) =
-                                Duration::checked_sub(at, self.now()).filter(|rest| !rest.is_zero())
-                            else {
-                                break;
-                            };
-                            self.wake.wait_for(&mut wanted, rest);
-                        }
-                    }
-                }
-                *wanted = false;
+            let called = || self.is_wanted() || self.stopped.load(Ordering::Acquire);
+            if !spin::until(|| called() || self.is_due(next)) {
+                self.sleep_until(next, called);
             }
+            self.wanted.store(false, Ordering::SeqCst);
             if self.stopped.load(Ordering::Acquire) {
                 return;
             }
@@ -272,7 +302,9 @@ impl Runner {
     pub(super) fn stop(&mut self, shared: &Shared) {
         shared.stopped.store(true, Ordering::Release);
         shared.look();
-        if let Some(thread) = self.thread.take() {
+        // The thread itself may be who lets go of the device: it ends by itself then.
+        let other = |thread: &JoinHandle<()>| thread.thread().id() != thread::current().id();
+        if let Some(thread) = self.thread.take().filter(other) {
             // A panic of the controller was printed when it happened.
             let _ = thread.join();
         }

@@ -2,10 +2,14 @@
 
 mod clock;
 mod processor;
+pub(crate) mod spin;
 mod workers;
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -47,6 +51,9 @@ struct Shared {
     /// Somebody waits for a change of something that this is held to look at.
     changes: Mutex<()>,
     changed: Condvar,
+    /// What threads that are started later begin and end with.
+    hooks: OnceLock<ThreadHooks>,
+    started: AtomicU32,
 }
 
 /// See the module's documentation.
@@ -68,6 +75,8 @@ impl ParallelEngine {
             clock: Clock::default(),
             changes: Mutex::new(()),
             changed: Condvar::new(),
+            hooks: OnceLock::new(),
+            started: AtomicU32::new(0),
         });
         Self { shared }
     }
@@ -78,6 +87,7 @@ impl ParallelEngine {
     /// If the host gives no threads.
     pub fn start(&self, hooks: &ThreadHooks) -> std::io::Result<()> {
         let count = self.processors();
+        let _ = self.shared.hooks.set(hooks.clone());
         for number in 0..count {
             self.spawn(hooks, &format!("processor-{number}"), number, move |shared| {
                 processor::run(shared, number as usize);
@@ -191,6 +201,24 @@ impl Engine for ParallelEngine {
 
     fn work(&self, job: Job) {
         self.shared.workers.post(job);
+    }
+
+    fn thread(&self, job: Job) {
+        let number = self.shared.started.fetch_add(1, Ordering::Relaxed);
+        let processor = number % self.processors();
+        let job = Mutex::new(Some(job));
+        let run = move |_: &Shared| {
+            let job = job.lock().take();
+            if let Some(job) = job {
+                job();
+            }
+        };
+        let spawned = self
+            .shared
+            .hooks
+            .get()
+            .map(|hooks| self.spawn(hooks, &format!("thread-{number}"), processor, run));
+        debug_assert!(matches!(spawned, Some(Ok(()))), "the host gives no thread");
     }
 
     fn after(&self, delay: Duration, processor: u32, job: Job) -> TimerId {

@@ -4,11 +4,14 @@
     reason = "the occupancy lock is released by another call than the one that took it"
 )]
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use parking_lot::{Condvar, Mutex, lock_api::RawMutex as _, lock_api::RawMutexFair as _};
+use parking_lot::{Condvar, Mutex, MutexGuard, lock_api::RawMutex as _, lock_api::RawMutexFair as _};
 
-use super::Shared;
+use super::{Shared, spin};
 use crate::engine::{Irql, Job, Level};
 
 #[derive(Default)]
@@ -24,6 +27,8 @@ pub(super) struct Processor {
     occupied: parking_lot::RawMutex,
     queues: Mutex<Queues>,
     wake: Condvar,
+    /// Something was put into the queues that has not been looked at.
+    news: AtomicBool,
 }
 
 impl Default for Processor {
@@ -32,6 +37,7 @@ impl Default for Processor {
             occupied: parking_lot::RawMutex::INIT,
             queues: Mutex::default(),
             wake: Condvar::new(),
+            news: AtomicBool::new(false),
         }
     }
 }
@@ -53,12 +59,13 @@ impl Processor {
             Level::Dpc => queues.dpcs.push_back(job),
             Level::Thread => queues.threads.push_back(job),
         }
-        self.wake.notify_one();
+        self.tell();
     }
 
     pub(super) fn mark(&self, message: u16) {
-        self.queues.lock().messages.insert(message);
-        self.wake.notify_one();
+        let mut queues = self.queues.lock();
+        queues.messages.insert(message);
+        self.tell();
     }
 
     pub(super) fn take_message(&self) -> Option<u16> {
@@ -66,7 +73,14 @@ impl Processor {
     }
 
     pub(super) fn stop(&self) {
-        self.queues.lock().stopped = true;
+        let mut queues = self.queues.lock();
+        queues.stopped = true;
+        self.tell();
+    }
+
+    /// With the queues locked.
+    fn tell(&self) {
+        self.news.store(true, Ordering::Release);
         self.wake.notify_one();
     }
 
@@ -80,7 +94,12 @@ impl Processor {
             if !(queues.messages.is_empty() && queues.dpcs.is_empty() && queues.threads.is_empty()) {
                 return true;
             }
-            self.wake.wait(&mut queues);
+            self.news.store(false, Ordering::Release);
+            let spun =
+                MutexGuard::unlocked(&mut queues, || spin::until(|| self.news.load(Ordering::Acquire)));
+            if !spun && !self.news.load(Ordering::Acquire) {
+                self.wake.wait(&mut queues);
+            }
         }
     }
 

@@ -385,7 +385,7 @@ fn output_is_kept() {
         ["unit 0a: ready, -1 of 1099511627776 (  rea|7   |)"]
     );
     assert_eq!(bench.lab.event_log()[0].text, "error 0x6, id 0x63, unit 1:2:3");
-    assert!(bench.broken().is_empty());
+    assert_eq!(bench.broken(), ["deprecated-call"], "StorPortLogError's");
 }
 
 struct Stale;
