@@ -230,6 +230,12 @@ impl Controller {
         self.plan.injected()
     }
 
+    /// The time that it was told last.
+    #[must_use]
+    pub const fn now(&self) -> Duration {
+        self.now
+    }
+
     /// Adds to the fault plan.
     pub fn plan(&mut self) -> &mut Plan {
         &mut self.plan
@@ -326,6 +332,12 @@ impl Controller {
         if self.gone {
             return Moved::default();
         }
+        for kind in self.plan.strike_due(self.now) {
+            self.happen(kind, None);
+        }
+        if self.gone {
+            return Moved::default();
+        }
         self.registers.settle(self.now);
         let mut executed = 0;
         if self.registers.is_ready() && !self.registers.is_fatal() {
@@ -338,7 +350,8 @@ impl Controller {
         // A controller that has failed, or is not ready, executes nothing: what it had begun is no reason to move.
         let runs = self.registers.is_ready() && !self.registers.is_fatal();
         let due = self.active.iter().map(|active| active.due).min().filter(|_| runs);
-        let next = [due, self.registers.next_change()].into_iter().flatten().min();
+        let next = [due, self.registers.next_change(), self.plan.next_due()];
+        let next = next.into_iter().flatten().min();
         Moved {
             raised: std::mem::take(&mut self.raised),
             next: if again { Some(Duration::ZERO) } else { next },
@@ -431,18 +444,7 @@ impl Controller {
             _ => None,
         });
         for fault in &faults {
-            match *fault {
-                Kind::Fatal => self.registers.set_fatal(),
-                Kind::Vanish => self.vanish(),
-                Kind::PowerCut => self.cut_power(),
-                Kind::Storm(count) => {
-                    let vector = self.vector_of(queue);
-                    self.raised.extend((0..count).filter_map(|_| vector));
-                }
-                Kind::RemoveNamespace(id) => self.attach(id, false),
-                Kind::ResizeNamespace(id, blocks) => self.resize(id, blocks),
-                _ => {}
-            }
+            self.happen(*fault, Some(queue));
         }
         if !self.submission.contains_key(&queue) {
             return;
@@ -454,6 +456,29 @@ impl Controller {
             due: self.now + slow.unwrap_or(self.config.latency),
             faults,
         });
+    }
+
+    /// A fault happens to the controller as a whole; a command of `queue` set it off, or its time had come.
+    fn happen(&mut self, fault: Kind, queue: Option<u16>) {
+        match fault {
+            Kind::Fatal => self.registers.set_fatal(),
+            Kind::Vanish => self.vanish(),
+            Kind::PowerCut => self.cut_power(),
+            Kind::Storm(count) => {
+                let vectors = self.config.vectors;
+                let of_queue = queue.and_then(|queue| self.vector_of(queue));
+                let vectors = (0..vectors).cycle().take(count as usize);
+                match of_queue {
+                    Some(vector) => self.raised.extend(vectors.map(|_| vector)),
+                    None if queue.is_none() => self.raised.extend(vectors),
+                    None => {}
+                }
+            }
+            Kind::RemoveNamespace(id) => self.attach(id, false),
+            Kind::AttachNamespace(id) => self.attach(id, true),
+            Kind::ResizeNamespace(id, blocks) => self.resize(id, blocks),
+            _ => {}
+        }
     }
 
     /// Executes what is due, in the order of fetching.

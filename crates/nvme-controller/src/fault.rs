@@ -23,7 +23,7 @@
 //! | `vanish` | leaves the bus: reads as all ones |
 //! | `status=T/C` | fails the command with status code type T and code C; `/final` adds Do Not Retry |
 //! | `fewer-queues=N` | grants N queue pairs |
-//! | `remove-namespace=N`, `resize-namespace=N/BLOCKS` | and tells it by an event |
+//! | `remove-namespace=N`, `attach-namespace=N`, `resize-namespace=N/BLOCKS` | and tells it by an event |
 //! | `power-cut` | loses the volatile cache, as seed and luck will have it, and everything else that is volatile |
 //!
 //! | condition | meaning |
@@ -32,6 +32,7 @@
 //! | `lba=A..B` | commands that touch a block of that range |
 //! | `nth=N` | not before the Nth command (or enabling, or disabling) that fits; 1 unless given |
 //! | `times=N` | that often; 1 unless given, `times=all` without an end |
+//! | `at=MICROS` | once, that long after power on, whatever the host does: for `fatal`, `vanish`, `power-cut`, `storm` and the namespaces |
 
 use std::{fmt, ops::Range, str::FromStr, time::Duration};
 
@@ -70,6 +71,8 @@ pub enum Kind {
     FewerQueues(u16),
     /// A namespace is detached.
     RemoveNamespace(u32),
+    /// A namespace is attached.
+    AttachNamespace(u32),
     /// A namespace gets another size in blocks.
     ResizeNamespace(u32, u64),
     /// The volatile cache is lost.
@@ -96,9 +99,24 @@ impl Kind {
             Self::Fail(_) => "status",
             Self::FewerQueues(_) => "fewer-queues",
             Self::RemoveNamespace(_) => "remove-namespace",
+            Self::AttachNamespace(_) => "attach-namespace",
             Self::ResizeNamespace(..) => "resize-namespace",
             Self::PowerCut => "power-cut",
         }
+    }
+
+    /// Whether it needs no command to happen to.
+    const fn is_the_controllers(self) -> bool {
+        matches!(
+            self,
+            Self::Storm(_)
+                | Self::Fatal
+                | Self::Vanish
+                | Self::RemoveNamespace(_)
+                | Self::AttachNamespace(_)
+                | Self::ResizeNamespace(..)
+                | Self::PowerCut
+        )
     }
 }
 
@@ -139,6 +157,8 @@ pub struct Fault {
     pub nth: u64,
     /// So often; `None` without an end.
     pub times: Option<u64>,
+    /// By time alone: so long after power on.
+    pub at: Option<Duration>,
 }
 
 /// Faults, and how far each has come.
@@ -168,6 +188,37 @@ impl Plan {
         &self.injected
     }
 
+    /// When the next fault is due that waits for its time.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        let waiting = self.faults.iter().filter(|(_, seen)| *seen == 0);
+        waiting.filter_map(|(fault, _)| fault.at).min()
+    }
+
+    /// The faults whose time has come.
+    pub(crate) fn strike_due(&mut self, now: Duration) -> Vec<Kind> {
+        if self.next_due().is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        let mut struck = Vec::new();
+        for (fault, seen) in &mut self.faults {
+            if *seen == 0 && fault.at.is_some_and(|at| at <= now) {
+                *seen = 1;
+                struck.push(fault.kind);
+            }
+        }
+        self.count(&struck);
+        struck
+    }
+
+    fn count(&mut self, struck: &[Kind]) {
+        for kind in struck {
+            match self.injected.iter_mut().find(|(name, _)| *name == kind.name()) {
+                Some((_, count)) => *count += 1,
+                None => self.injected.push((kind.name(), 1)),
+            }
+        }
+    }
+
     /// The faults that an occasion sets off.
     pub(crate) fn strike(&mut self, occasion: &Occasion) -> Vec<Kind> {
         if self.faults.is_empty() {
@@ -184,18 +235,16 @@ impl Plan {
                 struck.push(fault.kind);
             }
         }
-        for kind in &struck {
-            match self.injected.iter_mut().find(|(name, _)| *name == kind.name()) {
-                Some((_, count)) => *count += 1,
-                None => self.injected.push((kind.name(), 1)),
-            }
-        }
+        self.count(&struck);
         struck
     }
 }
 
 impl Fault {
     fn fits(&self, occasion: &Occasion) -> bool {
+        if self.at.is_some() {
+            return false;
+        }
         match occasion {
             Occasion::Enable => matches!(self.kind, Kind::NotReady) || self.is_slow_start(),
             Occasion::Disable => matches!(self.kind, Kind::NotStopped) || self.is_slow_start(),
@@ -259,6 +308,7 @@ fn kind(text: &str) -> Result<Kind, &'static str> {
             Kind::FewerQueues(queues.ok_or("give 1 to 65535 queue pairs")?)
         }
         "remove-namespace" => Kind::RemoveNamespace(small()?),
+        "attach-namespace" => Kind::AttachNamespace(small()?),
         "resize-namespace" => {
             const REMEDY: &str = "write `resize-namespace=NSID/BLOCKS`";
             let (id, blocks) = value.split_once('/').ok_or(REMEDY)?;
@@ -305,6 +355,7 @@ impl FromStr for Fault {
             blocks: None,
             nth: 1,
             times: Some(1),
+            at: None,
         };
         for part in parts {
             let bad = |remedy| error(part, remedy);
@@ -339,8 +390,20 @@ impl FromStr for Fault {
                     let times = number(value).filter(|times| *times != 0);
                     fault.times = Some(times.ok_or_else(|| bad("give a number from 1, or `all`"))?);
                 }
-                _ => return Err(bad("conditions are opcode, lba, nth and times")),
+                "at" => {
+                    let micros = number(value).ok_or_else(|| bad("give microseconds since power on"))?;
+                    fault.at = Some(Duration::from_micros(micros));
+                }
+                _ => return Err(bad("conditions are opcode, lba, nth, times and at")),
             }
+        }
+        let by_command =
+            fault.opcode.is_some() || fault.blocks.is_some() || fault.nth != 1 || fault.times != Some(1);
+        if fault.at.is_some() && (by_command || !fault.kind.is_the_controllers()) {
+            return Err(error(
+                text,
+                "`at` goes alone, with fatal, vanish, power-cut, storm or a namespace's fault",
+            ));
         }
         Ok(fault)
     }
@@ -381,7 +444,7 @@ impl fmt::Display for Fault {
                 write!(f, "={}/{:#04x}{last}", status.kind, status.code)?;
             }
             Kind::FewerQueues(queues) => write!(f, "={queues}")?,
-            Kind::RemoveNamespace(id) => write!(f, "={id}")?,
+            Kind::RemoveNamespace(id) | Kind::AttachNamespace(id) => write!(f, "={id}")?,
             Kind::ResizeNamespace(id, blocks) => write!(f, "={id}/{blocks}")?,
             _ => {}
         }
@@ -395,6 +458,9 @@ impl fmt::Display for Fault {
         }
         if self.nth != 1 {
             write!(f, ",nth={}", self.nth)?;
+        }
+        if let Some(at) = self.at {
+            write!(f, ",at={}", at.as_micros())?;
         }
         match self.times {
             Some(1) => Ok(()),
@@ -436,6 +502,23 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_with_a_time_waits_for_it_and_strikes_once() {
+        let text = "fatal,at=30;storm=3,at=10;vanish,opcode=io:0x01";
+        let mut plan: Plan = text.parse().unwrap();
+        assert_eq!(plan.to_string(), text);
+        let micros = Duration::from_micros;
+        assert_eq!(plan.next_due(), Some(micros(10)));
+        assert!(plan.strike(&READ).is_empty(), "no command sets it off");
+        assert!(plan.strike_due(micros(9)).is_empty());
+        assert_eq!(plan.strike_due(micros(20)), [Kind::Storm(3)]);
+        assert_eq!(plan.next_due(), Some(micros(30)));
+        assert_eq!(plan.strike_due(micros(99)), [Kind::Fatal]);
+        assert_eq!(plan.next_due(), None);
+        assert!(plan.strike_due(micros(999)).is_empty());
+        assert_eq!(plan.injected(), [("storm", 1), ("fatal", 1)]);
+    }
+
+    #[test]
     fn mistakes_name_the_remedy() {
         for (text, remedy) in [
             ("explode", "no such fault"),
@@ -446,6 +529,9 @@ mod tests {
             ("vanish,opcode=2", "opcode=admin"),
             ("vanish,when=later", "conditions are"),
             ("fewer-queues=0", "1 to 65535"),
+            ("vanish,at=soon", "microseconds"),
+            ("lose-completion,at=5", "goes alone"),
+            ("vanish,at=5,times=2", "goes alone"),
         ] {
             let error = text.parse::<Plan>().unwrap_err().to_string();
             assert!(error.contains(remedy), "{text}: {error}");
@@ -463,7 +549,7 @@ mod tests {
         #[test]
         fn what_is_printed_reads_back(opcode in any::<u8>(), nth in 1u64..9, times in proptest::option::of(1u64..9), start in 0u64..99, length in 1u64..99, kind in 0usize..6) {
             let kind = [Kind::Vanish, Kind::Storm(7), Kind::Slow(Duration::from_millis(30)), Kind::Fail(Status::new(2, 0x81, true)), Kind::ResizeNamespace(1, 99), Kind::FewerQueues(2)][kind];
-            let fault = Fault { kind, opcode: Some((Queue::Io, opcode)), blocks: Some(start..start + length), nth, times };
+            let fault = Fault { kind, opcode: Some((Queue::Io, opcode)), blocks: Some(start..start + length), nth, times, at: None };
             prop_assert_eq!(fault.to_string().parse::<Fault>(), Ok(fault));
         }
     }

@@ -12,7 +12,10 @@ use super::{
     request::{Address, Direction, Done, Outcome, Request, ResetOutcome, SrbFunction},
     requests::{Command, Order},
 };
-use crate::abi::srb::{function, status};
+use crate::{
+    abi::srb::{function, status},
+    engine::Level,
+};
 
 /// How long a request without a time-out of its own may take.
 const FUNCTION_TIMEOUT: Duration = Duration::from_mins(1);
@@ -72,6 +75,73 @@ impl Lab {
     }
 
     fn function(&self, function: SrbFunction, address: Address, past_queues: bool) -> Outcome {
+        let outcome = Slot::default();
+        let slot = outcome.clone();
+        let covered = self.submit_function(
+            function,
+            address,
+            past_queues,
+            Box::new(move |outcome| slot.fill(outcome)),
+        );
+        let outcome = outcome
+            .take(&*self.engine, FUNCTION_TIMEOUT + PATIENCE)
+            .unwrap_or_else(|| Outcome::made_up(status::INTERNAL_ERROR));
+        if outcome.is_success() && !covered.is_empty() {
+            self.machine.judge_reset(&covered, "a reset request");
+        }
+        outcome
+    }
+
+    /// Sends a reset of a unit or of a target without waiting for it, so that it can meet other resets; it is judged as
+    /// [`Lab::srb_function`] judges it. `done` runs on a thread of the lab: it is short and never blocks.
+    pub fn submit_reset(&self, whole_target: bool, address: Address, done: Done) {
+        let function = if whole_target {
+            SrbFunction::ResetDevice
+        } else {
+            SrbFunction::ResetLogicalUnit
+        };
+        let machine = Arc::clone(&self.machine);
+        let covered = if whole_target {
+            machine.covered_by_target(address)
+        } else {
+            machine.covered_by_unit(address)
+        };
+        let judged = Box::new(move |outcome: Outcome| {
+            if outcome.is_success() {
+                machine.judge_reset(&covered, "a reset request");
+            }
+            done(outcome);
+        });
+        self.submit_function(function, address, false, judged);
+    }
+
+    /// As [`Lab::reset_bus`], without waiting for it. `done` runs on a thread of the lab: it is short and never blocks.
+    pub fn submit_bus_reset(&self, path: u8, done: Box<dyn FnOnce(ResetOutcome) + Send>) {
+        let machine = Arc::clone(&self.machine);
+        let job = Box::new(move || {
+            let outcome = if machine.phase() == Phase::Running {
+                machine.reset_bus_now(path)
+            } else {
+                ResetOutcome {
+                    success: false,
+                    completed: 0,
+                    left_behind: 0,
+                }
+            };
+            done(outcome);
+            machine.engine.wake();
+        });
+        self.engine.post(0, Level::Thread, job);
+    }
+
+    /// Sends another SRB function: the requests that it covers, if it is a reset.
+    fn submit_function(
+        &self,
+        function: SrbFunction,
+        address: Address,
+        past_queues: bool,
+        done: Done,
+    ) -> Vec<u64> {
         let machine = &self.machine;
         let mut direction = Direction::None;
         let (command, buffer, bypass) = match function {
@@ -110,18 +180,9 @@ impl Lab {
             timeout: FUNCTION_TIMEOUT,
             bypass: bypass || past_queues,
         };
-        let outcome = Slot::default();
-        let slot = outcome.clone();
-        let done = Box::new(move |outcome| slot.fill(outcome));
         let request = machine.requests.open(order, machine.engine.now(), done);
         machine.submit(request);
-        let outcome = outcome
-            .take(&*self.engine, FUNCTION_TIMEOUT + PATIENCE)
-            .unwrap_or_else(|| Outcome::made_up(status::INTERNAL_ERROR));
-        if outcome.is_success() && !covered.is_empty() {
-            machine.judge_reset(&covered, "a reset request");
-        }
-        outcome
+        covered
     }
 
     /// Resets a bus: `HwStorResetBus` under the documented locks.

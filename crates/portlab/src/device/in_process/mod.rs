@@ -20,6 +20,7 @@ use std::{
 
 use nvme_controller::{
     Controller,
+    fault::Kind,
     namespace::Namespace,
     store::{self, Sparse, Store},
 };
@@ -180,6 +181,16 @@ impl InProcessNvme {
         let result = change(&mut self.shared.controller());
         self.shared.look();
         result
+    }
+
+    /// How often a kind of fault was set off; the values within it do not count.
+    #[must_use]
+    pub fn injected(&self, kind: Kind) -> u64 {
+        let controller = self.shared.controller();
+        let mut injected = controller.injected().iter();
+        injected
+            .find(|(name, _)| *name == kind.name())
+            .map_or(0, |(_, count)| *count)
     }
 
     /// Reads what is durable of a namespace, as a power cut would leave it.

@@ -19,6 +19,10 @@ pub struct LabNvmeSpec {
     pub queues: u16,
     /// `vectors=`: MSI-X messages.
     pub vectors: Option<u16>,
+    /// `entries=`: entries of the largest queue (CAP.MQES and one).
+    pub entries: u32,
+    /// `timeout=`: milliseconds that becoming ready or not ready may take (CAP.TO), in steps of 500.
+    pub timeout: u8,
     /// `latency=`: microseconds from fetching a command to executing it.
     pub latency: Duration,
     /// `cache=`: whether it has a volatile write cache.
@@ -40,6 +44,8 @@ impl LabNvmeSpec {
             mdts: self.mdts,
             queues: self.queues,
             vectors: self.vectors.unwrap_or(self.queues + 1),
+            entries: self.entries,
+            timeout: self.timeout,
             latency: self.latency,
             write_cache: self.cache,
             shadow_doorbells: self.shadow,
@@ -52,8 +58,8 @@ impl LabNvmeSpec {
 
 impl Options for LabNvmeSpec {
     const DEVICE: &'static str = "lab:nvme";
-    const KEYS: &'static str = "size, image, serial, mdts, block, namespaces, queues, vectors, latency, cache, shadow, \
-                                sgls, faults, interrupts, ram";
+    const KEYS: &'static str = "size, image, serial, mdts, block, namespaces, queues, vectors, entries, timeout, latency, \
+                                cache, shadow, sgls, faults, interrupts, ram";
 
     fn plain(text: &str) -> Self {
         Self {
@@ -62,6 +68,8 @@ impl Options for LabNvmeSpec {
             mdts: 8,
             queues: 64,
             vectors: None,
+            entries: Config::default().entries,
+            timeout: Config::default().timeout,
             latency: Duration::ZERO,
             cache: true,
             shadow: false,
@@ -87,6 +95,17 @@ impl Options for LabNvmeSpec {
             "queues" => self.queues = in_range(value, 1..=512).ok_or_else(|| bad("queues", "1 to 512"))?,
             "vectors" => {
                 self.vectors = Some(in_range(value, 1..=513).ok_or_else(|| bad("vectors", "1 to 513"))?);
+            }
+            "entries" => {
+                self.entries = in_range(value, 2..=65_536).ok_or_else(|| bad("entries", "2 to 65536"))?;
+            }
+            "timeout" => {
+                let millis: Option<u32> = in_range(value, 500..=127_500);
+                let steps = millis
+                    .filter(|millis| millis % 500 == 0)
+                    .map(|millis| millis / 500);
+                let steps = steps.and_then(|steps| u8::try_from(steps).ok());
+                self.timeout = steps.ok_or_else(|| bad("timeout", "500 to 127500, a multiple of 500"))?;
             }
             "latency" => {
                 let micros = in_range(value, 0..=10_000_000)

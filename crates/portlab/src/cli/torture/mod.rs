@@ -1,0 +1,317 @@
+//! `portlab torture`: many short lives of a driver, each decided by its seed.
+//!
+//! The lives are [`portlab::torture`]'s; here are the range of seeds, the replays and the report.
+
+mod report;
+mod seeds;
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use portlab::{
+    model::AdapterParameters,
+    package::parameters,
+    torture::{
+        Life, LifeError, Plan, Subject,
+        faults::{Held, TWENTY},
+        live,
+    },
+};
+
+use self::{
+    report::{BrokenBuild, Failure, TortureReport},
+    seeds::Seeds,
+};
+use super::{exit::Exit, report::write, run::refuse};
+
+/// Failures that are told one by one.
+const TOLD: usize = 20;
+/// Between two lines of progress.
+const PROGRESS: Duration = Duration::from_secs(10);
+
+/// A driver that is broken on purpose, and its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Broken {
+    name: String,
+    driver: PathBuf,
+}
+
+impl FromStr for Broken {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, driver) = text
+            .split_once('=')
+            .filter(|(name, driver)| !name.is_empty() && !driver.is_empty())
+            .ok_or("write NAME=DRIVER.sys")?;
+        Ok(Self {
+            name: name.to_owned(),
+            driver: driver.into(),
+        })
+    }
+}
+
+/// Runs many short lives of a driver on the lab's own controller, each decided by its seed alone
+///
+/// A life is a start, requests, faults, resets, stop and restart, power cuts and a removal. Every request must end exactly once
+/// and in time, no write that was acknowledged and flushed may be lost, nothing may be left behind, no rule be broken.
+#[derive(Debug, Args)]
+#[command(after_help = faults_in_lives())]
+pub(super) struct Torture {
+    /// The driver
+    #[arg(value_name = "DRIVER.sys")]
+    driver: PathBuf,
+    /// The INF whose registry values Storport reads [default: the one beside the driver with its name]
+    #[arg(long, value_name = "FILE")]
+    inf: Option<PathBuf>,
+    /// The seeds, the last one excluded
+    #[arg(long, default_value = "0..200", value_name = "A..B")]
+    seeds: Seeds,
+    /// Live one in so many lives a second time, and compare all events; 1 for each. Lives that fail are always
+    /// lived twice
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..))]
+    replay_one_in: u64,
+    /// Show the plan, the log and the latest events of each life
+    #[arg(long)]
+    events: bool,
+    /// A driver that is broken on purpose: one of the lives must show it. May be given several times
+    #[arg(long, value_name = "NAME=DRIVER.sys")]
+    broken: Vec<Broken>,
+    /// Write a report
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// The table of faults for `--help`.
+fn faults_in_lives() -> String {
+    let mut text = String::from("Faults in lives:\n");
+    for (number, name, held) in TWENTY {
+        // Writing to a String cannot fail.
+        let _ = match held {
+            Held::ByController => writeln!(text, "  {number:>2}  {name}"),
+            Held::ByLife(how) => writeln!(text, "  {number:>2}  {name}: {how}"),
+            Held::InPart(how) => writeln!(text, "  {number:>2}  {name}, in part: {how}"),
+        };
+    }
+    text.push_str(
+        "\nExit status:\n  0  no life failed, replays are identical, every broken driver was found out\n  \
+         1  a life failed, a replay differs, or a broken driver was not found out\n  \
+         2  no life could be lived",
+    );
+    text
+}
+
+impl Torture {
+    /// Runs the lives.
+    pub(super) fn run(self) -> Exit {
+        match self.all() {
+            Ok(exit) => exit,
+            Err(error) => refuse(&error),
+        }
+    }
+
+    fn all(&self) -> Result<Exit, String> {
+        let registry = self.registry()?;
+        let subject = Subject {
+            driver: self.driver.clone(),
+            registry,
+        };
+        let mut report = TortureReport {
+            driver: self.driver.clone(),
+            seeds: self.seeds.to_string(),
+            replay_identical: true,
+            ..TortureReport::default()
+        };
+        let began = Instant::now();
+        let mut told = began;
+        for seed in self.seeds.first..self.seeds.end {
+            self.seed(seed, &subject, &mut report)
+                .map_err(|error| error.to_string())?;
+            if told.elapsed() > PROGRESS {
+                told = Instant::now();
+                eprintln!(
+                    "{} of {} lives, {} failed, {} a minute",
+                    report.lives,
+                    self.seeds.count(),
+                    report.failed.len(),
+                    per_minute(&report, began)
+                );
+            }
+        }
+        report.lives_per_minute = per_minute(&report, began);
+        for broken in &self.broken {
+            let found = self
+                .find_out(broken, &subject)
+                .map_err(|error| error.to_string())?;
+            report.broken_builds.push(found);
+        }
+        report.print();
+        if let Some(path) = &self.json {
+            write(path, &report).map_err(|error| error.to_string())?;
+        }
+        let found_out = report
+            .broken_builds
+            .iter()
+            .all(|build| build.first_failing_seed.is_some());
+        if report.failures == 0 && report.replay_identical && found_out {
+            Ok(Exit::Success)
+        } else {
+            Ok(Exit::CheckFailed)
+        }
+    }
+
+    fn registry(&self) -> Result<AdapterParameters, String> {
+        let inf = self
+            .inf
+            .clone()
+            .unwrap_or_else(|| self.driver.with_extension("inf"));
+        if self.inf.is_some() || inf.is_file() {
+            return parameters::read(&inf).map_err(|error| error.to_string());
+        }
+        Ok(AdapterParameters {
+            msi_supported: true,
+            ..AdapterParameters::default()
+        })
+    }
+
+    /// One seed, with its replay if it has one.
+    fn seed(&self, seed: u64, subject: &Subject, report: &mut TortureReport) -> Result<(), LifeError> {
+        let plan = Plan::of(seed);
+        let life = live(seed, &plan, subject)?;
+        report.count(&life, &plan.holds);
+        if self.events {
+            show(seed, &plan, &life);
+        }
+        if life.wrong.is_some() || seed.is_multiple_of(self.replay_one_in) {
+            let again = live(seed, &plan, subject)?;
+            report.replayed += 1;
+            if (&again.wrong, again.events) != (&life.wrong, life.events) {
+                report.replay_identical = false;
+                println!(
+                    "seed {seed}: its replay differs: {:x?} {:?}, then {:x?} {:?}",
+                    life.events, life.wrong, again.events, again.wrong
+                );
+            }
+        }
+        if let Some(wrong) = life.wrong {
+            let replay = self.replay_command(seed, &subject.driver);
+            let failure = Failure {
+                reason: wrong.to_string(),
+                replay,
+                events: life.events.0,
+                hash: format!("{:016x}", life.events.1),
+            };
+            if report.failed.len() < TOLD || self.events {
+                println!("seed {seed}: {}", failure.reason);
+                println!("  {} events, hash {}", failure.events, failure.hash);
+                println!("  replay: {}", failure.replay);
+            }
+            report.failures += 1;
+            report.failed.insert(seed, failure);
+        }
+        Ok(())
+    }
+
+    /// The first seed whose life shows what is broken.
+    fn find_out(&self, broken: &Broken, subject: &Subject) -> Result<BrokenBuild, LifeError> {
+        let subject = Subject {
+            driver: broken.driver.clone(),
+            registry: subject.registry.clone(),
+        };
+        let mut found = BrokenBuild {
+            name: broken.name.clone(),
+            first_failing_seed: None,
+            reason: None,
+            replay: None,
+        };
+        for seed in self.seeds.first..self.seeds.end {
+            if let Some(wrong) = live(seed, &Plan::of(seed), &subject)?.wrong {
+                found.first_failing_seed = Some(seed);
+                found.reason = Some(wrong.to_string());
+                found.replay = Some(self.replay_command(seed, &subject.driver));
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The command that lives the life of `seed` again.
+    fn replay_command(&self, seed: u64, driver: &Path) -> String {
+        let own = std::env::args_os().next();
+        let own = own.map_or_else(|| PathBuf::from("portlab"), PathBuf::from);
+        let mut command = format!("{} torture {}", quoted(&own), quoted(driver));
+        let inf = self.inf.clone().or_else(|| {
+            // A broken driver has no INF beside it.
+            let beside = self.driver.with_extension("inf");
+            (driver != self.driver && beside.is_file()).then_some(beside)
+        });
+        if let Some(inf) = inf {
+            let _ = write!(command, " --inf {}", quoted(&inf));
+        }
+        let _ = write!(command, " --seeds {seed}..{} --events", seed + 1);
+        command
+    }
+}
+
+/// As a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+=:@%".contains(character);
+    if text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate of a few digits")]
+fn per_minute(report: &TortureReport, began: Instant) -> f64 {
+    let lives = (report.lives + report.replayed) as f64;
+    (lives * 60.0 / began.elapsed().as_secs_f64()).round()
+}
+
+fn show(seed: u64, plan: &Plan, life: &Life) {
+    println!("seed {seed}: {plan}");
+    println!("  {:?}", life.tally);
+    for line in life.log.iter().chain(&life.latest) {
+        println!("  {line}");
+    }
+    for violation in &life.violations {
+        println!("  {}: {}; {}", violation.rule, violation.detail, violation.call);
+        for frame in &violation.backtrace {
+            println!("    at {}", frame.place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_for_the_shell() {
+        assert_eq!(quoted(Path::new("target/a-b_1.sys")), "target/a-b_1.sys");
+        assert_eq!(quoted(Path::new("it's here/x.sys")), r"'it'\''s here/x.sys'");
+    }
+
+    #[test]
+    fn the_help_names_all_twenty_faults() {
+        let text = faults_in_lives();
+        for (_, name, _) in TWENTY {
+            assert!(text.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_broken_driver_has_a_name() {
+        assert!("lost-wake-up=a.sys".parse::<Broken>().is_ok());
+        for text in ["a.sys", "=a.sys", "a="] {
+            assert!(text.parse::<Broken>().is_err(), "{text}");
+        }
+    }
+}
