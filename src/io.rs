@@ -36,7 +36,7 @@ pub(crate) struct IoQueue<'dev> {
     /// Requests in flight; closed until the controller is ready.
     pub(crate) table: CommandTable<COMMANDS>,
     /// Their SRBs, at the index of their slot.
-    srbs: InFlight<'dev, FerroNvme, COMMANDS>,
+    pub(crate) srbs: InFlight<'dev, FerroNvme, COMMANDS>,
     head: SubmissionHead,
     /// Counts the lives of the pair: an end that finds another number begins anew.
     life: AtomicU32,
@@ -195,6 +195,11 @@ pub(crate) fn submit<'dev, 'srb>(
     let index = usize::from(claim.index());
     let mut entry = command.submission_entry(data);
     entry.set_command_id(claim.command_id());
+    #[cfg(ferroport_broken = "command-id-reuse")]
+    entry.set_command_id(crate::broken::identifiers::short(
+        claim.index(),
+        claim.command_id(),
+    ));
     let parked = match queue.srbs.park(index, srb) {
         Ok(parked) => parked,
         Err(srb) => {
@@ -273,7 +278,10 @@ fn finish<'dev, I: Irql, X: Exclusion>(
     // A head outside the ring is not believed; the table bounds what is outstanding.
     let _ = queue.head.update(entry, entries);
     // A late, repeated or invented identifier names nothing.
-    let Ok(taken) = queue.table.take(entry.command_id()) else {
+    let command_id = entry.command_id();
+    #[cfg(ferroport_broken = "command-id-reuse")]
+    let command_id = crate::broken::identifiers::long(command_id);
+    let Ok(taken) = queue.table.take(command_id) else {
         return;
     };
     if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {

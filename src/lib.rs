@@ -32,6 +32,11 @@
 
 pub(crate) mod adapter;
 mod admin;
+/// Mistakes on purpose: in tests/broken alone, whose directory has the file.
+#[cfg(ferroport_broken)]
+mod broken {
+    include!(concat!(env!("CARGO_MANIFEST_DIR"), "/mistakes.rs"));
+}
 mod control;
 mod events;
 mod io;

@@ -161,6 +161,10 @@ impl Miniport for FerroNvme {
         cx: &mut MessageInterrupt<'dev, Self>,
         _adapter: &'dev Adapter<'dev>,
     ) -> Claim {
+        #[cfg(ferroport_broken = "lost-wake-up")]
+        if crate::broken::wake_up::is_needless() {
+            return Claim::Claimed;
+        }
         let message = cx.message();
         if message == 0 {
             cx.issue_dpc(CONTROL_DPC);
@@ -173,7 +177,11 @@ impl Miniport for FerroNvme {
 
     fn dpc<'dev>(cx: &mut Dpc<'dev, Self>, adapter: &'dev Adapter<'dev>) {
         if cx.index() == IO_DPC {
+            #[cfg(ferroport_broken = "lost-wake-up")]
+            crate::broken::wake_up::reaps(true);
             io::reap(cx, adapter);
+            #[cfg(ferroport_broken = "lost-wake-up")]
+            crate::broken::wake_up::reaps(false);
             return;
         }
         control::pump(cx, adapter);

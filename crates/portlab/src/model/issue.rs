@@ -205,6 +205,11 @@ impl Machine {
                 machine.begin(&request);
                 return;
             }
+            // Nothing is issued to an adapter that is gone, and nothing of it waits.
+            if matches!(machine.phase(), Phase::Gone | Phase::Removing | Phase::Removed) {
+                machine.finish(&request, Outcome::made_up(status::NO_DEVICE));
+                return;
+            }
             {
                 let mut units = machine.units.lock();
                 units.returned(request.address);

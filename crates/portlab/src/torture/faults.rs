@@ -9,6 +9,8 @@ pub struct Excuses {
     pub start: bool,
     /// The driver may give the adapter up; every request then ends in time, with no device.
     pub adapter: bool,
+    /// Requests may time out.
+    pub time_outs: bool,
     /// Commands may fail with the device's error.
     pub errors: bool,
     /// The unit of this namespace may be away.
@@ -22,6 +24,7 @@ impl Excuses {
         Self {
             start: self.start || other.start,
             adapter: self.adapter || other.adapter,
+            time_outs: self.time_outs || other.time_outs,
             errors: self.errors || other.errors,
             unit: self.unit.or(other.unit),
         }
@@ -41,18 +44,23 @@ struct Family {
 const NONE: Excuses = Excuses {
     start: false,
     adapter: false,
+    time_outs: false,
     errors: false,
     unit: None,
+};
+const TIME_OUTS: Excuses = Excuses {
+    time_outs: true,
+    ..NONE
 };
 const ERRORS: Excuses = Excuses { errors: true, ..NONE };
 const ADAPTER: Excuses = Excuses {
     adapter: true,
-    ..NONE
+    ..TIME_OUTS
 };
 const START: Excuses = Excuses {
     start: true,
     adapter: true,
-    ..NONE
+    ..TIME_OUTS
 };
 
 fn pick<T: Copy>(random: &mut Rng, of: &[T]) -> T {
@@ -77,12 +85,12 @@ const FAMILIES: [Family; 16] = [
     Family {
         number: 1,
         weight: 3,
-        draw: |random| (format!("lose-completion+{}", io(random)), NONE),
+        draw: |random| (format!("lose-completion+{}", io(random)), TIME_OUTS),
     },
     Family {
         number: 2,
         weight: 3,
-        draw: |random| (format!("late-completion+{}", io(random)), NONE),
+        draw: |random| (format!("late-completion+{}", io(random)), TIME_OUTS),
     },
     Family {
         number: 3,
@@ -99,7 +107,7 @@ const FAMILIES: [Family; 16] = [
         weight: 2,
         draw: |random| {
             let kind = pick(random, &["wrong-command", "wrong-queue"]);
-            (format!("{kind}+{}", io(random)), NONE)
+            (format!("{kind}+{}", io(random)), TIME_OUTS)
         },
     },
     Family {
@@ -108,7 +116,7 @@ const FAMILIES: [Family; 16] = [
         draw: |random| {
             (
                 format!("lose-interrupt+{}+times={}", io(random), random.u32(1..=3)),
-                NONE,
+                TIME_OUTS,
             )
         },
     },
@@ -128,7 +136,7 @@ const FAMILIES: [Family; 16] = [
     Family {
         number: 7,
         weight: 3,
-        draw: |random| (format!("fatal+{}", io(random)), NONE),
+        draw: |random| (format!("fatal+{}", io(random)), TIME_OUTS),
     },
     Family {
         number: 8,
@@ -136,7 +144,7 @@ const FAMILIES: [Family; 16] = [
         draw: |random| {
             // CAP.TO is 7.5 s.
             let (fault, excuses) = match random.u32(0..3) {
-                0 => (format!("slow={}", random.u32(1..=6000)), NONE),
+                0 => (format!("slow={}", random.u32(1..=6000)), TIME_OUTS),
                 1 => (String::from("slow=9000"), START),
                 _ => (String::from("not-ready"), START),
             };
@@ -180,7 +188,7 @@ const FAMILIES: [Family; 16] = [
                 0 => (format!("not-stopped+nth={}", random.u32(1..=3)), START),
                 _ => (
                     format!("slow={}+nth={}", random.u32(400..=6000), random.u32(2..=5)),
-                    NONE,
+                    TIME_OUTS,
                 ),
             }
         },
@@ -233,7 +241,11 @@ const FAMILIES: [Family; 16] = [
                 2 => format!("status=0/6+opcode=io:0x00+nth={}", random.u32(1..=3)),
                 _ => format!("lose-completion+opcode=io:0x00+nth={}", random.u32(1..=3)),
             };
-            let excuses = if fault.starts_with("status") { ERRORS } else { NONE };
+            let excuses = if fault.starts_with("status") {
+                ERRORS
+            } else {
+                TIME_OUTS
+            };
             (fault, excuses)
         },
     },

@@ -79,6 +79,9 @@ pub enum Wrong {
     /// The adapter did not start, and nothing excuses it.
     #[error("the adapter does not start: {0}")]
     Start(String),
+    /// Requests timed out, and nothing in the plan takes that long.
+    #[error("{0} request(s) timed out with no cause")]
+    TimeOuts(u64),
     /// It did not stop or restart, and nothing excuses it.
     #[error("the adapter does not restart: {0}")]
     Restart(String),
@@ -221,7 +224,11 @@ impl Living<'_> {
         let lived = self.acts(&mut traffic);
         let ended = match lived {
             Ok(true) => self.end(&mut traffic),
-            Ok(false) => Ok(()),
+            Ok(false) => {
+                // A device that does not start again is removed by surprise (IRP_MN_SURPRISE_REMOVAL): nobody was asked.
+                let _ = self.lab.notice_absence();
+                Ok(())
+            }
             Err(wrong) => Err(wrong),
         };
         // Whatever happened, the adapter is removed; what that shows comes second.
@@ -323,6 +330,10 @@ impl Living<'_> {
     fn end(&mut self, traffic: &mut Traffic<'_>) -> Result<(), Wrong> {
         if !self.plan.excuses.adapter {
             traffic.insist_on_life()?;
+        }
+        let time_outs = self.lab.statistics().time_outs;
+        if time_outs > 0 && !self.plan.excuses.time_outs {
+            return Err(Wrong::TimeOuts(time_outs));
         }
         match self.plan.ending {
             Ending::Orderly => {

@@ -183,6 +183,7 @@ impl Plan {
             self.excuses = self.excuses.and(Excuses {
                 start: true,
                 adapter: true,
+                time_outs: true,
                 ..Excuses::default()
             });
         }
@@ -202,6 +203,7 @@ impl Plan {
                     self.acts.push(io(random));
                     self.acts.push(Act::Starve(None));
                     self.excuses.adapter = true;
+                    self.excuses.time_outs = true;
                 }
                 _ => self.acts.push(Act::Rebalance {
                     messages: pick(random, &[None, Some(1), Some(2)]),
