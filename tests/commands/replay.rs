@@ -51,15 +51,46 @@ fn a_seed_gives_the_same_events_in_every_process_and_another_seed_others() {
 fn torture_finds_nothing_and_replays() {
     let directory = tempfile::tempdir().expect("directory");
     let driver = package().driver.display().to_string();
-    let arguments = ["torture", &driver, "--seeds", "0..60", "--replay-one-in", "3"];
+    let arguments = ["torture", &driver, "--seeds", "0..45", "--replay-one-in", "3"];
     let report = report(&arguments, &directory.path().join("torture.json"));
-    assert_eq!(report["lives"], 60);
+    assert_eq!(report["lives"], 45);
     assert_eq!(report["failures"], 0, "{}", report["failed"]);
-    assert_eq!(report["replayed"], 20);
+    assert_eq!(report["replayed"], 15);
     assert_eq!(report["replay_identical"], true);
     assert!(report["resets"].as_u64() > Some(0));
     let faults = report["faults_injected"].as_object().expect("faults");
     assert!(faults.len() > 2, "{faults:?}");
+}
+
+/// Its first failing seed is 3; each failure comes with the command that shows the same failure again.
+#[test]
+fn torture_finds_a_driver_that_is_broken_on_purpose_and_its_replay_shows_the_same() {
+    let directory = tempfile::tempdir().expect("directory");
+    let json = directory.path().join("broken.json").display().to_string();
+    let broken = "target/driver/broken/buffer-freed-under-dma/ferronvme-broken.sys";
+    let inf = package().inf.display().to_string();
+    let run = |seeds: &str| -> Value {
+        let arguments = ["torture", broken, "--inf", &inf, "--seeds", seeds, "--json", &json];
+        let output = Portlab::new(&arguments).run();
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&std::fs::read(&json).expect("report")).expect("JSON")
+    };
+    let report = run("0..12");
+    assert_eq!(report["replay_identical"], true);
+    let failed = report["failed"].as_object().expect("failures");
+    let (seed, failure) = failed.iter().next().expect("a failure");
+    let seed: u64 = seed.parse().expect("a seed");
+    let seeds = format!("{seed}..{}", seed + 1);
+    let replay = failure["replay"].as_str().expect("a command");
+    for part in [broken, inf.as_str(), &format!("--seeds {seeds}")] {
+        assert!(replay.contains(part), "`{part}` is not in: {replay}");
+    }
+    assert_eq!(run(&seeds)["failed"][seed.to_string()], *failure);
 }
 
 #[test]
