@@ -70,7 +70,9 @@ fn torture_finds_a_driver_that_is_broken_on_purpose_and_its_replay_shows_the_sam
     let broken = "target/driver/broken/buffer-freed-under-dma/ferronvme-broken.sys";
     let inf = package().inf.display().to_string();
     let run = |seeds: &str| -> Value {
-        let arguments = ["torture", broken, "--inf", &inf, "--seeds", seeds, "--json", &json];
+        let arguments = [
+            "torture", broken, "--inf", &inf, "--seeds", seeds, "--json", &json,
+        ];
         let output = Portlab::new(&arguments).run();
         assert_eq!(
             output.status.code(),
