@@ -10,6 +10,10 @@ use crate::abi::srb::{SRB_TYPE_SCSI_REQUEST_BLOCK, SRB_TYPE_STORAGE_REQUEST_BLOC
 
 /// `STORAGE_ADAPTER_DESCRIPTOR`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the structure has that many BOOLEANs"
+)]
 pub struct AdapterDescriptor {
     /// Bytes a request may transfer.
     pub maximum_transfer_length: u32,

@@ -61,7 +61,7 @@ const TIMEOUT: Duration = if cfg!(test) {
 const INQUIRY_LENGTH: u16 = 36;
 const IDENTITY: usize = 8;
 /// What a whole dump gets, by the host's clock.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What dump mode is for (`DUMP_MODE_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

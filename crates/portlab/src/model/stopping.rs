@@ -23,7 +23,7 @@ use crate::abi::{control::adapter_control, srb::status};
 const REST: Duration = if cfg!(test) {
     Duration::from_secs(4)
 } else {
-    Duration::from_secs(120)
+    Duration::from_mins(2)
 };
 
 impl Lab {

@@ -66,6 +66,7 @@ pub struct DeviceProperties {
 
 /// `STORAGE_WRITE_CACHE_PROPERTY`, as far as mode page 08h tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub struct WriteCache {
     /// WCE.
     pub enabled: bool,
