@@ -122,7 +122,8 @@ impl Reservation {
         let expected = u64::from_ne_bytes([byte; WORD]);
         let mut from = 0;
         if address.is_multiple_of(WORD as u64) {
-            let place = self.place(address, length).cast::<u64>();
+            self.place(address, length);
+            let place = pointer::<u64>(address);
             let words = length / WORD;
             let other = (0..words).find(|&index| {
                 // SAFETY: the range is mapped and aligned; the driver may be writing it, hence volatile.
