@@ -252,7 +252,7 @@ fn the_table_is_what_the_source_does() {
         of("GetUncachedExtension")
             .rules
             .split(' ')
-            .any(|rule| rule == "call-outside-window")
+            .any(|rule| rule == "uncached-extension-outside-find-adapter")
     );
     assert!(answers("GetD3ColdSupport").is_none(), "not modelled");
 }
