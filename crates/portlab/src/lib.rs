@@ -10,6 +10,7 @@
 //! | [`model`] | storport.sys and ntoskrnl.exe as documented; violations |
 //! | [`device`] | controllers: QEMU over qtest |
 //! | [`package`] | a driver package on disk, and what its INF writes to the registry |
+//! | [`shards`] | processes that share out seeds |
 //! | [`torture`] | short lives of a driver on a misbehaving controller, each decided by its seed |
 //! | [`workload`] | what the disk stack sends: start-up commands, verified traffic |
 #![cfg(target_os = "linux")]
@@ -21,6 +22,7 @@ pub mod memory;
 pub mod model;
 pub mod package;
 pub mod pe;
+pub mod shards;
 pub mod torture;
 pub mod trap;
 pub mod workload;

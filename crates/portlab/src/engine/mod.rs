@@ -112,6 +112,11 @@ pub trait Engine: Send + Sync {
         0
     }
 
+    /// Adds what the driver was told (addresses, for example) to the book, where the engine keeps one.
+    fn mix(&self, values: &[u64]) {
+        let _ = values;
+    }
+
     /// The processor's time-stamp counter, where the driver's reading it is trapped.
     fn time_stamp(&self) -> u64 {
         u64::try_from(self.now().as_nanos()).unwrap_or(u64::MAX)

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -80,6 +80,8 @@ impl Mmio for Registers {
 /// The windows that are mapped, by their addresses: each call maps anew.
 #[derive(Default)]
 pub(super) struct Windows {
+    /// How many were mapped in this life.
+    mapped: AtomicUsize,
     table: Mutex<BTreeMap<u64, Mapped>>,
     /// Taken back: they stay mapped, so that nothing else takes their addresses.
     released: Mutex<Vec<Window>>,
@@ -150,7 +152,9 @@ impl Machine {
             powered_down: Arc::clone(&self.powered_down),
             released: Arc::clone(&released),
         };
-        match Window::map(length, Arc::new(registers)) {
+        let number = self.windows.mapped.fetch_add(1, Ordering::AcqRel);
+        let place = self.ground.as_ref().and_then(|ground| ground.window(number));
+        match Window::map_at(place, length, Arc::new(registers)) {
             Ok(window) => {
                 let address = window.address();
                 self.windows

@@ -45,6 +45,7 @@ impl Machine {
         activity::enter(activity);
         let start = self.engine.now();
         let counted = self.counting.begin(activity);
+        self.engine.mix(arguments);
         trap::preempt::begin(self.engine.steps());
         let result = routine.call(arguments);
         trap::preempt::end();

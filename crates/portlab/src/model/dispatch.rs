@@ -33,6 +33,7 @@ pub(super) fn dispatch(call: Call) -> u64 {
     let site = trap::call_site();
     let site_before = activity::set_call_site(site);
     let result = machine.mutations.around(call, || route(&machine, call));
+    machine.engine.mix(&[result]);
     // While it still stands at the call: a livelock is told with its place.
     machine.engine.preempt();
     activity::set_call_site(site_before);

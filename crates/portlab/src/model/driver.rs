@@ -9,6 +9,7 @@ use super::{
     activity,
     dispatch::{dispatch, park},
     error::LabError,
+    kept,
     machine::{LoadedImage, Machine},
     options::EngineKind,
     rules, shared_user_data,
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     abi::{GuestAddress, entry::Routine, exports, guest},
     engine::{Context, Irql},
-    memory::Request,
+    memory::{Ground, Request},
     pe::{self, Binding, Image, ImportName, Origin, Symbols},
     trap,
 };
@@ -24,19 +25,39 @@ use crate::{
 /// `sizeof(DRIVER_OBJECT)`.
 const DRIVER_OBJECT: usize = 336;
 
-/// Maps the image and binds its imports to the model.
+/// Maps the image and binds its imports to the model; for the deterministic engine at the life's own address, with its scheduling
+/// points patched, or as an earlier life left it.
 pub(super) fn load(machine: &Arc<Machine>, path: &Path) -> Result<(), LabError> {
+    let ground = machine.ground.as_deref().map(Ground::image);
+    let key = ground.and_then(|address| kept::Key::of(path, address));
+    let loaded = match key.as_ref().and_then(kept::take) {
+        Some(loaded) => loaded,
+        None => fresh(machine, path, ground, key)?,
+    };
+    for missing in loaded.image.missing_imports() {
+        machine
+            .journal
+            .debug_line(format!("portlab: the model lacks {missing}"));
+    }
+    let _ = machine.image.set(loaded);
+    Ok(())
+}
+
+fn fresh(
+    machine: &Machine,
+    path: &Path,
+    address: Option<usize>,
+    key: Option<kept::Key>,
+) -> Result<LoadedImage, LabError> {
     let mut resolve = |name: &ImportName| {
         exports::resolve(&name.module, &name.symbol)
             .map(Binding::Function)
             .or_else(|| exports::variable(&name.module, &name.symbol).map(Binding::Data))
     };
-    let image = Image::load(path, &mut resolve)?;
-    for missing in image.missing_imports() {
-        machine
-            .journal
-            .debug_line(format!("portlab: the model lacks {missing}"));
+    if let Some(address) = address {
+        kept::clear(address);
     }
+    let image = Image::load_at(path, address, &mut resolve)?;
     if machine.options.engine == EngineKind::Deterministic {
         let base = image.range().start as u64;
         let sites: Vec<u64> = image
@@ -51,11 +72,12 @@ pub(super) fn load(machine: &Arc<Machine>, path: &Path) -> Result<(), LabError> 
                 sites.len()
             ));
         }
+        // No more: what an earlier life patched would make a difference to the next one's steps.
+        trap::end_patching(base..base + image.range().len() as u64);
     }
     // Without a PDB back-traces are offsets only.
     let symbols = Symbols::open(&image).ok();
-    let _ = machine.image.set(LoadedImage { image, symbols });
-    Ok(())
+    Ok(LoadedImage { key, image, symbols })
 }
 
 /// `DriverEntry`.

@@ -23,6 +23,7 @@ use crate::{
         deterministic::{self, DeterministicEngine, LivelockHandler},
         parallel::{ParallelEngine, ThreadHooks},
     },
+    memory::Ground,
     pe::Origin,
     trap,
 };
@@ -104,15 +105,17 @@ impl Lab {
     fn build_deterministic(options: LabOptions) -> Result<Self, LabError> {
         let device = Arc::clone(&options.device).movable();
         let device = device.ok_or(LabError::MovesByItself)?;
+        let ground = Ground::claim().map(Arc::new);
         let engine = DeterministicEngine::new(&deterministic::Options {
             processors: options.processors,
             preemption: options.preemption,
+            ground: ground.clone(),
             exchange: activity::exchange,
             ..deterministic::Options::new(options.seed)
         })?;
         let engine = Arc::new(engine);
         engine.add_device(device);
-        let machine = Machine::new(options, Arc::clone(&engine) as Arc<dyn Engine>)?;
+        let machine = Machine::new(options, Arc::clone(&engine) as Arc<dyn Engine>, ground)?;
         engine.set_interrupt_handler(interrupt_handler(&machine));
         engine.set_livelock_handler(livelock_handler(&machine));
         // This thread is the engine's: all activities run on it.
@@ -127,7 +130,7 @@ impl Lab {
 
     fn build_parallel(options: LabOptions) -> Result<Self, LabError> {
         let engine = Arc::new(ParallelEngine::new(options.processors));
-        let machine = Machine::new(options, Arc::clone(&engine) as Arc<dyn Engine>)?;
+        let machine = Machine::new(options, Arc::clone(&engine) as Arc<dyn Engine>, None)?;
         engine.set_interrupt_handler(interrupt_handler(&machine));
         let bound = Arc::downgrade(&machine);
         let hooks = ThreadHooks {

@@ -25,6 +25,7 @@ use super::{
     events::Events,
     host_buffer::HostBuffers,
     journal::{BugCheck, Frame, Journal, Violation},
+    kept,
     kernel::OwnLocks,
     lists::DriverLists,
     locks::LockGraph,
@@ -51,6 +52,7 @@ use crate::{
         performance::GroupAffinity,
     },
     engine::{Context, Engine},
+    memory::Ground,
     pe::{Image, Origin, Symbols},
     trap,
 };
@@ -93,6 +95,8 @@ pub(super) struct Machine {
     pub(super) failing_allocations: FailingAllocations,
     pub(super) mutations: Mutations,
     pub(super) image: OnceLock<LoadedImage>,
+    /// Where everything of a deterministic life lies.
+    pub(super) ground: Option<Arc<Ground>>,
     pub(super) registry: Mutex<BTreeMap<String, RegistryValue>>,
     /// `HW_REGISTRY_NOTIFICATION_ROUTINE`.
     pub(super) registry_notification: Mutex<Option<Routine>>,
@@ -111,14 +115,28 @@ pub(super) struct Machine {
 
 /// The driver's image with its symbols.
 pub(super) struct LoadedImage {
+    /// If it is to be kept for other lives.
+    pub(super) key: Option<kept::Key>,
     pub(super) image: Image,
     pub(super) symbols: Option<Symbols>,
 }
 
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if let Some(loaded) = self.image.take() {
+            kept::give(loaded);
+        }
+    }
+}
+
 impl Machine {
     /// A machine without a driver.
-    pub(super) fn new(options: LabOptions, engine: Arc<dyn Engine>) -> std::io::Result<Arc<Self>> {
-        Self::make(options, engine, None)
+    pub(super) fn new(
+        options: LabOptions,
+        engine: Arc<dyn Engine>,
+        ground: Option<Arc<Ground>>,
+    ) -> std::io::Result<Arc<Self>> {
+        Self::make(options, engine, None, ground)
     }
 
     /// The machine of the dump stack.
@@ -127,15 +145,21 @@ impl Machine {
         engine: Arc<dyn Engine>,
         mode: DumpMode,
     ) -> std::io::Result<Arc<Self>> {
-        Self::make(options, engine, Some(mode))
+        Self::make(options, engine, Some(mode), None)
     }
 
     fn make(
         options: LabOptions,
         engine: Arc<dyn Engine>,
         dump: Option<DumpMode>,
+        ground: Option<Arc<Ground>>,
     ) -> std::io::Result<Arc<Self>> {
-        let memory = Memory::new(options.device.dma(), options.seed, options.engine)?;
+        let memory = Memory::new(
+            options.device.dma(),
+            options.seed,
+            options.engine,
+            ground.as_deref(),
+        )?;
         let adapter = Adapter::new(options.device.message_count(), engine.processors());
         let setup = Setup {
             bus_type: options.registry.bus_type,
@@ -177,6 +201,7 @@ impl Machine {
             own_locks: OwnLocks::default(),
             changing_buffers: ChangingBuffers::default(),
             image: OnceLock::new(),
+            ground,
             driver_objects: Mutex::default(),
             state_change: AtomicBool::new(false),
             calls: Calls::default(),

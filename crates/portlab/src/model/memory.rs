@@ -8,7 +8,7 @@ use super::{machine::Machine, options::EngineKind, request::Leak, rules};
 use crate::{
     abi::GuestAddress,
     device::DmaRegion,
-    memory::{Block, Damage, DmaArena, DmaRequest, Placement, PoolArena, PoolOptions, Request},
+    memory::{Block, Damage, DmaArena, DmaRequest, Ground, Placement, PoolArena, PoolOptions, Request},
 };
 
 /// Bytes of freed memory that each arena holds back, and one object in how many is guarded: where threads race, runs are long.
@@ -60,14 +60,20 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(region: &DmaRegion, seed: u64, engine: EngineKind) -> io::Result<Self> {
+    pub(super) fn new(
+        region: &DmaRegion,
+        seed: u64,
+        engine: EngineKind,
+        ground: Option<&Ground>,
+    ) -> io::Result<Self> {
         let replays = engine == EngineKind::Deterministic;
         let (quarantine, guard_every) = if replays {
             (QUARANTINE_OF_A_LIFE, GUARDED_IN_A_LIFE)
         } else {
             (QUARANTINE, GUARDED)
         };
-        let options = PoolOptions {
+        let pool = PoolOptions {
+            address: ground.map(Ground::pool),
             seed,
             quarantine,
             guard_every,
@@ -75,8 +81,14 @@ impl Memory {
             ..PoolOptions::default()
         };
         Ok(Self {
-            pool: PoolArena::new(&options)?,
-            dma: DmaArena::new(region, &options)?,
+            pool: PoolArena::new(&pool)?,
+            dma: DmaArena::new(
+                region,
+                &PoolOptions {
+                    address: ground.map(Ground::dma),
+                    ..pool
+                },
+            )?,
             owned: Mutex::default(),
         })
     }

@@ -8,6 +8,7 @@
 //! | `allocation_failures`, `mutation` | what goes wrong on purpose |
 //! | [`rules`] | the rules a miniport is held to |
 //! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters`, `counting` | one driver, one adapter, the callback that runs |
+//! | `kept` | images kept from one life to the next |
 //! | `dispatch`, `extended`, `notification` | the driver's calls, by export and code |
 //! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start, controls, the PCI function |
 //! | `stopping`, `power_states`, `idle`, `notices`, `surprise`, `resources` | stop and restart, D0 and D3, run-time idling, what is told, surprise removal, rebalance |
@@ -52,6 +53,7 @@ mod idle;
 mod interrupts;
 mod issue;
 mod journal;
+mod kept;
 mod kernel;
 mod kernel_text;
 mod kernel_tracing;

@@ -54,6 +54,10 @@ fn page() -> Vec<u8> {
 
 impl Mmio for SharedUserData {
     fn read(&self, offset: u64, width: Width) -> u64 {
+        // Who waits for time to pass may look here only.
+        if let Some(machine) = activity::machine() {
+            machine.engine.register_accessed();
+        }
         let mut bytes = [0; 8];
         let start = usize::try_from(offset).unwrap_or(LENGTH);
         let page = page();

@@ -57,7 +57,7 @@ pub use fault::{Fault, FaultKind, Use, set_fault_hook};
 pub use frame::Registers;
 pub use hooks::{Hooks, Point, interrupted, set_hooks, set_interrupted};
 pub(crate) use own_memory::read as read_own_memory;
-pub(crate) use patch::{allow_patching, forget_patches, patch_sites};
+pub(crate) use patch::{allow_patching, end_patching, forget_patches, patch_sites};
 pub use patch::{original_address, set_patching};
 pub use site::{asks_processor, is_interlocked};
 pub use statistics::{Accesses, Statistics, accesses_of_this_thread, statistics};

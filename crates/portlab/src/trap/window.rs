@@ -14,7 +14,7 @@ use std::{
 use rustix::mm::{self, MapFlags, ProtFlags};
 
 use super::{signal, statistics};
-use crate::device::Width;
+use crate::{device::Width, memory::pointer};
 
 /// Registers behind a [`Window`].
 ///
@@ -68,6 +68,14 @@ impl Window {
     /// # Errors
     /// If the system refuses the address space, or as many windows exist as there are places (256).
     pub fn map(length: u64, mmio: Arc<dyn Mmio>) -> io::Result<Self> {
+        Self::map_at(None, length, mmio)
+    }
+
+    /// As [`Window::map`], at a page-aligned address where nothing is, with a page of room on both sides.
+    ///
+    /// # Errors
+    /// As [`Window::map`]; also if something is there.
+    pub fn map_at(address: Option<u64>, length: u64, mmio: Arc<dyn Mmio>) -> io::Result<Self> {
         signal::install()?;
         let mapped = length
             .max(1)
@@ -79,13 +87,19 @@ impl Window {
             .iter()
             .position(|slot| slot.end.load(Ordering::Relaxed) == 0)
             .ok_or_else(|| io::Error::other("too many register windows are mapped"))?;
-        // SAFETY: a fresh mapping at an address of the kernel's choice touches nothing that exists.
+        let (hint, fixed) = address.map_or((ptr::null_mut(), MapFlags::empty()), |address| {
+            (
+                pointer(address.wrapping_sub(GUARD as u64)),
+                MapFlags::FIXED_NOREPLACE,
+            )
+        });
+        // SAFETY: NOREPLACE, or an address of the kernel's choice: nothing that exists is touched.
         let memory = unsafe {
             mm::mmap_anonymous(
-                ptr::null_mut(),
+                hint,
                 bytes + 2 * GUARD,
                 ProtFlags::empty(),
-                MapFlags::PRIVATE | MapFlags::NORESERVE,
+                MapFlags::PRIVATE | MapFlags::NORESERVE | fixed,
             )
         }?;
         let address = memory as u64 + GUARD as u64;

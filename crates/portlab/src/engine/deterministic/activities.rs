@@ -17,8 +17,10 @@ impl Shared {
     pub(super) fn add_unit(&self, processor: u32, body: impl FnOnce() + 'static) -> io::Result<()> {
         let context = Context::default();
         context.processor.set(processor);
+        let index = self.state().units.len();
+        let place = self.ground.as_ref().map(|ground| ground.stack(index));
         let unit = Unit {
-            fiber: Some(Fiber::new(body)?),
+            fiber: Some(Fiber::new(place, self.stack_fill, body)?),
             wait: Wait::Work,
             context,
             baggage: None,

@@ -20,6 +20,8 @@ use crate::memory::KnownRegion;
 /// Bytes of a stack: the driver's own frames need little, the lab's model runs on the same stack.
 const SIZE: usize = 1 << 20;
 const GUARD: usize = 4096;
+/// Bytes from the top that are filled with a pattern; Windows' kernel stacks are 24 KiB.
+const FILLED: usize = 128 << 10;
 /// Where stacks go: the same addresses in each run, far from images and arenas.
 const FIRST: usize = 0x6100_0000_0000;
 const DISTANCE: usize = 16 << 20;
@@ -33,7 +35,7 @@ struct FiberStack {
 }
 
 impl FiberStack {
-    fn new() -> io::Result<Self> {
+    fn new(place: Option<usize>, fill: u64) -> io::Result<Self> {
         let map = |address: usize| {
             let hint = ptr::with_exposed_provenance_mut(address);
             let access = ProtFlags::READ | ProtFlags::WRITE;
@@ -41,12 +43,24 @@ impl FiberStack {
             // SAFETY: NOREPLACE: nothing that exists is touched.
             unsafe { mm::mmap_anonymous(hint, SIZE, access, flags) }.ok()
         };
-        let memory = (0..PLACES)
-            .find_map(|index| map(FIRST + index * DISTANCE))
-            .ok_or_else(|| io::Error::other("no address is left for a stack"))?;
+        let memory = match place {
+            Some(place) => map(place),
+            None => (0..PLACES).find_map(|index| map(FIRST + index * DISTANCE)),
+        };
+        let memory = memory.ok_or_else(|| io::Error::other("no address is left for a stack"))?;
         // SAFETY: the lowest page of the fresh mapping becomes its guard.
         unsafe { mm::mprotect(memory, GUARD, MprotectFlags::empty()) }?;
         let limit = memory.expose_provenance();
+        // Who reads what it never wrote finds the same in each such life, and something else in others.
+        let words = FILLED / size_of::<u64>();
+        let top = ptr::with_exposed_provenance_mut::<u64>(limit + SIZE - FILLED);
+        for (index, word) in (0..words).zip(0_u64..) {
+            // SAFETY: within the fresh mapping, above its guard, aligned.
+            unsafe {
+                top.wrapping_add(index)
+                    .write(fill.rotate_left(8).wrapping_add(word))
+            };
+        }
         let usable = (limit + GUARD) as u64..(limit + SIZE) as u64;
         Ok(Self {
             limit,
@@ -86,9 +100,9 @@ pub(super) struct Fiber(Coroutine<(), (), (), FiberStack>);
 unsafe impl Send for Fiber {}
 
 impl Fiber {
-    /// A fiber that will run `body`.
-    pub(super) fn new(body: impl FnOnce() + 'static) -> io::Result<Self> {
-        let stack = FiberStack::new()?;
+    /// A fiber that will run `body`, on a stack at `place` or wherever there is room.
+    pub(super) fn new(place: Option<usize>, fill: u64, body: impl FnOnce() + 'static) -> io::Result<Self> {
+        let stack = FiberStack::new(place, fill)?;
         Ok(Self(Coroutine::with_stack(stack, move |yielder, ()| {
             GIVE_WAY.set(yielder);
             body();

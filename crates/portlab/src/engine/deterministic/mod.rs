@@ -58,6 +58,7 @@ use self::{
 use super::{Baggage, Engine, InterruptHandler, Irql, Job, Level, SpinLock, TimerId};
 use crate::{
     device::Movable,
+    memory::{self, Ground},
     trap::{Point, watchdog::Watchdog},
 };
 
@@ -109,6 +110,8 @@ pub struct Options {
     pub keep_events: bool,
     /// Where the driver is preempted.
     pub preemption: Preemption,
+    /// Where stacks go; wherever there is room, without it.
+    pub ground: Option<Arc<Ground>>,
     /// Exchanges what else an activity carries with it, for the thread that runs the engine.
     pub exchange: fn(&mut Baggage),
 }
@@ -123,6 +126,7 @@ impl Options {
             budget: BUDGET,
             keep_events: false,
             preemption: Preemption::BySeed,
+            ground: None,
             exchange: |_| {},
         }
     }
@@ -136,6 +140,9 @@ struct Shared {
     budget: u64,
     exchange: fn(&mut Baggage),
     thread: ThreadId,
+    ground: Option<Arc<Ground>>,
+    /// What uninitialised stacks hold.
+    stack_fill: u64,
 }
 
 /// See the module's documentation. It runs on the host thread that made it.
@@ -181,6 +188,8 @@ impl DeterministicEngine {
             budget: options.budget,
             exchange: options.exchange,
             thread: thread::current().id(),
+            ground: options.ground.clone(),
+            stack_fill: fastrand::Rng::with_seed(options.seed ^ 0x57ac).u64(..),
         });
         for processor in 0..processors {
             let own = Arc::clone(&shared);
@@ -318,6 +327,13 @@ impl Engine for DeterministicEngine {
         /// One callback in so many, in lives with preemption between instructions.
         const AT_CALLBACK: u32 = 8;
         self.shared.state().steps(AT_CALLBACK)
+    }
+
+    fn mix(&self, values: &[u64]) {
+        let mut state = self.shared.state();
+        for value in values {
+            state.events.mix(&[memory::relative(*value)]);
+        }
     }
 
     fn time_stamp(&self) -> u64 {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{OVERDUE, Shared, events::Event, fiber, state::Wait};
 use crate::{
     engine::{Context, Irql, Job, LockName, SpinLock},
+    memory,
     trap::{self, Point},
 };
 
@@ -127,8 +128,10 @@ impl Shared {
         if !self.inside() {
             return 0;
         }
-        // Images lie apart by multiples of 4 GiB.
-        self.state().events.mix(&[address & 0xffff_ffff]);
+        // Images outside of lanes lie apart by multiples of 4 GiB.
+        self.state()
+            .events
+            .mix(&[memory::relative(address) & 0xffff_ffff]);
         match point {
             Point::Site => {
                 self.point();
@@ -225,8 +228,7 @@ impl Shared {
         while !lock.try_lock() {
             if self.inside() {
                 let name = match lock.name() {
-                    // Arenas lie apart by multiples of 1 TiB.
-                    LockName::Dpc(address) => LockName::Dpc(address & 0xff_ffff_ffff),
+                    LockName::Dpc(address) => LockName::Dpc(memory::relative(address)),
                     name => name,
                 };
                 self.note(Event::Contended(name));

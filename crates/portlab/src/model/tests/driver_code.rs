@@ -332,3 +332,33 @@ fn a_livelock_is_told_with_its_place_in_the_image() {
     assert!(livelock.detail.contains("spin.sys+0x1007"), "{}", livelock.detail);
     assert!(!livelock.backtrace.is_empty());
 }
+
+/// Reads its stack where it never wrote.
+struct Uninitialised;
+impl Miniport for Uninitialised {
+    fn start_io(extension: u64, srb: u64) -> bool {
+        static CODE: OnceLock<Routines> = OnceLock::new();
+        let code = CODE.get_or_init(|| {
+            Routines::new(false, |a| {
+                a.mov(rax, qword_ptr(iced_x86::code_asm::rsp - 0xc000)).unwrap();
+                a.ret().unwrap();
+            })
+        });
+        guest::write(word(extension, WORD), &code.call(0));
+        EXTENSION.set(extension);
+        super::bench::complete(extension, srb, crate::abi::srb::status::SUCCESS);
+        true
+    }
+}
+
+#[test]
+fn stacks_hold_the_lifes_own_pattern() {
+    let read = |seed| {
+        let bench = load::<Uninitialised>(seed, Preemption::AtPoints);
+        assert!(bench.execute(0x28, 512).is_success());
+        guest::read::<u64>(word(EXTENSION.get(), WORD))
+    };
+    assert_ne!(read(1), 0);
+    assert_eq!(read(1), read(1));
+    assert_ne!(read(1), read(2));
+}

@@ -174,3 +174,47 @@ fn a_callback_that_never_returns_is_a_livelock() {
         .collect();
     assert!(rules.contains(&"livelock"), "{rules:?}");
 }
+
+/// Does what its addresses tell it: the extension's, the request's, its stack's.
+struct Superstitious;
+impl Miniport for Superstitious {
+    fn start_io(extension: u64, srb: u64) -> bool {
+        let mut local = 0_u64;
+        let sum = (extension >> 6) ^ (srb >> 4) ^ (out(&mut local) >> 4);
+        for _ in 0..sum % 7 {
+            call("KeGetCurrentIrql", &[]);
+        }
+        complete(extension, srb, status::SUCCESS);
+        true
+    }
+}
+
+#[test]
+fn a_life_is_the_same_in_another_process_though_it_looks_at_addresses() {
+    const CHILD: &str = "PORTLAB_TEST_LIVES";
+    const NAME: &str = "a_life_is_the_same_in_another_process_though_it_looks_at_addresses";
+    let lives = |seeds: &[u64]| -> Vec<String> {
+        let one = |seed: &u64| format!("life {seed} {:x?}", life::<Superstitious>(*seed).1);
+        seeds.iter().map(one).collect()
+    };
+    if let Ok(seeds) = std::env::var(CHILD) {
+        let seeds: Vec<u64> = seeds.split(',').filter_map(|seed| seed.parse().ok()).collect();
+        println!("\n{}", lives(&seeds).join("\n"));
+        return;
+    }
+    let child = |seeds: &str| -> Vec<String> {
+        let output = std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args([NAME, "--nocapture"])
+            .env(CHILD, seeds)
+            .output()
+            .expect("another process");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lives = text.lines().filter(|line| line.starts_with("life "));
+        lives.map(ToOwned::to_owned).collect()
+    };
+    let together = child("1,2,3,4");
+    assert_eq!(together.len(), 4);
+    // Alone, and after other lives.
+    assert_eq!(child("3"), together[2..3]);
+    assert_eq!(child("4,4,1"), [3, 3, 0].map(|index| together[index].clone()));
+}

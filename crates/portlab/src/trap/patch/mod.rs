@@ -100,6 +100,15 @@ pub(crate) fn allow_patching(code: Range<u64>) {
     write().get_or_insert_default().allowed.push(code);
 }
 
+/// Ends what [`allow_patching`] began; what is patched stays patched.
+pub(crate) fn end_patching(code: Range<u64>) {
+    if let Some(table) = write().as_mut() {
+        table
+            .allowed
+            .retain(|allowed| allowed.start < code.start || allowed.end > code.end);
+    }
+}
+
 /// Forgets everything about sites in `code`, which is about to vanish.
 pub(crate) fn forget_patches(code: Range<u64>) {
     code::leave(&code);
