@@ -4,10 +4,12 @@
 //! - [`document`]: sections, entries and fields, each with its place in the text, so that printing gives back
 //!   what was read and an edit changes nothing else;
 //! - [`query`]: what an INF means: sections by name, `%strings%` resolved, models, hardware ids, files;
-//! - [`stamp`]: what stampinf does.
+//! - [`stamp`]: what stampinf does;
+//! - [`check`](mod@check): what InfVerif documents.
 //!
 //! Source: "General Syntax Rules for INF Files" and the pages of the sections and directives.
 
+pub mod check;
 pub mod document;
 pub mod query;
 mod scan;

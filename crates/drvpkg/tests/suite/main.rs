@@ -4,6 +4,7 @@ mod catalog;
 mod command_line;
 mod image;
 mod inf;
+mod inf_check;
 mod package;
 mod synthetic;
 
