@@ -91,6 +91,8 @@ pub enum Role {
     Certificate,
     /// Instructions.
     Readme,
+    /// A script that does one of its steps.
+    Script,
 }
 
 /// One file of a package.

@@ -37,7 +37,12 @@ Windows' storage stack, not Windows. Use a virtual machine or a spare computer, 
 It is signed with a test certificate, which Windows accepts in test-signing mode only. It installs on:
   {ids}
 
-Commands are for an elevated command prompt in this folder.
+Commands are for an elevated command prompt in this folder. Each part is also a script, to be read before it is run:
+  powershell -ExecutionPolicy Bypass -File Trust-Certificate.ps1
+  powershell -ExecutionPolicy Bypass -File Enable-TestSigning.ps1    (then restart)
+  powershell -ExecutionPolicy Bypass -File Install-Driver.ps1
+  powershell -ExecutionPolicy Bypass -File Save-Logs.ps1
+  powershell -ExecutionPolicy Bypass -File Remove-Driver.ps1         (goes back; then restart)
 
 INSTALL
  1. BitLocker: suspend it, or the change of boot settings asks for the recovery key:

@@ -22,7 +22,7 @@ use super::{Answer, FileError, Outcome, print_json, read};
 pub(crate) enum Inf {
     /// Write DriverVer, CatalogFile and $ARCH$ into an .inx, as stampinf does.
     Stamp(Stamp),
-    /// Check that INFs are declarative and isolated, by what InfVerif documents.
+    /// Check that INFs are declarative and isolated, by what `InfVerif` documents.
     Check(Check),
     /// List the rules of `check`, and prove that each bites: a right INF is broken in a way for each.
     Rules(Rules),

@@ -35,6 +35,9 @@ pub(crate) struct Package {
     /// DriverVer's date, mm/dd/yyyy or yyyy-mm-dd [default: today, UTC]
     #[arg(long, value_name = "DATE")]
     date: Option<Date>,
+    /// A directory whose PowerShell scripts go into the package
+    #[arg(long, value_name = "DIR")]
+    scripts: Option<PathBuf>,
     /// Where the test-signing key and certificate are kept; made there on first use
     #[arg(long, value_name = "DIR", default_value = "target/signing")]
     certificate_dir: PathBuf,
@@ -53,6 +56,7 @@ impl Package {
             certificates: &self.certificate_dir,
             version: self.version,
             date: self.date,
+            scripts: self.scripts.as_deref(),
         })?;
         if self.json {
             print_json(&manifest)?;

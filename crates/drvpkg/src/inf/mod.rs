@@ -5,7 +5,7 @@
 //!   what was read and an edit changes nothing else;
 //! - [`query`]: what an INF means: sections by name, `%strings%` resolved, models, hardware ids, files;
 //! - [`stamp`]: what stampinf does;
-//! - [`check`](mod@check): what InfVerif documents.
+//! - [`check`](mod@check): what `InfVerif` documents.
 //!
 //! Source: "General Syntax Rules for INF Files" and the pages of the sections and directives.
 

@@ -52,6 +52,14 @@ pub enum PackageError {
         /// What is wrong.
         source: InfError,
     },
+    /// Windows would not take the INF.
+    #[error("{path} breaks rules (`drvpkg inf rules` lists them):\n  {findings}")]
+    Rules {
+        /// The INF.
+        path: PathBuf,
+        /// What is wrong, a line each.
+        findings: String,
+    },
     /// The INF lists files that are not given.
     #[error("{path}: [SourceDisksFiles] must list exactly the driver, it lists {files}")]
     SourceFiles {

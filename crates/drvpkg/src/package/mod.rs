@@ -3,7 +3,7 @@
 mod error;
 mod publish;
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use der::{DateTime, Encode};
 use sha1::Sha1;
@@ -16,7 +16,11 @@ use crate::{
     certificate::SigningCertificate,
     civil::{Date, DriverVersion, now},
     hex,
-    inf::{Inf, InfError, Stamp, query::Architecture},
+    inf::{
+        Inf, InfError, Stamp,
+        check::{Severity, check},
+        query::Architecture,
+    },
     manifest::{self, FORMAT, Inputs, Manifest, PackagedFile, Role},
     pe::inspect::{Gate, Inspection},
     readme,
@@ -42,6 +46,8 @@ pub struct Request<'path> {
     pub version: Option<DriverVersion>,
     /// `DriverVer`'s date; today (UTC) otherwise.
     pub date: Option<Date>,
+    /// A directory whose PowerShell scripts (`*.ps1`) go into the package.
+    pub scripts: Option<&'path Path>,
 }
 
 /// Makes a package and returns its manifest. The directory is written beside its place and put there when it
@@ -104,6 +110,7 @@ pub fn make(request: &Request<'_>) -> Result<Manifest, PackageError> {
         (Role::Certificate, certificate_name, certificate),
         (Role::Readme, "README.txt".to_owned(), readme),
     ]);
+    contents.extend(request.scripts.map(scripts).transpose()?.unwrap_or_default());
     let mut files = Vec::with_capacity(contents.len() + 1);
     for (role, name, bytes) in contents {
         let sha256 = hex::sha256(&bytes);
@@ -154,10 +161,12 @@ impl Stamped {
             source,
         })?;
         stamp.apply(&mut inf).map_err(in_inf)?;
+        let driver_name = driver_name(&inf, path)?;
+        refuse_errors(&inf, path)?;
         Ok(Self {
             name: format!("{name}.inf"),
             catalog_name,
-            driver_name: driver_name(&inf, path)?,
+            driver_name,
             hardware_ids: hardware_ids(&inf).map_err(in_inf)?,
             architectures: inf.architectures().map_err(in_inf)?,
             bytes: inf.to_bytes(),
@@ -180,6 +189,22 @@ impl Stamped {
         let attributes = catalog_attributes(&self.architectures, &self.hardware_ids);
         Catalog::new(&files, OS_ATTRIBUTE, attributes, made)
     }
+}
+
+/// Refuses an INF that breaks a rule; what is only unwise stays its author's choice.
+fn refuse_errors(inf: &Inf, path: &Path) -> Result<(), PackageError> {
+    let findings: Vec<String> = check(inf)
+        .into_iter()
+        .filter(|finding| finding.rule.severity == Severity::Error)
+        .map(|finding| finding.to_string())
+        .collect();
+    if findings.is_empty() {
+        return Ok(());
+    }
+    Err(PackageError::Rules {
+        path: path.to_owned(),
+        findings: findings.join("\n  "),
+    })
 }
 
 /// Looks into the image; what is no driver for x64 is refused.
@@ -241,6 +266,32 @@ fn hardware_ids(inf: &Inf) -> Result<Vec<String>, InfError> {
         }
     }
     Ok(ids)
+}
+
+/// The PowerShell scripts of a directory, by name, lines ended as Windows does.
+fn scripts(directory: &Path) -> Result<Vec<(Role, String, Vec<u8>)>, PackageError> {
+    let unreadable = |source| PackageError::Input {
+        path: directory.to_owned(),
+        source,
+    };
+    let mut scripts = Vec::new();
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_none_or(|extension| extension != "ps1") {
+            continue;
+        }
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.filter(|name| manifest::is_plain(name));
+        let name = name.ok_or_else(|| PackageError::Name(path.clone()))?.to_owned();
+        let text = String::from_utf8(read(&path)?).map_err(|error| PackageError::Input {
+            path: path.clone(),
+            source: io::Error::new(io::ErrorKind::InvalidData, error),
+        })?;
+        let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+        scripts.push((Role::Script, name, text.into_bytes()));
+    }
+    scripts.sort_by(|one, other| one.1.cmp(&other.1));
+    Ok(scripts)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PackageError> {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::synthetic::Image;
 
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/windows");
 const INX: &[u8] = include_bytes!("../../../../inf/ferronvme.inx");
 
 /// A directory with the inputs of a package.
@@ -50,6 +51,7 @@ impl Workshop {
             certificates: &self.directory.path().join("signing"),
             version: None,
             date: Some("11/23/2026".parse().unwrap()),
+            scripts: Some(SCRIPTS.as_ref()),
         })
     }
 
@@ -76,7 +78,12 @@ fn a_package_holds_what_a_person_copies_to_windows() {
     assert_eq!(
         names,
         [
+            "Enable-TestSigning.ps1",
+            "Install-Driver.ps1",
             "README.txt",
+            "Remove-Driver.ps1",
+            "Save-Logs.ps1",
+            "Trust-Certificate.ps1",
             "ferronvme.cat",
             "ferronvme.cer",
             "ferronvme.inf",
@@ -121,10 +128,31 @@ fn a_package_holds_what_a_person_copies_to_windows() {
         "manage-bde -protectors -disable C:",
         "pnputil /add-driver ferronvme.inf /install",
         "pnputil /delete-driver",
+        "-File Install-Driver.ps1",
+        "-File Remove-Driver.ps1",
         &manifest.certificate_thumbprint,
     ] {
         assert!(readme.contains(words), "the README lacks: {words}");
     }
+}
+
+#[test]
+fn an_inf_that_windows_would_not_take_is_refused() {
+    let workshop = Workshop::new();
+    let inx = String::from_utf8(INX.to_vec()).unwrap();
+    fs::write(
+        &workshop.inx,
+        inx.replace("DefaultDestDir = 13", "DefaultDestDir = 12"),
+    )
+    .unwrap();
+    let refusal = workshop.make().unwrap_err().to_string();
+    assert!(
+        refusal.contains("error not-in-store (InfVerif 1306)"),
+        "{refusal}"
+    );
+    // What is only unwise is not.
+    fs::write(&workshop.inx, inx.replace("VEN_1B36&DEV_0010", "CC_010802")).unwrap();
+    workshop.make().unwrap();
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Is an INF declarative and isolated, as InfVerif and the INF pages demand?
+//! Is an INF declarative and isolated, as `InfVerif` and the INF pages demand?
 //!
 //! - [`rules`]: what is demanded, in one table;
 //! - `plan`: what an installation does: which sections are reached, by which directive;
 //! - `syntax`, `version`, `structure`, `files`, `services`, `registry`: the checks, by what they look at;
 //! - [`proof`]: a right INF broken in one way for each rule, to see each rule bite.
 //!
-//! InfVerif is Microsoft's program and runs on Windows only. What it documents is checked here; what it does beyond
+//! `InfVerif` is Microsoft's program and runs on Windows only. What it documents is checked here; what it does beyond
 //! its documentation is not.
 
 mod files;

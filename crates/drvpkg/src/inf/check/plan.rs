@@ -92,7 +92,7 @@ const SYSTEM: [&str; 8] = [
     "ControlFlags",
     "SignatureAttributes",
 ];
-/// Extensions of an install section. Source: "INF DDInstall Section" and its siblings.
+/// Extensions of an install section. Source: "INF `DDInstall` Section" and its siblings.
 pub(super) const EXTENSIONS: [&str; 9] = [
     "Services",
     "HW",

@@ -1,6 +1,6 @@
 //! The rules an INF is held to, in one table.
 //!
-//! Sentences are ours; where InfVerif documents a number for the same fault, the number stands beside it. The numbers come from
+//! Sentences are ours; where `InfVerif` documents a number for the same fault, the number stands beside it. The numbers come from
 //! "INF Validation Errors and Warnings"; a rule without one is demanded by the page that it cites.
 
 use serde::Serialize;
@@ -20,7 +20,7 @@ pub enum Severity {
 pub struct Rule {
     /// Stable name.
     pub id: &'static str,
-    /// InfVerif's number for it, where documented.
+    /// `InfVerif`'s number for it, where documented.
     pub infverif: Option<u16>,
     /// How bad a breach is.
     pub severity: Severity,
