@@ -7,6 +7,7 @@
 //! | `pvscsi` | the example's packaged driver on QEMU's SCSI adapter |
 //! | `lifecycle` | the ends of work items, timers and DPCs, with a miniport of their own |
 //! | `commands` | the `portlab` command line: demo, reports, and every mistake a user may make |
+//! | `seeing` | timeline, page and debugger of a run of the packaged driver |
 //! | `gates` | each gate on the release flavour refuses what it is there for |
 
 pub mod command;

@@ -14,6 +14,7 @@ use crate::{
     queue::{Completion, CompletionQueue, SubmissionQueue},
     registers::{DOORBELLS, Registers, Written},
     status::Status,
+    witness::{Seen, Witness},
 };
 
 /// Commands executed in one move, so that a caller that holds a lock lets it go from time to time.
@@ -70,6 +71,7 @@ pub struct Controller {
     random: u64,
     /// The queue whose turn it is.
     turn: u16,
+    witness: Option<Witness>,
 }
 
 impl Controller {
@@ -105,6 +107,7 @@ impl Controller {
             gone: false,
             random: config.seed | 1,
             turn: 0,
+            witness: None,
             config,
         }
     }
@@ -286,6 +289,7 @@ impl Controller {
 
     /// A controller reset: queues, commands and events are gone.
     fn forget(&mut self) {
+        self.tell(Seen::Forgotten);
         self.resets += 1;
         self.submission.clear();
         self.completion.clear();
@@ -380,7 +384,14 @@ impl Controller {
                 match queue.fetch(memory) {
                     Ok(Some(bytes)) => {
                         fetched += 1;
-                        self.begin(id, Command::new(bytes));
+                        let command = Command::new(bytes);
+                        self.tell(Seen::Fetched {
+                            queue: id,
+                            command_id: command.command_id(),
+                            opcode: command.opcode(),
+                            namespace: command.namespace(),
+                        });
+                        self.begin(id, command);
                     }
                     Ok(None) => break,
                     Err(_) => {
@@ -478,6 +489,17 @@ impl Controller {
             Kind::AttachNamespace(id) => self.attach(id, true),
             Kind::ResizeNamespace(id, blocks) => self.resize(id, blocks),
             _ => {}
+        }
+    }
+
+    /// Has somebody told what the controller does, or nobody any more.
+    pub fn set_witness(&mut self, witness: Option<Witness>) {
+        self.witness = witness;
+    }
+
+    fn tell(&self, seen: Seen) {
+        if let Some(Witness(hears)) = &self.witness {
+            hears(seen);
         }
     }
 
@@ -623,6 +645,13 @@ impl Controller {
                     .map_or(0, |submission| submission.head);
                 failed |= queue.post(memory, completion, head).is_err();
                 interrupts |= completion.interrupts;
+                if let Some(Witness(hears)) = &self.witness {
+                    hears(Seen::Posted {
+                        queue: completion.submission_queue,
+                        command_id: completion.command_id,
+                        status: completion.status >> 1,
+                    });
+                }
             }
             if interrupts {
                 self.raised.extend(queue.vector);

@@ -20,6 +20,7 @@
 //! | `io` | the NVM command set |
 //! | `reservation` | who may write |
 //! | [`namespace`], [`store`] | blocks, the write cache, what is behind them |
+//! | [`witness`] | telling what the controller does |
 //! | [`fault`] | the ways to be a bad controller |
 #![forbid(unsafe_code)]
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
@@ -41,7 +42,9 @@ mod reservation;
 mod status;
 pub mod store;
 mod transfer;
+pub mod witness;
 
 pub use config::Config;
 pub use controller::{Controller, Moved};
 pub use memory::{Memory, OutOfRange};
+pub use witness::{Seen, Witness};

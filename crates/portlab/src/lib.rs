@@ -8,7 +8,9 @@
 //! | [`abi`] | the Storport and kernel structures, with explicit widths |
 //! | [`engine`] | virtual processors, IRQL, DPCs, timers, worker threads |
 //! | [`model`] | storport.sys and ntoskrnl.exe as documented; violations |
+//! | [`debugger`] | what gdb needs to look into a driver |
 //! | [`device`] | controllers: QEMU over qtest |
+//! | [`observe`] | what a run looks like to somebody who watches |
 //! | [`package`] | a driver package on disk, and what its INF writes to the registry |
 //! | [`shards`] | processes that share out seeds |
 //! | [`torture`] | short lives of a driver on a misbehaving controller, each decided by its seed |
@@ -16,10 +18,12 @@
 #![cfg(target_os = "linux")]
 
 pub mod abi;
+pub mod debugger;
 pub mod device;
 pub mod engine;
 pub mod memory;
 pub mod model;
+pub mod observe;
 pub mod package;
 pub mod pe;
 pub mod shards;

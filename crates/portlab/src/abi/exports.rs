@@ -143,17 +143,22 @@ macro_rules! exports {
                 #[unsafe(naked)]
                 pub(super) extern "win64" fn $name() {
                     naked_asm!(
+                        ".cfi_startproc",
                         "mov [rsp + 8], rcx",
                         "mov [rsp + 16], rdx",
                         "mov [rsp + 24], r8",
                         "mov [rsp + 32], r9",
                         "mov rdx, [rsp]",
                         "sub rsp, 40",
+                        // For debuggers, which find the driver's frames by it.
+                        ".cfi_adjust_cfa_offset 40",
                         "lea rcx, [rsp + 48]",
                         "mov r8d, {export}",
                         "call {gate}",
                         "add rsp, 40",
+                        ".cfi_adjust_cfa_offset -40",
                         "ret",
+                        ".cfi_endproc",
                         export = const Export::$name as u32,
                         gate = sym gate,
                     )

@@ -7,6 +7,7 @@ use portlab::{
     model::{
         AdapterParameters, Address, AllocationFailures, EngineKind, Lab, LabError, LabOptions, StartError,
     },
+    observe::Observer,
     workload::{
         disk::{Disk as _, Function},
         lab_disk::LabDisk,
@@ -100,6 +101,7 @@ pub(super) struct Setup {
     pub(super) seed: u64,
     pub(super) allocation_failures: Option<AllocationFailures>,
     pub(super) engine: EngineKind,
+    pub(super) observer: Option<Arc<dyn Observer>>,
 }
 
 /// A driver on its device.
@@ -128,6 +130,7 @@ impl Bench {
         options.seed = setup.seed;
         options.allocation_failures = setup.allocation_failures;
         options.engine = setup.engine;
+        options.observer = setup.observer;
         let lab = Lab::load(options).map_err(|error| BenchError::Load {
             driver: setup.driver,
             error,

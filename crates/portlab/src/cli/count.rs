@@ -101,6 +101,7 @@ impl Count {
             seed: 0,
             allocation_failures: None,
             engine: portlab::model::EngineKind::Parallel,
+            observer: None,
         };
         let mut workloads = BTreeMap::new();
         let (observed, failure) = match Bench::load(setup) {

@@ -14,6 +14,7 @@ use drvpkg::{
 };
 use portlab::{
     device::spec::{DeviceSpec, SpecError},
+    observe::record::Record,
     package::{Package, parameters},
     workload::{
         progress::Progress as _,
@@ -27,8 +28,10 @@ use super::{
     console::{Console, mebibytes},
     driver::{Driver, Event},
     exit::Exit,
+    page::Page,
     report::{self, Observed},
     run::{conclude, refuse},
+    watch::{self, Watch},
 };
 
 /// How long the driver may take to react to an asynchronous event.
@@ -65,6 +68,8 @@ pub(super) struct Demo {
     /// Where the report goes [default: reports/demo.json beside the package, or demo-DRIVER.json]
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// The report.
@@ -142,6 +147,10 @@ impl Demo {
             Ok(device) => device,
             Err(error) => return refuse(&error),
         };
+        let watching = match self.watch.begin() {
+            Ok(watching) => watching,
+            Err(error) => return refuse(&error),
+        };
         let setup = Setup {
             driver: package.driver.clone(),
             device: device.clone().or_size(self.size.max(1 << 20)),
@@ -150,6 +159,7 @@ impl Demo {
             seed: self.seed,
             allocation_failures: None,
             engine: portlab::model::EngineKind::Parallel,
+            observer: watching.observer(),
         };
         let mut found = Found::default();
         let (observed, failure) = match Bench::load(setup) {
@@ -164,6 +174,25 @@ impl Demo {
         };
         let failure = failure.or_else(|| package_failure(&verified));
         observed.print();
+        let page = |record: &Record| {
+            Page {
+                driver: package.driver.display().to_string(),
+                sha256: verified.driver_sha256.clone(),
+                flavour: Some(flavour),
+                device: device.to_string(),
+                engine: "parallel",
+                processors: self.processors,
+                seed: self.seed,
+                command: watch::command_line(),
+                failure: failure.as_ref().map(ToString::to_string),
+                observed: &observed,
+                record,
+            }
+            .render()
+        };
+        if let Err(error) = watching.finish(page) {
+            return refuse(&error);
+        }
         let traffic = observed.traffic.unwrap_or_default();
         let statistics = observed.statistics.unwrap_or_default();
         let report = DemoReport {

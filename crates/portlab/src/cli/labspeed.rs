@@ -237,6 +237,7 @@ impl LabSpeed {
             seed: 0,
             allocation_failures: None,
             engine: EngineKind::Parallel,
+            observer: None,
         };
         let mut bench = match Bench::load(setup) {
             Ok(bench) => bench,

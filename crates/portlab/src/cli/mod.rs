@@ -4,15 +4,18 @@ mod bench;
 mod console;
 mod count;
 mod ddi;
+mod debug;
 mod demo;
 mod driver;
 mod exit;
 mod failing;
 mod labspeed;
 mod life;
+mod page;
 mod report;
 mod run;
 mod torture;
+mod watch;
 
 use clap::{Parser, Subcommand};
 
@@ -41,6 +44,7 @@ enum Command {
     Run(run::Run),
     Demo(demo::Demo),
     Count(count::Count),
+    Debug(debug::Debug),
     Torture(torture::Torture),
     Labspeed(labspeed::LabSpeed),
     Ddi(ddi::Ddi),
@@ -57,6 +61,7 @@ pub(crate) fn main() -> Exit {
         Command::Run(run) => run.run(),
         Command::Demo(demo) => demo.run(),
         Command::Count(count) => count.run(),
+        Command::Debug(debug) => debug.run(),
         Command::Torture(torture) => torture.run(),
         Command::Labspeed(speed) => speed.run(),
         Command::Ddi(ddi) => ddi.run(),

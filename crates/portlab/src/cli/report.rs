@@ -51,6 +51,13 @@ pub(super) struct Events {
     hash: String,
 }
 
+impl Events {
+    /// In words.
+    pub(super) fn text(&self) -> String {
+        format!("{} events, hash {}", self.count, self.hash)
+    }
+}
+
 impl From<(u64, u64)> for Events {
     fn from((count, hash): (u64, u64)) -> Self {
         Self {
@@ -234,21 +241,31 @@ pub(super) struct WriteError {
     error: io::Error,
 }
 
+impl WriteError {
+    /// `path` could not be written.
+    pub(super) fn new(path: &Path, error: io::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            error,
+        }
+    }
+}
+
 /// Writes a report as JSON, making its directory.
 pub(super) fn write(path: &Path, report: &impl Serialize) -> Result<(), WriteError> {
-    let failed = |error| WriteError {
-        path: path.to_owned(),
-        error,
-    };
-    let mut text = serde_json::to_string_pretty(report).map_err(|error| failed(error.into()))?;
-    text.push('\n');
-    if let Some(directory) = path
+    let text = serde_json::to_string_pretty(report).map_err(|error| WriteError::new(path, error.into()))?;
+    write_text(path, &format!("{text}\n"))
+}
+
+/// Writes a text, making its directory.
+pub(super) fn write_text(path: &Path, text: &str) -> Result<(), WriteError> {
+    let directory = path
         .parent()
-        .filter(|directory| !directory.as_os_str().is_empty())
-    {
-        fs::create_dir_all(directory).map_err(failed)?;
-    }
-    fs::write(path, text).map_err(failed)
+        .filter(|directory| !directory.as_os_str().is_empty());
+    directory
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|error| WriteError::new(path, error))
 }
 
 /// SHA-256 in hexadecimal.

@@ -1,13 +1,15 @@
 //! `portlab run`: any Storport miniport, from load to removal.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use drvpkg::{manifest::Flavour, pe::inspect::Inspection};
 use portlab::{
     device::spec::DeviceSpec,
     model::{AdapterParameters, AllocationFailures, EngineKind},
+    observe::{Observer, record::Record},
     package::parameters,
+    trap,
     workload::{
         properties::Properties,
         transfer::{self, Incident, Phase, Source},
@@ -22,7 +24,9 @@ use super::{
     exit::Exit,
     failing::{self, FailAllocation},
     life::{Life, LifeReport},
+    page::Page,
     report::{self, Observed},
+    watch::{self, Watch},
 };
 
 /// Loads any Storport miniport, starts it, sends what Windows sends to a new disk, moves verified data, removes it
@@ -80,6 +84,11 @@ pub(super) struct Run {
     /// Write a report
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    watch: Watch,
+    /// A debugger watches: leave the driver's code as it is
+    #[arg(long, hide = true)]
+    debugged: bool,
 }
 
 /// The report.
@@ -131,15 +140,42 @@ impl Run {
         };
         let failures = match &self.fail_allocation {
             Some(FailAllocation::Each) => {
-                let once = |failures| self.once(registry.clone(), failures, &mut Told::default());
+                let once = |failures| self.once(registry.clone(), failures, None, &mut Told::default());
                 return failing::each(&self.driver, self.json.as_deref(), once);
             }
             Some(FailAllocation::Plan(failures)) => Some(failures.clone()),
             None => None,
         };
+        if self.debugged {
+            // Breakpoints and trampolines would overwrite each other.
+            trap::set_patching(false);
+        }
+        let watching = match self.watch.begin() {
+            Ok(watching) => watching,
+            Err(error) => return refuse(&error),
+        };
         let mut told = Told::default();
-        let (observed, failure) = self.once(registry, failures, &mut told);
+        let (observed, failure) = self.once(registry, failures, watching.observer(), &mut told);
         observed.print();
+        let page = |record: &Record| {
+            Page {
+                driver: self.driver.display().to_string(),
+                sha256: report::hexadecimal(&Sha256::digest(&image)),
+                flavour: Inspection::of(&image).ok().map(|inspection| inspection.flavour()),
+                device: self.device.to_string(),
+                engine: engine_name(self.engine),
+                processors: self.processors,
+                seed: self.seed,
+                command: watch::command_line(),
+                failure: failure.as_ref().map(ToString::to_string),
+                observed: &observed,
+                record,
+            }
+            .render()
+        };
+        if let Err(error) = watching.finish(page) {
+            return refuse(&error);
+        }
         let report = RunReport {
             driver: self.driver,
             driver_sha256: report::hexadecimal(&Sha256::digest(&image)),
@@ -167,6 +203,7 @@ impl Run {
         &self,
         registry: AdapterParameters,
         allocation_failures: Option<AllocationFailures>,
+        observer: Option<Arc<dyn Observer>>,
         told: &mut Told,
     ) -> (Observed, Option<BenchError>) {
         let setup = Setup {
@@ -177,6 +214,7 @@ impl Run {
             seed: self.seed,
             allocation_failures,
             engine: self.engine,
+            observer,
         };
         match Bench::load(setup) {
             Ok(mut bench) => {
@@ -238,6 +276,14 @@ impl Run {
             }
         }
         bench.quiesce()
+    }
+}
+
+/// An engine's name on the command line.
+pub(super) fn engine_name(engine: EngineKind) -> &'static str {
+    match engine {
+        EngineKind::Parallel => "parallel",
+        EngineKind::Deterministic => "deterministic",
     }
 }
 

@@ -13,6 +13,7 @@ pub mod spec;
 use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 pub use self::powered::{OpenError, Powered, open, open_movable};
+use crate::observe::DeviceSink;
 
 /// Width of one register access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -179,6 +180,11 @@ pub trait Device: Send + Sync {
     /// If that cannot be done to this device: it then keeps its state, as in D3hot.
     fn cycle_power(&self) -> Result<(), DeviceError> {
         Err(DeviceError::Unsupported("power of its own"))
+    }
+
+    /// Has the device tell what it does from now on, or no more; a device that cannot tell does not.
+    fn observe(&self, sink: Option<DeviceSink>) {
+        drop(sink);
     }
 
     /// The device as something that the lab moves; `None` if it moves by itself.

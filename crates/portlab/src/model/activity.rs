@@ -3,7 +3,7 @@
 use std::{cell::RefCell, fmt, sync::Arc, time::Duration};
 
 use super::machine::Machine;
-use crate::engine::Baggage;
+use crate::{engine::Baggage, observe::Place};
 
 /// A callback of the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +59,8 @@ impl fmt::Display for Activity {
 struct Frame {
     activity: Activity,
     stalled: Duration,
+    /// Where it runs; known only if somebody watches.
+    place: Option<Place>,
 }
 
 thread_local! {
@@ -95,6 +97,7 @@ pub(super) fn enter(activity: Activity) {
         stack.borrow_mut().push(Frame {
             activity,
             stalled: Duration::ZERO,
+            place: None,
         });
     });
 }
@@ -112,6 +115,20 @@ pub(super) fn leave() -> Duration {
 /// The innermost callback.
 pub(super) fn current() -> Option<Activity> {
     ACTIVITIES.with(|stack| stack.borrow().last().map(|frame| frame.activity))
+}
+
+/// Notes where the innermost callback runs.
+pub(super) fn set_place(place: Place) {
+    ACTIVITIES.with(|stack| {
+        if let Some(frame) = stack.borrow_mut().last_mut() {
+            frame.place = Some(place);
+        }
+    });
+}
+
+/// Where the innermost callback runs of which that is known.
+pub(super) fn place() -> Option<Place> {
+    ACTIVITIES.with(|stack| stack.borrow().iter().rev().find_map(|frame| frame.place))
 }
 
 /// Adds a stall to the innermost callback.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::observation::Observation;
 use crate::{
     abi::{
         GuestAddress,
@@ -13,6 +14,7 @@ use crate::{
         registration::HwInitializationData,
     },
     engine::{LockName, SpinLock},
+    observe::Event,
 };
 
 /// Where the adapter is in its life.
@@ -38,6 +40,24 @@ pub(super) enum Phase {
     Removing,
     /// Gone.
     Removed,
+}
+
+impl Phase {
+    /// In a word.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Unregistered => "unregistered",
+            Self::Loaded => "loaded",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Removing => "removing",
+            Self::Removed => "removed",
+            Self::Quiescing => "quiescing",
+            Self::PoweredDown => "powered down",
+            Self::Gone => "gone",
+        }
+    }
 }
 
 /// What the callbacks and the configuration settled; replaced as a whole.
@@ -89,6 +109,7 @@ impl Setup {
 
 /// See the module's documentation.
 pub(super) struct Adapter {
+    observation: Observation,
     pub(super) phase: Mutex<Phase>,
     pub(super) start_io: Arc<SpinLock>,
     pub(super) interrupt: Arc<SpinLock>,
@@ -98,9 +119,10 @@ pub(super) struct Adapter {
 
 impl Adapter {
     /// An adapter that nothing is known of, with locks for as many messages and channels as there may be.
-    pub(super) fn new(messages: u16, processors: u32) -> Self {
+    pub(super) fn new(messages: u16, processors: u32, observation: Observation) -> Self {
         let lock = |name| Arc::new(SpinLock::new(name));
         Self {
+            observation,
             phase: Mutex::new(Phase::Unregistered),
             start_io: lock(LockName::StartIo),
             interrupt: lock(LockName::Interrupt),
@@ -133,5 +155,6 @@ impl Adapter {
     /// Sets the phase.
     pub(super) fn enter(&self, phase: Phase) {
         *self.phase.lock() = phase;
+        self.observation.tell(|| Event::Phase(phase.name()));
     }
 }

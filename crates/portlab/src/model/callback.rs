@@ -10,6 +10,7 @@ use super::{
 use crate::{
     abi::entry::Routine,
     engine::{Context, HeldLock, Irql, SpinLock, context::HeldBy},
+    observe::Event,
     trap,
 };
 
@@ -43,6 +44,7 @@ impl Machine {
         let irql_before = Context::irql();
         let held_before = Context::with(|context| context.held.borrow().len());
         activity::enter(activity);
+        let begun = self.callback_begins(activity, irql, arguments);
         let start = self.engine.now();
         let counted = self.counting.begin(activity);
         self.engine.mix(arguments);
@@ -52,6 +54,7 @@ impl Machine {
         self.counting.end(counted);
         let took = self.engine.now().saturating_sub(start);
         self.judge_return(activity, irql_before, held_before);
+        self.callback_ends(&begun);
         let stalled = activity::leave();
         self.judge_time(activity, irql, took, stalled);
         Context::with(|context| context.call.set(call_before));
@@ -118,11 +121,21 @@ impl Machine {
 
     /// Raises this activity's IRQL.
     pub(super) fn raise(&self, irql: Irql) -> Irql {
-        self.engine.raise(irql)
+        let old = self.engine.raise(irql);
+        self.observation.tell(|| Event::Irql {
+            processor: Context::processor(),
+            irql: Context::irql().0,
+        });
+        old
     }
 
     /// Lowers this activity's IRQL.
     pub(super) fn lower(&self, irql: Irql) {
+        // Before: the processor may be somebody else's afterwards.
+        self.observation.tell(|| Event::Irql {
+            processor: Context::processor(),
+            irql: irql.0,
+        });
         self.engine.lower(irql);
     }
 

@@ -17,6 +17,7 @@ use crate::{
         srb::{function, status},
     },
     engine::Level,
+    observe::Event,
 };
 
 /// `StorPortCompleteRequest`'s "all of them".
@@ -88,6 +89,10 @@ impl Machine {
             // In the legacy form the byte is another's: flags of a POWER request.
             report.scsi_status = 0;
         }
+        self.observation.tell(|| Event::Returned {
+            request: request.id,
+            srb_status: status::without_flags(report.srb_status),
+        });
         let outcome = self.judge_completion(&request, &memory, &report);
         self.end_lending(&request, memory.extension);
         self.free_srb(&memory);

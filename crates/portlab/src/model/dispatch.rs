@@ -7,6 +7,7 @@ use crate::{
     abi::exports::{Arguments, Call, Export},
     device::Width,
     engine::Context,
+    observe::Event,
     trap,
 };
 
@@ -24,6 +25,7 @@ pub(super) fn dispatch(call: Call) -> u64 {
     counting::note_call(call);
     machine.calls.note(call);
     machine.judge_dump_call(call);
+    machine.observation.tell(|| Event::Call(Machine::call_name(call)));
     let code = match call.export {
         Export::StorPortExtendedFunction | Export::StorPortNotification => call.arguments.u32(0),
         _ => 0,

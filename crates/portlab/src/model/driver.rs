@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     abi::{GuestAddress, entry::Routine, exports, guest},
+    debugger,
     engine::{Context, Irql},
     memory::{Ground, Request},
     pe::{self, Binding, Image, ImportName, Origin, Symbols},
@@ -75,6 +76,7 @@ fn fresh(
         // No more: what an earlier life patched would make a difference to the next one's steps.
         trap::end_patching(base..base + image.range().len() as u64);
     }
+    debugger::portlab_driver_loaded(image.range().start as u64);
     // Without a PDB back-traces are offsets only.
     let symbols = Symbols::open(&image).ok();
     Ok(LoadedImage { key, image, symbols })

@@ -26,6 +26,7 @@ use crate::{
         srb::status,
     },
     engine::{Context, Irql, Level, SpinLock},
+    observe::Event,
 };
 
 /// When Storport tries a refused request again.
@@ -40,6 +41,7 @@ fn is_inquiry(request: &PortRequest) -> bool {
 impl Machine {
     /// Takes a request from a client.
     pub(super) fn submit(self: &Arc<Self>, request: Arc<PortRequest>) {
+        self.tell_submitted(&request);
         if self.journal.is_down() {
             self.end(&request, Outcome::made_up(status::INTERNAL_ERROR));
             return;
@@ -112,6 +114,7 @@ impl Machine {
         request.set_stage(Stage::Building);
         self.lend_data(request);
         self.requests.hand_over(srb, request);
+        self.tell_handed_over(request, srb);
         self.counters.srbs_issued();
         if !self.build_io(&setup, srb) {
             // Completed already, or to be completed by the miniport in its own time.
@@ -195,6 +198,7 @@ impl Machine {
     /// Issues a request again that the miniport was too busy for.
     pub(super) fn retry(self: &Arc<Self>, request: &Arc<PortRequest>) {
         self.counters.busy_retries();
+        self.observation.tell(|| Event::Refused { request: request.id });
         self.release_memory(request);
         request.set_stage(Stage::Waiting);
         let machine = Arc::clone(self);

@@ -2,13 +2,18 @@
 
 use std::{
     collections::HashMap,
+    ffi::CString,
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::rules::{Rule, Severity, Tier};
+use super::{
+    observation::Observation,
+    rules::{Rule, Severity, Tier},
+};
+use crate::{debugger, observe::Event};
 
 /// A frame of the driver's stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,6 +96,13 @@ pub enum StateChange {
     },
 }
 
+/// Lets a debugger stop where a rule is broken.
+fn tell_debugger(record: &Violation) {
+    let what = format!("{}: {} ({})", record.rule, record.detail, record.call);
+    let what = CString::new(what.replace('\0', "?")).unwrap_or_default();
+    debugger::portlab_rule_broken(what.as_ptr());
+}
+
 /// Records kept of one rule in one call; more only count.
 const KEPT_PER_PLACE: u64 = 4;
 
@@ -106,6 +118,7 @@ struct Records {
 /// The book.
 #[derive(Default)]
 pub(super) struct Journal {
+    observation: Observation,
     records: Mutex<Records>,
     debug: Mutex<Vec<String>>,
     events: Mutex<Vec<EventRecord>>,
@@ -115,6 +128,14 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// An empty book, whose entries are told too.
+    pub(super) fn new(observation: Observation) -> Self {
+        Self {
+            observation,
+            ..Self::default()
+        }
+    }
+
     /// Adds a violation; `describe` makes the record, if it is to be kept.
     pub(super) fn record(&self, rule: &'static Rule, call: &str, describe: impl FnOnce() -> Violation) {
         let key = (rule.id, call.to_owned());
@@ -131,6 +152,8 @@ impl Journal {
         }
         // Describing walks the stack and reads the PDB: not under the lock.
         let record = describe();
+        self.observation.tell(|| Event::Violation(&record));
+        tell_debugger(&record);
         let mut records = self.records.lock();
         let index = records.all.len();
         records
@@ -152,6 +175,7 @@ impl Journal {
     }
 
     pub(super) fn debug_line(&self, line: String) {
+        self.observation.tell(|| Event::Printed(&line));
         let mut lines = self.debug.lock();
         if lines.len() < DEBUG_LINES {
             lines.push(line);
@@ -163,7 +187,9 @@ impl Journal {
     }
 
     pub(super) fn event(&self, id: u32, text: String) {
-        self.events.lock().push(EventRecord { id, text });
+        let record = EventRecord { id, text };
+        self.observation.tell(|| Event::Logged(&record));
+        self.events.lock().push(record);
     }
 
     pub(super) fn events(&self) -> Vec<EventRecord> {
@@ -171,6 +197,7 @@ impl Journal {
     }
 
     pub(super) fn state_change(&self, change: StateChange) {
+        self.observation.tell(|| Event::StateChange(&change));
         self.changes.lock().push(change);
     }
 
@@ -180,6 +207,7 @@ impl Journal {
 
     /// Notes the bug check; only the first counts.
     pub(super) fn crash(&self, bug_check: BugCheck) {
+        self.observation.tell(|| Event::BugCheck(&bug_check));
         let mut slot = self.bug_check.lock();
         if slot.is_none() {
             *slot = Some(bug_check);

@@ -456,6 +456,7 @@ fn livelock_handler(machine: &Arc<Machine>) -> LivelockHandler {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        self.machine.observation.unwatch(&*self.machine.options.device);
         self.machine.disconnect();
         self.engine.shut_down();
         if self.deterministic.is_some() {

@@ -32,6 +32,7 @@ use super::{
     mdl::Mdls,
     memory::Memory,
     mutation::Mutations,
+    observation::Observation,
     options::{LabOptions, RegistryValue},
     platform::MaskedMessages,
     power::Pofx,
@@ -63,6 +64,7 @@ pub(super) struct Machine {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) memory: Memory,
     pub(super) journal: Journal,
+    pub(super) observation: Observation,
     pub(super) counters: Counters,
     pub(super) counting: Counting,
     pub(super) adapter: Adapter,
@@ -160,7 +162,13 @@ impl Machine {
             options.engine,
             ground.as_deref(),
         )?;
-        let adapter = Adapter::new(options.device.message_count(), engine.processors());
+        let observation = Observation::new(options.observer.clone(), &engine);
+        observation.watch(&*options.device);
+        let adapter = Adapter::new(
+            options.device.message_count(),
+            engine.processors(),
+            observation.clone(),
+        );
         let setup = Setup {
             bus_type: options.registry.bus_type,
             channels: 1,
@@ -175,7 +183,8 @@ impl Machine {
             options,
             engine,
             memory,
-            journal: Journal::default(),
+            journal: Journal::new(observation.clone()),
+            observation,
             counters: Counters::default(),
             counting: Counting::default(),
             adapter,

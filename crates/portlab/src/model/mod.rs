@@ -9,6 +9,7 @@
 //! | [`rules`] | the rules a miniport is held to |
 //! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters`, `counting` | one driver, one adapter, the callback that runs |
 //! | `kept` | images kept from one life to the next |
+//! | `observation` | what an observer is told |
 //! | `dispatch`, `extended`, `notification` | the driver's calls, by export and code |
 //! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start, controls, the PCI function |
 //! | `stopping`, `power_states`, `idle`, `notices`, `surprise`, `resources` | stop and restart, D0 and D3, run-time idling, what is told, surprise removal, rebalance |
@@ -71,6 +72,7 @@ mod memory_calls;
 mod mutation;
 mod notices;
 mod notification;
+mod observation;
 mod options;
 mod platform;
 mod pnp;

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use super::allocation_failures::AllocationFailures;
-use crate::device::Device;
 pub use crate::engine::deterministic::Preemption;
+use crate::{device::Device, observe::Observer};
 
 /// A driver, a device, and the machine around them.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub struct LabOptions {
     pub adapter_controls: AdapterControls,
     /// Where the deterministic engine preempts the driver.
     pub preemption: Preemption,
+    /// Who watches; nobody, usually.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// Which of the two documented readings of `ScsiStopAdapter` and `ScsiRestartAdapter` is followed.
@@ -61,6 +63,7 @@ impl LabOptions {
             without_rule: None,
             adapter_controls: AdapterControls::BySeed,
             preemption: Preemption::BySeed,
+            observer: None,
         }
     }
 }

@@ -19,7 +19,10 @@ use super::{
     rules,
     srb_memory::SrbMemory,
 };
-use crate::abi::{GuestAddress, srb::status};
+use crate::{
+    abi::{GuestAddress, srb::status},
+    observe::Event,
+};
 
 /// Where a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,13 +69,18 @@ enum RequestKind {
 
 impl fmt::Display for RequestName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            RequestKind::Scsi(opcode) => write!(f, "SCSI command {opcode:#04x}")?,
-            RequestKind::Plain(function) => write!(f, "SRB function {function:#04x}")?,
-            RequestKind::Pnp(action, flags) => write!(f, "PNP action {action:#x} (flags {flags:#x})")?,
-            RequestKind::Power(state) => write!(f, "POWER request to D{}", state.saturating_sub(1))?,
+        write!(f, "{} to {} (request {})", self.kind, self.address, self.id)
+    }
+}
+
+impl fmt::Display for RequestKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scsi(opcode) => write!(f, "SCSI command {opcode:#04x}"),
+            Self::Plain(function) => write!(f, "SRB function {function:#04x}"),
+            Self::Pnp(action, flags) => write!(f, "PNP action {action:#x} (flags {flags:#x})"),
+            Self::Power(state) => write!(f, "POWER request to D{}", state.saturating_sub(1)),
         }
-        write!(f, " to {} (request {})", self.address, self.id)
     }
 }
 
@@ -148,6 +156,11 @@ impl PortRequest {
     /// In words.
     pub(super) fn describe(&self) -> String {
         self.name().to_string()
+    }
+
+    /// What it asks for, in words.
+    pub(super) fn what(&self) -> String {
+        self.name().kind.to_string()
     }
 
     /// What it is called, without the request.
@@ -301,6 +314,13 @@ impl Machine {
         self.engine
             .note("request ends", [request.id, u64::from(outcome.srb_status)]);
         outcome.elapsed = self.engine.now().saturating_sub(request.submitted);
+        self.observation.tell(|| Event::Ended {
+            request: request.id,
+            srb_status: outcome.srb_status,
+            scsi_status: outcome.scsi_status,
+            transferred: outcome.transferred,
+            elapsed: outcome.elapsed,
+        });
         self.requests.open.fetch_sub(1, Ordering::AcqRel);
         done(outcome);
         self.engine.wake();

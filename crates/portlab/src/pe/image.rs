@@ -260,6 +260,17 @@ impl Image {
             })
     }
 
+    /// The same, as offsets into the image.
+    pub(crate) fn code_offsets(&self) -> impl Iterator<Item = Range<usize>> {
+        let base = self.base;
+        self.code().map(move |range| range.start - base..range.end - base)
+    }
+
+    /// Where the function table is, as offsets into the image.
+    pub(crate) fn exception_table(&self) -> Range<usize> {
+        self.exception_table.clone()
+    }
+
     fn addresses(&self) -> Range<u64> {
         self.base as u64..(self.base + self.size) as u64
     }

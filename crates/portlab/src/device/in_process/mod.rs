@@ -19,7 +19,7 @@ use std::{
 };
 
 use nvme_controller::{
-    Controller,
+    Controller, Seen, Witness,
     fault::Kind,
     namespace::Namespace,
     store::{self, Sparse, Store},
@@ -36,7 +36,10 @@ use super::{
     image::{Image, ImageError},
     spec::{Backing, LabNvmeSpec},
 };
-use crate::memory::SharedMemory;
+use crate::{
+    memory::SharedMemory,
+    observe::{DeviceEvent, DeviceSink},
+};
 
 /// Bus address of BAR 0.
 const BAR_ADDRESS: u64 = 0xc000_0000;
@@ -332,6 +335,37 @@ impl Device for InProcessNvme {
         }
         self.with_controller(Controller::cut_power);
         Ok(())
+    }
+
+    fn observe(&self, sink: Option<DeviceSink>) {
+        let witness = sink.map(|sink| {
+            Witness(Arc::new(move |seen| {
+                sink(match seen {
+                    Seen::Fetched {
+                        queue,
+                        command_id,
+                        opcode,
+                        namespace,
+                    } => DeviceEvent::Fetched {
+                        queue,
+                        command_id,
+                        opcode,
+                        namespace,
+                    },
+                    Seen::Posted {
+                        queue,
+                        command_id,
+                        status,
+                    } => DeviceEvent::Posted {
+                        queue,
+                        command_id,
+                        status,
+                    },
+                    Seen::Forgotten => DeviceEvent::Forgotten,
+                });
+            }))
+        });
+        self.shared.controller().set_witness(witness);
     }
 
     fn movable(self: Arc<Self>) -> Option<Arc<dyn Movable>> {
