@@ -5,7 +5,7 @@
 //! Bytes that are none of these are left alone.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     ops::Range,
 };
 
@@ -105,8 +105,8 @@ impl Code<'_> {
             let mut at = function.start;
             while at < function.end {
                 let Some(instruction) = self.decode(at) else { break };
-                if !found.contains_key(&at) {
-                    found.insert(at, instruction);
+                if let Entry::Vacant(place) = found.entry(at) {
+                    place.insert(instruction);
                     roots.extend(self.leads_to(&instruction));
                 }
                 at = next(&instruction);

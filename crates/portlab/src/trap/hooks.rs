@@ -64,6 +64,7 @@ pub fn interrupted() -> Option<Registers> {
 }
 
 /// Sets what [`interrupted`] tells, for an engine that switches stacks; what it was.
+#[must_use]
 pub fn set_interrupted(registers: Option<Registers>) -> Option<Registers> {
     INTERRUPTED.replace(registers)
 }

@@ -64,12 +64,12 @@ impl Watchdog {
             tv_sec: interval.as_secs().cast_signed(),
             tv_nsec: interval.subsec_nanos().into(),
         };
-        let times = libc::itimerspec {
+        let repeated = libc::itimerspec {
             it_interval: time,
             it_value: time,
         };
         // SAFETY: the timer was just made; the times are ours.
-        if unsafe { libc::timer_settime(timer, 0, &raw const times, ptr::null_mut()) } != 0 {
+        if unsafe { libc::timer_settime(timer, 0, &raw const repeated, ptr::null_mut()) } != 0 {
             return Err(io::Error::last_os_error());
         }
         Ok(watchdog)

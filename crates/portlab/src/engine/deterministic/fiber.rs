@@ -55,11 +55,9 @@ impl FiberStack {
         let words = FILLED / size_of::<u64>();
         let top = ptr::with_exposed_provenance_mut::<u64>(limit + SIZE - FILLED);
         for (index, word) in (0..words).zip(0_u64..) {
+            let value = fill.rotate_left(8).wrapping_add(word);
             // SAFETY: within the fresh mapping, above its guard, aligned.
-            unsafe {
-                top.wrapping_add(index)
-                    .write(fill.rotate_left(8).wrapping_add(word))
-            };
+            unsafe { top.wrapping_add(index).write(value) };
         }
         let usable = (limit + GUARD) as u64..(limit + SIZE) as u64;
         Ok(Self {
