@@ -138,7 +138,7 @@ fn a_browser_shows_plots_and_text_in_both_schemes() {
             assert!(wide > 500 && high > 100, "{name}: {what} are {wide} by {high}");
             let left = places.iter().filter(|place| place.0 < WIDTH as usize / 2).count();
             assert!(
-                left > 400 && places.len() - left > 150,
+                left > 400 && places.len() - left > 100,
                 "{name}: {what} on one side only"
             );
         }

@@ -3,11 +3,8 @@
 use std::{
     ffi::OsString,
     fmt::Write as _,
-    fs, io,
-    os::unix::{
-        fs::{DirBuilderExt as _, MetadataExt as _},
-        process::CommandExt as _,
-    },
+    fs,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -75,7 +72,9 @@ handle SIGUSR2 nostop noprint pass
 
 /// Commands in gdb's Python that the script needs: going to the driver's innermost frame.
 const PYTHON: &str = r#"python
-import gdb
+import atexit, gdb, os, shutil
+
+atexit.register(shutil.rmtree, os.path.dirname(FERRO_SYMBOLS), True)
 
 def ferro_driver_frame():
     frame = gdb.newest_frame()
@@ -176,34 +175,12 @@ impl Debug {
     }
 }
 
-/// Makes the symbols, in a directory that the system cleans up: gdb reads them as long as it lives.
+/// Makes the symbols, in a directory of this session's own that gdb's Python takes away at its end; and where the image's entry
+/// point is.
 fn prepare(driver: &Path) -> Result<(PathBuf, usize), Box<dyn std::error::Error>> {
     let mut resolve = |name: &ImportName| exports::resolve(&name.module, &name.symbol).map(Binding::Function);
     let image = Image::load(driver, &mut resolve)?;
-    let directory = directory(&image)?;
-    symbols::write(&image, &directory.join("driver.symbols"))?;
-    // The entry point as an offset into the image.
-    Ok((directory, image.entry().addr() - image.range().start))
-}
-
-/// One for each build of a driver: the next session of it writes the same files again.
-fn directory(image: &Image) -> io::Result<PathBuf> {
-    let name = image.sha256().get(..16).unwrap_or_default();
-    // Of this user alone.
-    let user = rustix::process::getuid().as_raw();
-    let directory = std::env::temp_dir().join(format!("portlab-debug-{user}-{name}"));
-    match fs::DirBuilder::new().mode(0o700).create(&directory) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // Anybody may have made it.
-            let found = fs::symlink_metadata(&directory)?;
-            if !found.is_dir() || found.uid() != user {
-                return Err(io::Error::other(format!(
-                    "{} is not this user's",
-                    directory.display()
-                )));
-            }
-        }
-        other => other?,
-    }
-    Ok(directory)
+    let directory = tempfile::Builder::new().prefix("portlab-debug-").tempdir()?;
+    symbols::write(&image, &directory.path().join("driver.symbols"))?;
+    Ok((directory.keep(), image.entry().addr() - image.range().start))
 }

@@ -277,7 +277,7 @@ pub struct Throughput {
 impl Default for Throughput {
     fn default() -> Self {
         Self {
-            width: Duration::from_micros(100),
+            width: Duration::from_micros(1),
             bins: BTreeMap::new(),
         }
     }

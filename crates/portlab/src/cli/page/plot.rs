@@ -7,10 +7,11 @@ use portlab::observe::record::{Class, Record};
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 240.0;
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 64.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 40.0;
+const MEBIBYTE: f64 = 1_048_576.0;
 /// Lines across, at most.
 const LINES: f64 = 5.0;
 
@@ -153,47 +154,64 @@ fn tick(octave: u32) -> String {
 /// Throughput over time, with a mark at each reset.
 pub(super) fn throughput(record: &Record, resets: &[Duration]) -> Markup {
     let width = record.throughput.width().as_secs_f64();
-    let classes: Vec<(Class, Vec<f64>)> = [Class::Read, Class::Write]
-        .into_iter()
-        .map(|class| {
-            let bins = record.throughput.bins(class);
-            (
-                class,
-                bins.iter()
-                    .map(|bytes| precise(*bytes) / width / 1_048_576.0)
-                    .collect(),
-            )
-        })
-        .collect();
-    let highest = classes
-        .iter()
-        .flat_map(|(_, rates)| rates)
-        .copied()
-        .fold(0.0, f64::max);
-    if highest <= 0.0 {
+    let bins = |class| record.throughput.bins(class);
+    let moved = |class| {
+        bins(class)
+            .iter()
+            .enumerate()
+            .filter(|(_, bytes)| **bytes > 0)
+            .map(|(index, _)| index)
+    };
+    let all = || [Class::Read, Class::Write].into_iter().flat_map(moved);
+    let (Some(first), Some(last)) = (all().min(), all().max()) else {
         return html! { p.quiet { "No data was moved." } };
-    }
-    let end = record.end.as_secs_f64().max(width);
+    };
+    let highest = [Class::Read, Class::Write]
+        .into_iter()
+        .flat_map(|class| bins(class).iter().copied())
+        .max();
+    let highest = precise(highest.unwrap_or(1)) / width / MEBIBYTE;
+    let (rate_unit, scaled) = if highest >= 4096.0 {
+        ("GiB/s", 1024.0)
+    } else {
+        ("MiB/s", 1.0)
+    };
+    let highest = highest / scaled;
+    let classes = [Class::Read, Class::Write].map(|class| {
+        let from_first = bins(class).iter().skip(first);
+        let rates: Vec<f64> = from_first
+            .map(|bytes| precise(*bytes) / width / MEBIBYTE / scaled)
+            .collect();
+        (class, rates)
+    });
+    // From the first transfer to the last: what comes before and after has no throughput.
+    let begin = precise(first as u64) * width;
+    let span = precise((last - first + 1) as u64) * width;
+    let end = begin + span;
     let (unit, factor) = match end {
         end if end < 2e-3 => ("µs", 1e6),
         end if end < 2.0 => ("ms", 1e3),
         _ => ("s", 1.0),
     };
-    let across = step(end * factor);
-    let x = |seconds: f64| LEFT + inner_width() * (seconds / end).min(1.0);
+    let across = step(span * factor);
+    let x = |seconds: f64| LEFT + inner_width() * ((seconds - begin) / span).clamp(0.0, 1.0);
     let y = |rate: f64| TOP + inner_height() * (1.0 - rate / highest);
-    let ticks = std::iter::successors(Some(0.0), |value| Some(value + across))
+    let tick = (begin * factor / across).ceil() * across;
+    let ticks = std::iter::successors(Some(tick), |value| Some(value + across))
         .take_while(|value| *value <= end * factor * 1.0001);
+    let resets = resets
+        .iter()
+        .filter(|at| (begin..=end).contains(&at.as_secs_f64()));
     html! {
         svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label="Throughput over time" id="throughput" {
-            (scale(highest, "MiB/s"))
+            (scale(highest, rate_unit))
             @for at in resets {
                 @let x = x(at.as_secs_f64());
                 line class="mark" x1=(round(x)) x2=(round(x)) y1=(TOP) y2=(TOP + inner_height()) { title { "reset at " (time(*at)) } }
             }
             @for (class, rates) in &classes {
                 @if rates.iter().any(|rate| *rate > 0.0) {
-                    polyline class=(format!("line {}", class_name(*class))) points=(steps(rates, width, &x, &y)) {}
+                    polyline class=(format!("line {}", class_name(*class))) points=(steps(rates, begin, width, &x, &y)) {}
                 }
             }
             @for value in ticks {
@@ -207,12 +225,12 @@ pub(super) fn throughput(record: &Record, resets: &[Duration]) -> Markup {
 }
 
 /// The outline of bins: level within each.
-fn steps(rates: &[f64], width: f64, x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) -> String {
+fn steps(rates: &[f64], begin: f64, width: f64, x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) -> String {
     use std::fmt::Write as _;
     let mut points = String::new();
     for (index, rate) in rates.iter().chain([&0.0]).enumerate() {
-        let from = x(precise(index as u64) * width);
-        let to = x((precise(index as u64) + 1.0) * width);
+        let from = x(begin + precise(index as u64) * width);
+        let to = x(begin + (precise(index as u64) + 1.0) * width);
         // Writing to a String cannot fail.
         let _ = write!(points, "{},{} ", round(from), round(y(*rate)));
         if index < rates.len() {
