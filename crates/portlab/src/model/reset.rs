@@ -211,7 +211,8 @@ impl Machine {
         self.counters.resets();
         let mut locks = self.timer_locks();
         if setup.concurrent() {
-            locks.splice(1..1, self.adapter.channel_tokens(setup.channels).iter().cloned());
+            // Before the StartIo lock, which whoever is in HwStorStartIo on a channel may wait for.
+            locks.splice(0..0, self.adapter.channel_tokens(setup.channels).iter().cloned());
         }
         let locks: Vec<&Arc<SpinLock>> = locks.iter().collect();
         // Under the locks nothing is issued any more: what is covered is settled when the callback begins.
