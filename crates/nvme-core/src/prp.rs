@@ -135,6 +135,26 @@ pub fn build(
     output.finish(first.address)
 }
 
+/// The data pointer for `total` bytes that are one run of memory on one page or two, as most transfers are: no list. `None`
+/// for anything else, which [`build`] takes or refuses.
+#[must_use]
+#[inline]
+pub fn build_short(only: Segment, total: u32) -> Option<DataPointer> {
+    let offset = only.address & PAGE_MASK;
+    if only.length != total || total == 0 || only.address & 3 != 0 {
+        return None;
+    }
+    let end = offset.wrapping_add(u64::from(total));
+    if end > PAGE.wrapping_mul(2) || only.address > u64::MAX.wrapping_sub(PAGE.wrapping_mul(2)) {
+        return None;
+    }
+    let second = only.address.wrapping_sub(offset).wrapping_add(PAGE);
+    Some(DataPointer {
+        prp1: only.address,
+        prp2: if end > PAGE { second } else { 0 },
+    })
+}
+
 /// Where the entries after PRP1 go.
 struct Output<'a, F> {
     /// Data entries still to come.

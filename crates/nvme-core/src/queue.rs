@@ -6,6 +6,8 @@ use core::sync::atomic::{AtomicU32, Ordering, fence};
 use nvme::{Completion, SubmissionEntry};
 use zerocopy::FromZeros;
 
+use crate::sync::AtomicU32 as SyncU32;
+
 /// Where submission entries are written.
 pub trait SubmissionMemory {
     /// Stores the sixteen dwords of entry `index`, which is below the ring's size. The stores must be performed
@@ -132,10 +134,56 @@ impl SubmissionRing {
         Ok(self.tail)
     }
 
-    /// The tail as the doorbell was last to be told.
+    /// The tail as the doorbell was last to be told: where the next entry goes.
     #[must_use]
     pub const fn tail(&self) -> u16 {
         self.tail
+    }
+
+    /// Moves past an entry that was written at the tail and returns the new tail, which is what the doorbell is to be
+    /// told.
+    ///
+    /// For a ring whose command table admits fewer requests than it has entries: what is not completed bounds what is not
+    /// fetched, so that the entry at the tail is free whenever a slot was claimed, and no head is looked at.
+    pub const fn advance(&mut self) -> u16 {
+        self.tail = successor(self.tail, self.entries);
+        self.tail
+    }
+}
+
+/// Whether somebody is just writing an entry and ringing the doorbell; one producer at a time.
+///
+/// What a reset waits for before the queue begins anew: a producer that was held up before the doorbell would ring that of
+/// the next life. All zeroes: nobody.
+#[derive(Debug, Default)]
+#[cfg_attr(not(loom), derive(FromZeros))]
+#[repr(transparent)]
+pub struct Submitting(SyncU32);
+
+impl Submitting {
+    /// Before the request is published ([`CommandTable::publish`](crate::command_table::CommandTable::publish), whose
+    /// fence orders it against [`CommandTable::close`](crate::command_table::CommandTable::close)), until after the
+    /// doorbell.
+    #[must_use]
+    pub fn begin(&self) -> InProgress<'_> {
+        self.0.store(1, Ordering::Relaxed);
+        InProgress(self)
+    }
+
+    /// Nobody is: asked after the command table was closed.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+}
+
+/// A submission under way, for as long as this lives.
+#[derive(Debug)]
+pub struct InProgress<'a>(&'a Submitting);
+
+impl Drop for InProgress<'_> {
+    fn drop(&mut self) {
+        self.0.0.store(0, Ordering::Release);
     }
 }
 
@@ -176,6 +224,7 @@ impl CompletionRing {
     /// The dword with the phase tag is read first and alone; only if it is new are the others read, after an acquire
     /// fence, so that none of them can be older than the tag. Each dword is read once. On processors that order
     /// device writes and loads less strictly than x64 the memory's `read` has to add the barrier for DMA.
+    #[inline]
     pub fn pop(&mut self, memory: &impl CompletionMemory) -> Option<Completion> {
         if self.entries == 0 {
             return None;
@@ -191,6 +240,22 @@ impl CompletionRing {
             memory.read(self.head, 2),
             tagged,
         ]);
+        self.head = successor(self.head, self.entries);
+        if self.head == 0 {
+            self.phase = !self.phase;
+        }
+        Some(completion)
+    }
+
+    /// As [`CompletionRing::pop`], without the dwords that only some commands use: 0 and 1 are zeroes.
+    #[inline]
+    pub fn pop_status(&mut self, memory: &impl CompletionMemory) -> Option<Completion> {
+        let tagged = memory.read(self.head, 3);
+        if Completion::phase_of(tagged) != self.phase || self.entries == 0 {
+            return None;
+        }
+        fence(Ordering::Acquire);
+        let completion = Completion::from_dwords([0, 0, memory.read(self.head, 2), tagged]);
         self.head = successor(self.head, self.entries);
         if self.head == 0 {
             self.phase = !self.phase;

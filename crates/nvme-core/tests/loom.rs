@@ -8,6 +8,8 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use nvme::ControllerStatus;
 use nvme_core::command_table::{CommandTable, Published, Withdrawn};
+use nvme_core::queue::Submitting;
+use nvme_core::snapshot::Snapshot;
 use nvme_core::{DmaStopped, Epoch};
 
 fn proof() -> DmaStopped {
@@ -235,5 +237,87 @@ fn a_reused_slot_does_not_change_under_its_taker() {
         assert_eq!((taken.key(), taken.payload()), (1, 41));
         table.release(taken);
         next.join().unwrap();
+    });
+}
+
+/// A unit's reset looks at what is in flight while a request is being submitted: it sees the request, or the request sees
+/// the reset.
+#[test]
+fn submission_against_a_units_reset() {
+    loom::model(|| {
+        let table = opened();
+        let resetting = Arc::new(AtomicUsize::new(0));
+        let submitter = {
+            let (table, resetting) = (table.clone(), resetting.clone());
+            thread::spawn(move || {
+                let claim = table.claim().unwrap();
+                if resetting.load(Ordering::Relaxed) != 0 {
+                    table.cancel(claim);
+                    return false;
+                }
+                match table.publish(claim, 7, 42) {
+                    Ok(Published::InFlight) => true,
+                    Ok(Published::Reclaimed) => panic!("nothing is reclaimed here"),
+                    Err(Withdrawn) => false,
+                }
+            })
+        };
+        resetting.store(1, Ordering::Relaxed);
+        table.disturb();
+        let seen = table.in_flight(7).next().is_some();
+        let submitted = submitter.join().unwrap();
+        assert_eq!(seen, submitted && seen, "what is seen was submitted");
+        assert!(seen || !submitted, "a request slipped past the reset");
+    });
+}
+
+/// Whoever finds the table closed and nobody submitting knows that no doorbell of this life is rung any more.
+#[test]
+fn no_doorbell_after_the_queue_is_idle() {
+    loom::model(|| {
+        let table = opened();
+        let queue = Arc::new((Submitting::default(), AtomicUsize::new(0)));
+        let submitter = {
+            let (table, queue) = (table.clone(), queue.clone());
+            thread::spawn(move || {
+                let under_way = queue.0.begin();
+                if let Ok(claim) = table.claim()
+                    && table.publish(claim, 0, 42) == Ok(Published::InFlight)
+                {
+                    queue.1.fetch_add(1, Ordering::Relaxed);
+                }
+                drop(under_way);
+            })
+        };
+        table.close();
+        let idle = queue.0.is_idle().then(|| queue.1.load(Ordering::Relaxed));
+        submitter.join().unwrap();
+        if let Some(rung) = idle {
+            assert_eq!(
+                rung,
+                queue.1.load(Ordering::Relaxed),
+                "a doorbell was rung after that"
+            );
+        }
+    });
+}
+
+/// A reader of a snapshot gets what one writer wrote, or nothing.
+#[test]
+fn a_snapshot_is_whole() {
+    loom::model(|| {
+        let snapshot = Arc::new(Snapshot::default());
+        let writer = {
+            let snapshot = snapshot.clone();
+            thread::spawn(move || {
+                snapshot.write([1, 1]);
+                snapshot.write([2, 2]);
+            })
+        };
+        if let Some([first, second]) = snapshot.read() {
+            assert_eq!(first, second, "a mixture was read");
+        }
+        writer.join().unwrap();
+        assert_eq!(snapshot.read(), Some([2, 2]));
     });
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use nvme_core::prp::{PrpError, Prps, Segment, build, clip, list_entries_for, shorten};
+use nvme_core::prp::{PrpError, Prps, Segment, build, build_short, clip, list_entries_for, shorten};
 use proptest::prelude::*;
 
 const PAGE: u64 = 4096;
@@ -189,6 +189,17 @@ proptest! {
     }
 
     /// Arbitrary addresses and lengths, up to the end of the address space, never panic.
+    #[test]
+    fn the_short_way_is_the_long_way(address in prop_oneof![any::<u64>(), (0_u64..1 << 40).prop_map(|dword| dword * 4)], length in prop_oneof![0_u32..20_000, any::<u32>()], total in prop::option::weighted(0.2, 0_u32..20_000)) {
+        let only = Segment { address, length };
+        let total = total.unwrap_or(length);
+        let long = build([only], total, &mut [0; 8], |_| Some(0x1000));
+        match build_short(only, total) {
+            Some(data) => prop_assert_eq!(long, Ok(Prps { data, list_entries: 0 })),
+            None => prop_assert!(long.is_err() || long.unwrap().list_entries != 0 || address > u64::MAX - 8192),
+        }
+    }
+
     #[test]
     fn nothing_panics(
         raw in proptest::collection::vec((any::<u64>(), any::<u32>()), 0..5), total in any::<u32>(), address in any::<u64>(),

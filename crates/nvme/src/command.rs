@@ -192,6 +192,29 @@ impl SubmissionEntry {
         ]
     }
 
+    /// As eight qwords in the order they lie in the queue of a little-endian host.
+    #[must_use]
+    #[inline]
+    pub const fn to_qwords(&self) -> [u64; 8] {
+        [
+            join(self.dword0, self.namespace.0),
+            join(self.dword2, self.dword3),
+            self.metadata,
+            self.data.prp1,
+            self.data.prp2,
+            join(self.dword10, self.dword11),
+            join(self.dword12, self.dword13),
+            join(self.dword14, self.dword15),
+        ]
+    }
+
+    /// Dwords 0 and 1, the first of [`SubmissionEntry::to_qwords`], with a command identifier and a namespace put in.
+    #[must_use]
+    #[inline]
+    pub const fn first_qword(opcode: u8, command_id: u16, namespace: NamespaceId) -> u64 {
+        join(opcode as u32 | (command_id as u32) << 16, namespace.0)
+    }
+
     /// From the sixteen dwords of a queue entry.
     #[must_use]
     pub const fn from_dwords(dwords: &[u32; 16]) -> Self {

@@ -33,6 +33,7 @@ mod request;
 mod status;
 mod translate;
 mod unit;
+mod usual;
 mod vpd;
 
 pub use data_in::DataIn;
@@ -43,3 +44,4 @@ pub use request::{
 pub use status::outcome;
 pub use translate::{Target, translate};
 pub use unit::{Controller, Namespace};
+pub use usual::{Geometry, Prepared};

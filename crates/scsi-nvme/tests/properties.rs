@@ -7,8 +7,8 @@ use nvme::NamespaceId;
 use proptest::prelude::*;
 use scsi::status::Status;
 use scsi_nvme::{
-    Controller, DataDirection, DataIn, DataPhase, LunSet, Namespace, NvmCommand, Request, Target,
-    Translation, data_phase, outcome, translate,
+    Controller, DataDirection, DataIn, DataPhase, Geometry, LunSet, Namespace, NvmCommand, Prepared, Request,
+    Target, Translation, data_phase, outcome, translate,
 };
 
 /// Any bytes; mostly an operation code that the translation knows, since others end soon.
@@ -150,6 +150,51 @@ proptest! {
         let limit = bench.controller.max_transfer_bytes;
         prop_assert!(limit == 0 || transfer.bytes <= limit);
         prop_assert!(!(matches!(command, NvmCommand::Write(_)) && namespace.write_protected));
+    }
+
+    /// The short way says what the long way says: where it submits, the very same command; and it takes every READ and WRITE
+    /// (10) and (16) of a whole buffer that the long way submits.
+    #[test]
+    fn the_short_way_is_the_long_way(
+        bench in bench(),
+        opcode in prop::sample::select(vec![0x28_u8, 0x2A, 0x88, 0x8A, 0x08, 0xA8]),
+        rest in prop::collection::vec(prop_oneof![5 => Just(0), 1 => any::<u8>()], 15),
+        length in 0_usize..=16,
+        fitting: bool,
+    ) {
+        let mut cdb = [0; 16];
+        cdb[0] = opcode;
+        cdb[1..].copy_from_slice(&rest);
+        let mut bench = bench;
+        let Some(namespace) = bench.namespace.clone() else { return Ok(()) };
+        if fitting
+            && let Ok(scsi::cdb::Command::Read(access) | scsi::cdb::Command::Write(access)) = scsi::cdb::Command::parse(&cdb[..length])
+        {
+            bench.data_length = access.blocks.wrapping_shl(u32::from(namespace.block_shift()));
+        }
+        let (translation, _) = bench.run(&cdb[..length]);
+        let data = nvme::DataPointer { prp1: 0x1000, prp2: 0x2000 };
+        let short = Prepared::new(&cdb, length, bench.data_direction).and_then(|prepared| {
+            let words = Geometry::new(&namespace, &bench.controller).map_or([0; 2], Geometry::to_words);
+            let geometry = Geometry::from_words(words);
+            geometry
+                .admits(prepared.range, bench.data_length)
+                .then(|| prepared.submission_entry(data).with_namespace(geometry.namespace))
+        });
+        match (short, translation) {
+            (Some(entry), Translation::Submit(command)) => {
+                prop_assert_eq!(entry, command.submission_entry(data));
+                prop_assert_eq!(command.data_length(), bench.data_length);
+            }
+            (Some(_), other) => prop_assert!(false, "the long way says {other:?}"),
+            (None, Translation::Submit(command)) => {
+                let unusual = matches!(opcode, 0x08 | 0xA8)
+                    || command.data_length() != bench.data_length
+                    || namespace.write_protected;
+                prop_assert!(unusual, "a usual command took the long way: {cdb:02x?}");
+            }
+            (None, _) => {}
+        }
     }
 
     /// A failure has a reason, and the pointer to the wrong field points at a byte of the CDB or right behind it.

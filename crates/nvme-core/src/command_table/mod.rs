@@ -39,6 +39,17 @@ struct Slot {
     payload: AtomicUsize,
 }
 
+/// 64 slots: which of them are claimed, and which may be.
+#[derive(Debug)]
+#[cfg_attr(not(loom), derive(zerocopy::FromZeros))]
+#[repr(C)]
+struct Word {
+    /// A set bit is a claimed slot.
+    claimed: AtomicU64,
+    /// A set bit is a slot within the limit.
+    admitted: AtomicU64,
+}
+
 /// The requests in flight on one queue: `N` slots, 1 to [`MAX_SLOTS`]. All zeroes is an empty, closed table.
 ///
 /// Every operation is lock-free, takes a bounded number of steps and may be called at any IRQL.
@@ -46,15 +57,14 @@ struct Slot {
 #[cfg_attr(not(loom), derive(zerocopy::FromZeros))]
 #[repr(C)]
 pub struct CommandTable<const N: usize> {
-    /// Epoch above, bit 0 open.
+    /// Bit 0 open; above it a count of starts and [`CommandTable::disturb`]s, so that a claim is of one of them.
     gate: AtomicU32,
-    /// Slots in use: at most `N`, and one fewer than the submission ring has entries.
-    limit: AtomicU32,
+    /// The life that the table was opened for last.
+    epoch: AtomicU32,
     queue: AtomicU32,
     /// The map's word to look at first.
     hint: AtomicU32,
-    /// A set bit is a claimed slot.
-    map: [AtomicU64; WORDS],
+    map: [Word; WORDS],
     slots: [Slot; N],
 }
 
@@ -77,10 +87,15 @@ impl<const N: usize> CommandTable<N> {
     pub const fn new() -> Self {
         Self {
             gate: AtomicU32::new(0),
-            limit: AtomicU32::new(0),
+            epoch: AtomicU32::new(0),
             queue: AtomicU32::new(0),
             hint: AtomicU32::new(0),
-            map: [const { AtomicU64::new(0) }; WORDS],
+            map: [const {
+                Word {
+                    claimed: AtomicU64::new(0),
+                    admitted: AtomicU64::new(0),
+                }
+            }; WORDS],
             slots: [const {
                 Slot {
                     state: AtomicU32::new(0),
@@ -97,10 +112,13 @@ impl<const N: usize> CommandTable<N> {
     pub fn new() -> Self {
         Self {
             gate: AtomicU32::new(0),
-            limit: AtomicU32::new(0),
+            epoch: AtomicU32::new(0),
             queue: AtomicU32::new(0),
             hint: AtomicU32::new(0),
-            map: core::array::from_fn(|_| AtomicU64::new(0)),
+            map: core::array::from_fn(|_| Word {
+                claimed: AtomicU64::new(0),
+                admitted: AtomicU64::new(0),
+            }),
             slots: core::array::from_fn(|_| Slot {
                 state: AtomicU32::new(0),
                 key: AtomicU32::new(0),
@@ -128,18 +146,28 @@ impl<const N: usize> CommandTable<N> {
             return Err(StartError::InFlight);
         }
         self.queue.store(u32::from(queue), Ordering::Relaxed);
-        self.limit.store(
-            u32::from(entries.saturating_sub(1).min(Self::SLOTS)),
-            Ordering::Relaxed,
-        );
-        self.gate.store((epoch.number() << 1) | 1, Ordering::Release);
+        let mut left = u32::from(entries.saturating_sub(1).min(Self::SLOTS));
+        for word in &self.map {
+            let here = left.min(64);
+            left = left.saturating_sub(here);
+            let admitted = u64::MAX.checked_shr(64_u32.wrapping_sub(here)).unwrap_or(0);
+            word.admitted.store(admitted, Ordering::Relaxed);
+        }
+        self.epoch.store(epoch.number(), Ordering::Relaxed);
+        self.gate.fetch_add(3, Ordering::Release);
         Ok(())
     }
 
     /// Closes the table: no request is claimed or published until the next start. Requests in flight stay so.
     pub fn close(&self) {
-        let gate = self.gate.load(Ordering::Relaxed);
-        self.gate.store(gate & !1, Ordering::Relaxed);
+        self.gate.fetch_and(!1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Makes who has claimed a slot and not published it claim another one: after this, [`CommandTable::in_flight`] sees
+    /// every request whose claim did not see what was written before it.
+    pub fn disturb(&self) {
+        self.gate.fetch_add(2, Ordering::Release);
         fence(Ordering::SeqCst);
     }
 
@@ -147,56 +175,63 @@ impl<const N: usize> CommandTable<N> {
     ///
     /// # Errors
     /// See [`ClaimError`].
+    #[inline]
     pub fn claim(&self) -> Result<Claim, ClaimError> {
         let gate = self.gate.load(Ordering::Acquire);
         if gate & 1 == 0 {
             return Err(ClaimError::Closed);
         }
-        let limit = self.limit.load(Ordering::Relaxed);
-        let words = limit.div_ceil(64);
-        let mut word = self.hint.load(Ordering::Relaxed);
-        for _ in 0..words {
-            if word >= words {
-                word = 0;
-            }
-            if let Some(index) = self.claim_in(word, limit) {
-                self.hint.store(word, Ordering::Relaxed);
-                let slot = self.slots.get(usize::from(index)).ok_or(ClaimError::Full)?;
-                // The bit is this caller's alone, and whoever gave it back had stored the state before.
-                let generation = slot.state.load(Ordering::Relaxed) >> 2;
-                return Ok(Claim {
-                    index,
-                    command_id: Self::command_id(index, generation),
-                    generation,
-                    gate,
-                });
-            }
-            word = word.wrapping_add(1);
+        match self.claim_in(self.hint.load(Ordering::Relaxed), gate) {
+            Some(claim) => Ok(claim),
+            None => self.claim_anywhere(gate),
         }
-        Err(ClaimError::Full)
     }
 
-    /// Claims a slot whose bit lies in that word of the map.
-    fn claim_in(&self, word: u32, limit: u32) -> Option<u16> {
-        let base = word.wrapping_mul(64);
-        let here = limit.saturating_sub(base).min(64);
-        let mask = u64::MAX.checked_shr(64_u32.wrapping_sub(here)).unwrap_or(0);
-        let map = self.map.get(usize::try_from(word).ok()?)?;
-        let mut taken = map.load(Ordering::Relaxed);
-        // A turn fails only when another processor took the bit meanwhile; the word has 64 of them.
-        for _ in 0..64 {
-            let free = !taken & mask;
-            if free == 0 {
-                return None;
-            }
-            let bit = free.trailing_zeros();
-            let flag = 1_u64.wrapping_shl(bit);
-            taken = map.fetch_or(flag, Ordering::Acquire);
-            if taken & flag == 0 {
-                return u16::try_from(base.wrapping_add(bit)).ok();
+    /// Claims the first free slot of that word of the map. None if there is none, or another processor took it meanwhile.
+    #[inline]
+    fn claim_in(&self, word: u32, gate: u32) -> Option<Claim> {
+        let place = self.map.get(word as usize)?;
+        let free = !place.claimed.load(Ordering::Relaxed) & place.admitted.load(Ordering::Relaxed);
+        if free == 0 {
+            return None;
+        }
+        let bit = free.trailing_zeros();
+        let flag = 1_u64.wrapping_shl(bit);
+        if place.claimed.fetch_or(flag, Ordering::Acquire) & flag != 0 {
+            return None;
+        }
+        let index = word.wrapping_mul(64) | bit;
+        let slot = self.slots.get(index as usize)?;
+        // The bit is this caller's alone, and whoever gave it back had stored the state before.
+        let generation = slot.state.load(Ordering::Relaxed) >> 2;
+        let [low, high, ..] = index.to_le_bytes();
+        let index = u16::from_le_bytes([low, high]);
+        Some(Claim {
+            index,
+            command_id: Self::command_id(index, generation),
+            generation,
+            gate,
+        })
+    }
+
+    /// Claims a slot in whichever word has one.
+    #[cold]
+    #[inline(never)]
+    fn claim_anywhere(&self, gate: u32) -> Result<Claim, ClaimError> {
+        for (word, place) in (0_u32..).zip(&self.map) {
+            // A turn fails only when another processor took the bit meanwhile; the word has 64 of them.
+            for _ in 0..64 {
+                let admitted = place.admitted.load(Ordering::Relaxed);
+                if !place.claimed.load(Ordering::Relaxed) & admitted == 0 {
+                    break;
+                }
+                if let Some(claim) = self.claim_in(word, gate) {
+                    self.hint.store(word, Ordering::Relaxed);
+                    return Ok(claim);
+                }
             }
         }
-        None
+        Err(ClaimError::Full)
     }
 
     /// Publishes the request in a claimed slot. To be called before the doorbell is rung.
@@ -208,7 +243,8 @@ impl<const N: usize> CommandTable<N> {
     /// `key` serves [`CommandTable::in_flight`]; `payload` comes back when the request is taken.
     ///
     /// # Errors
-    /// The table was closed meanwhile: nothing is in flight, and the payload is the caller's again.
+    /// The table was closed or disturbed meanwhile: nothing is in flight, and the payload is the caller's again.
+    #[inline]
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a token that is not to be used again"
@@ -251,6 +287,7 @@ impl<const N: usize> CommandTable<N> {
     ///
     /// # Errors
     /// See [`Rejected`].
+    #[inline]
     pub fn take(&self, command_id: u16) -> Result<Taken, Rejected> {
         let index = command_id & 1_u16.wrapping_shl(Self::SLOT_BITS).wrapping_sub(1);
         let generation = u32::from(command_id).wrapping_shr(Self::SLOT_BITS);
@@ -266,6 +303,7 @@ impl<const N: usize> CommandTable<N> {
         }
     }
 
+    #[inline]
     fn take_slot(slot: &Slot, index: u16, published: u32) -> Option<Taken> {
         let taken = (published & !TAG_MASK) | TAKEN;
         slot.state
@@ -280,6 +318,7 @@ impl<const N: usize> CommandTable<N> {
     }
 
     /// Ends the use of a slot: it may be claimed again, in its next generation.
+    #[inline]
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a token that is not to be used again"
@@ -288,6 +327,7 @@ impl<const N: usize> CommandTable<N> {
         self.free(taken.index, taken.generation);
     }
 
+    #[inline]
     fn free(&self, index: u16, generation: u32) {
         let next = generation.wrapping_add(1);
         let next = if next >= Self::GENERATIONS { 0 } else { next };
@@ -296,7 +336,8 @@ impl<const N: usize> CommandTable<N> {
             slot.state.store((next << 2) | FREE, Ordering::Relaxed);
         }
         if let Some(word) = self.map.get(usize::from(index >> 6)) {
-            word.fetch_and(!1_u64.wrapping_shl(u32::from(index & 63)), Ordering::Release);
+            word.claimed
+                .fetch_and(!1_u64.wrapping_shl(u32::from(index & 63)), Ordering::Release);
         }
     }
 
@@ -306,7 +347,8 @@ impl<const N: usize> CommandTable<N> {
     /// # Errors
     /// The proof is not about this queue and life. The table is left as it was.
     pub fn reclaim(&self, proof: &DmaStopped, mut each: impl FnMut(&Taken)) -> Result<u32, NotCovered> {
-        let epoch = Epoch::from_number(self.gate.load(Ordering::Acquire) >> 1);
+        let _ = self.gate.load(Ordering::Acquire);
+        let epoch = Epoch::from_number(self.epoch.load(Ordering::Relaxed));
         let queue = u16::try_from(self.queue.load(Ordering::Relaxed)).map_err(|_| NotCovered)?;
         if !proof.covers(epoch, queue) {
             return Err(NotCovered);
@@ -343,10 +385,11 @@ impl<const N: usize> CommandTable<N> {
     #[must_use]
     pub fn used(&self) -> u32 {
         self.map.iter().fold(0, |sum, word| {
-            sum.wrapping_add(word.load(Ordering::Relaxed).count_ones())
+            sum.wrapping_add(word.claimed.load(Ordering::Relaxed).count_ones())
         })
     }
 
+    #[inline]
     fn command_id(index: u16, generation: u32) -> u16 {
         let id = generation.wrapping_shl(Self::SLOT_BITS) | u32::from(index);
         let [low, high, _, _] = id.to_le_bytes();

@@ -5,6 +5,7 @@ use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::{CdbError, view};
+use crate::opcode::Opcode;
 use crate::sense::FieldPointer;
 
 /// Byte 1 of READ and WRITE (10), (12) and (16).
@@ -80,6 +81,40 @@ pub struct MediaAccess {
 }
 
 impl MediaAccess {
+    /// The access of a READ or WRITE (10) or (16), the sizes that Windows sends, and whether it writes. `None` for any other
+    /// CDB and for one that [`Command::parse`](super::Command::parse) refuses: the short way to what that would say.
+    #[must_use]
+    #[inline(always)]
+    pub fn parse_usual(cdb: &[u8; 16], length: usize) -> Option<(Self, bool)> {
+        const NACA: u8 = 0x04;
+        let opcode = Opcode(*cdb.first()?);
+        match opcode {
+            Opcode::READ_10 | Opcode::WRITE_10 => {
+                let format = view::<Media10>(cdb).ok()?;
+                let access = Self::from_fields(
+                    format.flags,
+                    u64::from(format.lba.get()),
+                    u32::from(format.transfer_length.get()),
+                    FieldPointer::byte(7),
+                );
+                (length >= size_of::<Media10>() && format.control & NACA == 0)
+                    .then_some((access, opcode == Opcode::WRITE_10))
+            }
+            Opcode::READ_16 | Opcode::WRITE_16 => {
+                let format = view::<Media16>(cdb).ok()?;
+                let access = Self::from_fields(
+                    format.flags,
+                    format.lba.get(),
+                    format.transfer_length.get(),
+                    FieldPointer::byte(10),
+                );
+                (length >= size_of::<Media16>() && format.control & NACA == 0)
+                    .then_some((access, opcode == Opcode::WRITE_16))
+            }
+            _ => None,
+        }
+    }
+
     /// Where RDPROTECT or WRPROTECT stands.
     pub const PROTECT_FIELD: FieldPointer = FieldPointer::bit(1, 7);
 
