@@ -44,7 +44,7 @@ use crate::{
 
 pub use crate::lock::{
     BelowDpcLock, BelowInterruptLock, BelowStartIoLock, Exclusion, Holds, InterruptLock, Running,
-    StartIoLock, Starting, Unknown, Unshared,
+    StartIoLock, Starting, Unknown, Unshared, Unspecified,
 };
 
 mod sealed {
@@ -85,6 +85,7 @@ irql! {
 }
 
 /// What a callback may do: at IRQL `I`, under exclusion `X`, on one adapter.
+#[repr(transparent)]
 pub struct Context<'dev, M: Miniport, I: Irql, X: Exclusion> {
     extension: &'dev Extension<'dev, M>,
     // A context belongs to one callback on one processor.
@@ -129,6 +130,14 @@ impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
             extension,
             at: PhantomData,
         }
+    }
+
+    /// The same context for what may be done wherever a callback runs: code that many callbacks share is compiled once then.
+    #[must_use]
+    pub fn weakest(&self) -> &Context<'dev, M, Device, Unspecified> {
+        // SAFETY: the parameters change nothing of the representation. Any IRQL is at most the device's, and nothing is
+        // said of what is held; the borrow ends before this context can be used mutably.
+        unsafe { &*ptr::from_ref(self).cast() }
     }
 
     pub(crate) fn extension(&self) -> &'dev Extension<'dev, M> {
@@ -271,6 +280,16 @@ pub enum StateChange {
     Target = 2,
     /// `STATE_CHANGE_BUS`.
     Bus = 4,
+}
+
+impl<'dev, M: Miniport, I: Irql, X: Running> Context<'dev, M, I, X> {
+    /// As [`Context::weakest`], of an adapter that may be started: what may be done in `ScsiStopAdapter` and
+    /// `ScsiRestartAdapter`.
+    #[must_use]
+    pub fn as_control(&self) -> &Control<'dev, M> {
+        // SAFETY: as in `weakest`; locks that are held are not known to be, and none may be taken.
+        unsafe { &*ptr::from_ref(self).cast() }
+    }
 }
 
 impl<M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'_, M, I, X> {

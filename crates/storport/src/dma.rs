@@ -191,6 +191,97 @@ impl Dma<'_> {
     }
 }
 
+impl<'dev> Dma<'dev> {
+    /// The range as entries of `QWORDS` 64-bit words each, as many as fit; `None` if it is not aligned to 8 bytes.
+    #[must_use]
+    pub fn entries<const QWORDS: usize>(&self) -> Option<Entries<'dev, QWORDS>> {
+        let base = self.base.cast::<[u64; QWORDS]>();
+        let count = self.length.checked_div(size_of::<[u64; QWORDS]>())?;
+        base.is_aligned().then_some(Entries {
+            base,
+            count: u32::try_from(count).ok()?,
+            device: PhantomData,
+        })
+    }
+}
+
+/// DMA memory as a table of entries: of a queue. What is asked once of a [`Dma`] is not asked at each access.
+#[derive(Clone, Copy)]
+pub struct Entries<'dev, const QWORDS: usize> {
+    base: NonNull<[u64; QWORDS]>,
+    count: u32,
+    device: PhantomData<&'dev mut &'dev ()>,
+}
+
+// SAFETY: as for `Dma`.
+unsafe impl<const QWORDS: usize> Send for Entries<'_, QWORDS> {}
+// SAFETY: as for `Dma`.
+unsafe impl<const QWORDS: usize> Sync for Entries<'_, QWORDS> {}
+
+impl<const QWORDS: usize> Entries<'_, QWORDS> {
+    #[inline]
+    fn entry(&self, index: u16) -> Option<NonNull<[u64; QWORDS]>> {
+        if u32::from(index) >= self.count {
+            return None;
+        }
+        // SAFETY: the table has more than `index` entries.
+        Some(unsafe { self.base.add(usize::from(index)) })
+    }
+
+    /// Reads 32-bit word `word` of an entry once; 0 if there is none.
+    #[must_use]
+    #[inline]
+    pub fn read32(&self, index: u16, word: usize) -> u32 {
+        let Some(entry) = self.entry(index).filter(|_| word < QWORDS.saturating_mul(2)) else {
+            return 0;
+        };
+        // SAFETY: the word lies within the entry.
+        let place = unsafe { entry.cast::<u32>().add(word) };
+        // SAFETY: within the range and aligned.
+        unsafe { place.read_volatile() }
+    }
+
+    /// Writes an entry in order, in accesses of 16 bytes or 8; nothing if there is none.
+    #[inline]
+    pub fn write(&self, index: u16, entry: &[u64; QWORDS]) {
+        let Some(first) = self.entry(index) else {
+            return;
+        };
+        let (pairs, rest) = entry.as_chunks::<2>();
+        for (index, pair) in pairs.iter().enumerate() {
+            // SAFETY: an entry has QWORDS words, so that there is room for this pair of them.
+            let place = unsafe { first.cast::<[u64; 2]>().add(index) };
+            write_pair(place, *pair);
+        }
+        if let ([word], Some(index)) = (rest, QWORDS.checked_sub(1)) {
+            // SAFETY: an entry has QWORDS words.
+            let place = unsafe { first.cast::<u64>().add(index) };
+            // SAFETY: within the range and aligned.
+            unsafe { place.write_volatile(*word) };
+        }
+    }
+}
+
+/// Writes two words of an entry.
+#[inline]
+fn write_pair(place: NonNull<[u64; 2]>, [low, high]: [u64; 2]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{__m128i, _mm_set_epi64x, _mm_storeu_si128};
+        // SAFETY: SSE2 is part of x86-64.
+        let both = unsafe { _mm_set_epi64x(high.cast_signed(), low.cast_signed()) };
+        #[expect(clippy::cast_ptr_alignment, reason = "the store asks for no alignment")]
+        let target = place.as_ptr().cast::<__m128i>();
+        // SAFETY: the caller's entry has room for both words; the doorbell's fence keeps the store before it.
+        unsafe { _mm_storeu_si128(target, both) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    // SAFETY: the caller's entry has room for both words, and is aligned.
+    unsafe {
+        place.write_volatile([low, high]);
+    };
+}
+
 impl<'dev, M: Miniport, I: Irql, X: Exclusion> Context<'dev, M, I, X> {
     /// The part of the uncached extension that the device knows as `length` bytes at `bus_address`
     /// (`StorPortGetVirtualAddress`; any IRQL). `None` if that does not lie in it: an address that a device told is

@@ -219,11 +219,45 @@ unsafe extern "C" fn passive_initialize<M: Miniport>(extension: PVOID) -> BOOLEA
 /// `HwStorBuildIo`.
 unsafe extern "C" fn build_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_BLOCK) -> BOOLEAN {
     // SAFETY: the port driver's SRB.
-    let preparing = unsafe { Preparing::<M>::new(extension, srb.cast()) };
-    // What removes the adapter is not the miniport's to complete: HwStorStartIo runs the slots down first.
-    let Some(preparing) = preparing.filter(|preparing| !preparing.removes_adapter()) else {
+    let Some(preparing) = (unsafe { Preparing::<M>::new(extension, srb.cast()) }) else {
         return ffi::boolean(true);
     };
+    // Apart, so that neither asks at each field which form the SRB has.
+    if preparing.is_extended() {
+        // SAFETY: it is the port driver's SRB that is prepared.
+        unsafe { build::<M>(extension, srb, preparing) }
+    } else {
+        // SAFETY: as above.
+        unsafe { build_classic::<M>(extension, srb, preparing) }
+    }
+}
+
+/// # Safety
+/// As [`build`].
+#[cold]
+#[inline(never)]
+unsafe fn build_classic<M: Miniport>(
+    extension: PVOID,
+    srb: PSCSI_REQUEST_BLOCK,
+    preparing: Preparing<'_, M>,
+) -> BOOLEAN {
+    // SAFETY: the caller's promise.
+    unsafe { build(extension, srb, preparing) }
+}
+
+/// # Safety
+/// `HwStorBuildIo` is running for `srb`, of which `preparing` is, of the adapter of `extension`.
+#[expect(clippy::inline_always, reason = "the path of every request")]
+#[inline(always)]
+unsafe fn build<M: Miniport>(
+    extension: PVOID,
+    srb: PSCSI_REQUEST_BLOCK,
+    preparing: Preparing<'_, M>,
+) -> BOOLEAN {
+    // What removes the adapter is not the miniport's to complete: HwStorStartIo runs the slots down first.
+    if preparing.removes_adapter() {
+        return ffi::boolean(true);
+    }
     if M::build_io(preparing).proceeds() {
         return ffi::boolean(true);
     }
@@ -245,24 +279,62 @@ unsafe extern "C" fn start_io<M: Miniport>(extension: PVOID, srb: PSCSI_REQUEST_
         unsafe { complete_malformed(extension, srb.cast()) };
         return ffi::boolean(true);
     };
-    let removes = request.removes_adapter();
-    if removes && live.header.rundown.close(request.pointer().cast()) {
-        let _ = request.parked();
-        // SAFETY: DISPATCH_LEVEL under the StartIo lock; closing the rundown gave us a reference.
-        unsafe { live.remove(&mut cx) };
-        // SAFETY: our reference; nothing of the extension is used after this.
-        unsafe { Extension::<M>::release_reference(extension) };
-    } else if removes {
-        // After a surprise removal comes a removal: the first of them is held until the adapter has run down.
-        let _ = request.complete(&cx, Completion::Success { transferred: 0 });
-    } else if live.header.rundown.is_closed() {
-        let _ = request.complete(&cx, Completion::Status(SrbStatus::NoDevice));
-    } else if live.header.started.is_open() {
-        let _ = M::start_io(&mut cx, live.adapter(), request);
+    // Apart, so that neither asks at each field which form the SRB has.
+    if request.is_extended() {
+        start(live, &mut cx, request);
     } else {
-        let _ = request.busy(&cx);
+        start_classic(live, &mut cx, request);
     }
     ffi::boolean(true)
+}
+
+#[cold]
+#[inline(never)]
+fn start_classic<'dev, M: Miniport>(
+    live: &'dev Extension<'dev, M>,
+    cx: &mut StartIo<'dev, M>,
+    request: Srb<'dev, M, Fresh<'_>>,
+) {
+    start(live, cx, request);
+}
+
+#[expect(clippy::inline_always, reason = "the path of every request")]
+#[inline(always)]
+fn start<'dev, M: Miniport>(
+    live: &'dev Extension<'dev, M>,
+    cx: &mut StartIo<'dev, M>,
+    request: Srb<'dev, M, Fresh<'_>>,
+) {
+    if request.removes_adapter() {
+        remove(live, cx, request);
+    } else if live.header.rundown.is_closed() {
+        let _ = request.complete(cx, Completion::Status(SrbStatus::NoDevice));
+    } else if live.header.started.is_open() {
+        let _ = M::start_io(cx, live.adapter(), request);
+    } else {
+        let _ = request.busy(cx);
+    }
+}
+
+/// The SRB that removes the adapter.
+#[cold]
+#[inline(never)]
+fn remove<'dev, M: Miniport>(
+    live: &'dev Extension<'dev, M>,
+    cx: &mut StartIo<'dev, M>,
+    request: Srb<'dev, M, Fresh<'_>>,
+) {
+    if live.header.rundown.close(request.pointer().cast()) {
+        let _ = request.parked();
+        let extension = live.raw();
+        // SAFETY: DISPATCH_LEVEL; closing the rundown gave us a reference.
+        unsafe { live.remove(cx) };
+        // SAFETY: our reference; nothing of the extension is used after this.
+        unsafe { Extension::<M>::release_reference(extension) };
+    } else {
+        // After a surprise removal comes a removal: the first of them is held until the adapter has run down.
+        let _ = request.complete(cx, Completion::Success { transferred: 0 });
+    }
 }
 
 /// `HwStorInterrupt`.

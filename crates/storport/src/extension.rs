@@ -4,7 +4,7 @@ use core::{
     cell::UnsafeCell,
     ffi::c_void,
     ptr::NonNull,
-    sync::atomic::{AtomicU32, AtomicU64},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use wdk_sys::{STOR_ADDR_BTL8, STOR_DPC};
@@ -115,6 +115,9 @@ pub(crate) struct Header {
     pub(crate) state_change_used: AtomicU32,
     /// Messages that the platform granted.
     pub(crate) messages: AtomicU32,
+    /// Concurrent channels that the port driver grants; with less than two it holds the StartIo lock around
+    /// `HwStorStartIo`. Outlasts a repeated `HwStorFindAdapter`, as the options do that it was asked for.
+    pub(crate) channels: AtomicU32,
     /// Where the adapter's function lies: `SystemIoBusNumber`, `SlotNumber`.
     pub(crate) bus_number: AtomicU32,
     pub(crate) slot_number: AtomicU32,
@@ -123,6 +126,14 @@ pub(crate) struct Header {
     /// Event objects.
     #[cfg(feature = "inferred-ddi")]
     pub(crate) events: [crate::event::EventSlot; crate::event::MOST_EVENTS],
+}
+
+impl Header {
+    /// Requests are started on several channels at a time, without the StartIo lock.
+    #[inline]
+    pub(crate) fn has_channels(&self) -> bool {
+        self.channels.load(Ordering::Relaxed) > 1
+    }
 }
 
 const STOR_FEATURE_VIRTUAL_MINIPORT: u32 = 0x1;

@@ -19,10 +19,11 @@ use zerocopy::FromZeros;
 
 use crate::{
     brand::Brand,
-    context::{AtMostDispatch, Context, Device, Dispatch, Irql, Message},
+    context::{AtMostDispatch, Context, Device, Dispatch, Irql, Message, StartIo},
     extension::{Extension, SlotTable},
     ffi,
     miniport::{Miniport, PerMessage},
+    performance::OwnChannel,
     status,
 };
 
@@ -36,7 +37,11 @@ pub trait Exclusion: sealed::Sealed {}
 /// is being started may fail, and no removal SRB follows that would wait for what it left running.
 pub trait Running: Exclusion {}
 /// The StartIo lock may be taken.
-pub trait BelowStartIoLock: Exclusion {}
+pub trait BelowStartIoLock: Exclusion {
+    /// The port driver holds it already if it grants one channel only.
+    #[doc(hidden)]
+    const ONE_CHANNEL_HOLDS: bool = false;
+}
 /// A DPC's lock may be taken.
 pub trait BelowDpcLock: Exclusion {}
 /// The interrupt lock, or that of a message, may be taken.
@@ -51,12 +56,17 @@ pub struct Unshared;
 /// Which locks are held is not known: the documentation says one thing on one page and another on the next. None may be
 /// taken, and nothing that one guards may be used.
 pub struct Unknown;
+/// Nothing is said of what is held: [`Context::weakest`].
+pub struct Unspecified;
 /// The StartIo lock is held.
 ///
 /// The callbacks that it is held in may take the interrupt lock; that `HwStorStartIo` might take a DPC's as well is not
 /// offered, since `HwStorTimer` and `HwStorResetBus` may not.
 pub struct StartIoLock;
-/// `HwStorStartIo` with concurrent channels: no lock is held. Only `HwStorResetBus` is excluded, which has all channels.
+/// `HwStorStartIo` with concurrent channels: no lock is held. Excluded are `HwStorResetBus`, which has all channels, and
+/// other requests of the same channel: [`PerChannelState`].
+///
+/// If the port driver grants one channel only, it holds the StartIo lock after all, and `with_start_io_lock` knows.
 pub struct Channel;
 /// The lock of DPC `INDEX` is held.
 pub struct DpcLock<const INDEX: usize>;
@@ -83,10 +93,15 @@ macro_rules! exclusions {
 exclusions! {
     Unshared: Running, BelowStartIoLock, BelowDpcLock, BelowInterruptLock;
     Unknown: Running;
+    Unspecified: ;
     StartIoLock: Running, BelowInterruptLock, Holds<StartIoLock>;
-    Channel: Running, BelowStartIoLock, BelowDpcLock, BelowInterruptLock;
+    Channel: Running, BelowDpcLock, BelowInterruptLock;
     Starting: Holds<StartIoLock>;
     Finding: Holds<StartIoLock>;
+}
+
+impl BelowStartIoLock for Channel {
+    const ONE_CHANNEL_HOLDS: bool = true;
 }
 
 impl<const INDEX: usize> sealed::Sealed for DpcLock<INDEX> {}
@@ -163,20 +178,55 @@ impl<'dev, M: Miniport, T, const N: usize> PerMessageState<'dev, M, T, N> {
     }
 }
 
-/// Runs `f` with a lock of `StorPortAcquireSpinLock` held.
+/// State for each of the first `N` channels, reached in `HwStorStartIo` by the request that has the channel
+/// ([`OwnChannel`]). Lives in the adapter; all zeroes at first. With one channel it is the StartIo lock that guards it.
+#[derive(FromZeros)]
+#[repr(C)]
+pub struct PerChannelState<'dev, M, T, const N: usize> {
+    device: Brand<'dev, M>,
+    values: [UnsafeCell<T>; N],
+}
+
+// SAFETY: a value is reached through `get` alone, whose arguments prove that its channel is the caller's.
+unsafe impl<M, T: Send, const N: usize> Sync for PerChannelState<'_, M, T, N> {}
+// SAFETY: moving the cells moves the values.
+unsafe impl<M, T: Send, const N: usize> Send for PerChannelState<'_, M, T, N> {}
+
+impl<'dev, M: Miniport, T, const N: usize> PerChannelState<'dev, M, T, N> {
+    /// The state of the channel; `None` beyond the `N`th.
+    ///
+    /// The borrow keeps the context: an SRB cannot be completed while the state is held.
+    #[inline]
+    pub fn get<'a>(&'a self, _cx: &'a mut StartIo<'dev, M>, channel: &OwnChannel<'_>) -> Option<&'a mut T> {
+        let cell = self.values.get(channel.number() as usize)?;
+        // SAFETY: the port driver runs one request of a channel at a time (`STOR_PERF_CONCURRENT_CHANNELS`), or holds the
+        // StartIo lock around each; the channel is that of the request of this callback, as its lifetime is, and the one
+        // context of this callback, which is of this adapter, is borrowed for as long as the state.
+        Some(unsafe { &mut *cell.get() })
+    }
+}
+
+/// Runs `f` with a lock of `StorPortAcquireSpinLock` held, if there is one to be taken.
 ///
 /// # Safety
 /// The caller's context allows the lock, and `context` is what the page asks for with it.
-unsafe fn under<R>(extension: PVOID, lock: STOR_SPINLOCK, context: PVOID, f: impl FnOnce() -> R) -> R {
-    let mut handle = STOR_LOCK_HANDLE {
-        Lock: lock,
-        ..Default::default()
-    };
-    // SAFETY: the caller's promise; the handle stays in this frame.
-    unsafe { ffi::acquire_spin_lock(extension, lock, context, &raw mut handle) };
+unsafe fn under<R>(
+    extension: PVOID,
+    lock: Option<STOR_SPINLOCK>,
+    context: PVOID,
+    f: impl FnOnce() -> R,
+) -> R {
+    let mut handle = STOR_LOCK_HANDLE::default();
+    if let Some(lock) = lock {
+        handle.Lock = lock;
+        // SAFETY: the caller's promise; the handle stays in this frame.
+        unsafe { ffi::acquire_spin_lock(extension, lock, context, &raw mut handle) };
+    }
     let result = f();
-    // SAFETY: acquired above with this handle.
-    unsafe { ffi::release_spin_lock(extension, &raw mut handle) };
+    if lock.is_some() {
+        // SAFETY: acquired above with this handle.
+        unsafe { ffi::release_spin_lock(extension, &raw mut handle) };
+    }
     result
 }
 
@@ -192,12 +242,14 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: BelowStartIoLock> Context<'dev, M,
     ) -> R {
         let extension = self.extension();
         let run = || {
-            // SAFETY: the lock is held while this runs.
+            // SAFETY: the lock is held while this runs: taken below, or by the port driver around `HwStorStartIo`.
             let mut cx = unsafe { Context::new(extension) };
             f(&mut cx)
         };
-        // SAFETY: no Storport lock is held here and the IRQL is at most DISPATCH.
-        unsafe { under(self.raw(), _STOR_SPINLOCK::StartIoLock, ptr::null_mut(), run) }
+        let is_held = X::ONE_CHANNEL_HOLDS && !extension.header.has_channels();
+        let lock = (!is_held).then_some(_STOR_SPINLOCK::StartIoLock);
+        // SAFETY: no Storport lock is held here but what `is_held` says, and the IRQL is at most DISPATCH.
+        unsafe { under(self.raw(), lock, ptr::null_mut(), run) }
     }
 }
 
@@ -218,7 +270,7 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: BelowDpcLock> Context<'dev, M, I, 
             f(&mut cx)
         };
         // SAFETY: no Storport lock is held here, the IRQL is at most DISPATCH, and the DPC object was initialised.
-        Some(unsafe { under(self.raw(), _STOR_SPINLOCK::DpcLock, dpc.cast(), run) })
+        Some(unsafe { under(self.raw(), Some(_STOR_SPINLOCK::DpcLock), dpc.cast(), run) })
     }
 }
 
@@ -238,7 +290,14 @@ impl<'dev, M: Miniport, I: AtMostDispatch, X: BelowInterruptLock> Context<'dev, 
             f(&mut cx)
         };
         // SAFETY: no interrupt lock is held here and the IRQL is at most DISPATCH.
-        let result = unsafe { under(self.raw(), _STOR_SPINLOCK::InterruptLock, ptr::null_mut(), run) };
+        let result = unsafe {
+            under(
+                self.raw(),
+                Some(_STOR_SPINLOCK::InterruptLock),
+                ptr::null_mut(),
+                run,
+            )
+        };
         self.reclaim_if_removing();
         result
     }

@@ -1,6 +1,6 @@
 //! Performance options: `StorPortInitializePerfOpts`, `StorPortGetStartIoPerfParams`.
 
-use core::{marker::PhantomData, ops::RangeInclusive};
+use core::{marker::PhantomData, ops::RangeInclusive, sync::atomic::Ordering};
 
 use wdk_sys::{
     GROUP_AFFINITY, PERF_CONFIGURATION_DATA, STARTIO_PERFORMANCE_PARAMETERS, STOR_PERF_ADV_CONFIG_LOCALITY,
@@ -191,7 +191,15 @@ impl<M: Miniport, I: Irql, X: Initializing> Context<'_, M, I, X> {
     /// # Errors
     /// See [`PerformanceError`].
     pub fn set_performance(&self, performance: &Performance<M>) -> Result<(), PerformanceError> {
-        self.performance(false, &mut data(performance))
+        self.performance(false, &mut data(performance))?;
+        self.note_channels(performance);
+        Ok(())
+    }
+
+    /// The port driver grants what was asked for.
+    fn note_channels(&self, performance: &Performance<M>) {
+        let channels = &self.extension().header.channels;
+        channels.store(performance.channels, Ordering::Relaxed);
     }
 
     /// As [`Context::set_performance`], with `STOR_PERF_ADV_CONFIG_LOCALITY`: the processors that each message
@@ -214,6 +222,7 @@ impl<M: Miniport, I: Irql, X: Initializing> Context<'_, M, I, X> {
         data.Flags |= STOR_PERF_ADV_CONFIG_LOCALITY;
         data.MessageTargets = raw.as_mut_ptr();
         self.performance(false, &mut data)?;
+        self.note_channels(performance);
         for (target, raw) in targets.iter_mut().zip(raw.iter().take(messages)) {
             *target = GroupAffinity::from_raw(raw);
         }
@@ -221,7 +230,43 @@ impl<M: Miniport, I: Irql, X: Initializing> Context<'_, M, I, X> {
     }
 }
 
+/// The channel of the request that `HwStorStartIo` has: nobody else is in `HwStorStartIo` with it.
+#[derive(Debug)]
+pub struct OwnChannel<'srb> {
+    number: u32,
+    srb: PhantomData<&'srb mut &'srb ()>,
+}
+
+impl OwnChannel<'_> {
+    /// Its number, below the number of channels that were asked for; 0 if there is but one.
+    #[must_use]
+    #[inline]
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+}
+
 impl<'dev, M: Miniport> StartIo<'dev, M> {
+    /// The channel of this request (`StorPortGetStartIoPerfParams`, which is called only if there are several).
+    ///
+    /// # Errors
+    /// See [`PerformanceError`].
+    #[inline]
+    pub fn own_channel<'srb>(
+        &self,
+        srb: &Srb<'dev, M, Fresh<'srb>>,
+    ) -> Result<OwnChannel<'srb>, PerformanceError> {
+        let number = if self.extension().header.has_channels() {
+            self.start_io_parameters(srb)?.channel
+        } else {
+            0
+        };
+        Ok(OwnChannel {
+            number,
+            srb: PhantomData,
+        })
+    }
+
     /// Which message and channel suit this request (`StorPortGetStartIoPerfParams`).
     ///
     /// # Errors

@@ -65,7 +65,7 @@ macro_rules! accessors {
     };
 }
 
-impl Registers<'_> {
+impl<'dev> Registers<'dev> {
     /// # Safety
     /// `base` maps `length` bytes of registers as long as `'dev`.
     pub(crate) unsafe fn new(base: NonNull<u8>, length: u32) -> Self {
@@ -92,11 +92,43 @@ impl Registers<'_> {
         Some(unsafe { self.base.as_ptr().add(offset as usize) }.cast())
     }
 
+    /// The register of 32 bits at `offset`, for many writes: what is asked once is not asked at each. `None` outside the
+    /// range, or if it is not aligned.
+    #[must_use]
+    pub fn register32(&self, offset: u32) -> Option<Register32<'dev>> {
+        Some(Register32 {
+            place: NonNull::new(self.at::<u32>(offset)?)?,
+            device: PhantomData,
+        })
+    }
+
     accessors! {
         u8: read8, write8, read_buffer8, write_buffer8, "8";
         u16: read16, write16, read_buffer16, write_buffer16, "16";
         u32: read32, write32, read_buffer32, write_buffer32, "32";
         u64: read64, write64, read_buffer64, write_buffer64, "64";
+    }
+}
+
+/// One mapped register of 32 bits.
+#[derive(Clone, Copy)]
+pub struct Register32<'dev> {
+    place: NonNull<u32>,
+    device: PhantomData<&'dev mut &'dev ()>,
+}
+
+// SAFETY: as for `Registers`.
+unsafe impl Send for Register32<'_> {}
+// SAFETY: as for `Registers`.
+unsafe impl Sync for Register32<'_> {}
+
+impl Register32<'_> {
+    /// Writes it, in one access, after a store fence.
+    #[inline]
+    pub fn write(&self, value: u32) {
+        store_fence();
+        // SAFETY: the register is mapped and the access aligned.
+        unsafe { self.place.write_volatile(value) };
     }
 }
 

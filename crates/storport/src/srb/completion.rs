@@ -3,7 +3,7 @@
 use core::{ffi::c_void, ptr::NonNull};
 
 use super::{
-    function::{AUTOSENSE_VALID, Function, SrbStatus},
+    function::{AUTOSENSE_VALID, SrbStatus},
     view::View,
 };
 use crate::ffi;
@@ -21,6 +21,9 @@ pub enum Completion<'a> {
         /// Bytes transferred; never more than asked for.
         transferred: u32,
     },
+    /// Success of all that was asked for, of a SCSI request that
+    /// [`Preparing::begin_usual`](super::Preparing::begin_usual) has given the status GOOD: nothing but `SrbStatus` is written.
+    Whole,
     /// A SCSI status other than GOOD, with sense data if there is any: `SRB_STATUS_ERROR`, and
     /// `SRB_STATUS_AUTOSENSE_VALID` if the sense data was stored: there was room, and the request did not set
     /// `SRB_FLAGS_DISABLE_AUTOSENSE`.
@@ -35,6 +38,7 @@ pub enum Completion<'a> {
 }
 
 /// Writes the outcome and gives the SRB back to the port driver.
+#[inline]
 pub(super) fn finish(view: View, extension: *mut c_void, completion: Completion<'_>) {
     record(view, completion);
     // SAFETY: the caller gave the SRB up; its status is set.
@@ -42,11 +46,23 @@ pub(super) fn finish(view: View, extension: *mut c_void, completion: Completion<
 }
 
 /// Writes the outcome.
+#[inline]
 pub(super) fn record(view: View, completion: Completion<'_>) {
+    if let Completion::Whole = completion {
+        view.set_srb_status(SrbStatus::Success as u8);
+    } else {
+        record_other(view, completion);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn record_other(view: View, completion: Completion<'_>) {
     match completion {
+        Completion::Whole => view.set_srb_status(SrbStatus::Success as u8),
         Completion::Success { transferred } => {
             view.set_data_transfer_length(transferred.min(view.data_transfer_length()));
-            if view.function() == Function::ExecuteScsi {
+            if view.executes_scsi() {
                 view.set_scsi_status(0);
             }
             view.set_srb_status(SrbStatus::Success as u8);

@@ -66,10 +66,23 @@ pub struct IoInformation {
 }
 
 impl Fields {
+    /// The extended form.
+    #[inline]
+    pub(crate) fn is_extended(&self) -> bool {
+        self.view.is_extended()
+    }
+
     /// What is asked for.
     #[must_use]
     pub fn function(&self) -> Function {
         self.view.function()
+    }
+
+    /// Whether that is [`Function::ExecuteScsi`].
+    #[must_use]
+    #[inline]
+    pub fn executes_scsi(&self) -> bool {
+        self.view.executes_scsi()
     }
 
     /// Which unit is addressed; `None` if the address is malformed.
@@ -155,13 +168,21 @@ impl Fields {
     /// Action of a PNP SRB, and whether it addresses the adapter (`SRB_PNP_FLAGS_ADAPTER_REQUEST`).
     #[must_use]
     pub fn pnp(&self) -> Option<(PnpAction, bool)> {
-        (self.function() == Function::Pnp)
+        self.view
+            .is_pnp()
             .then(|| self.view.pnp())?
             .map(|Pnp { action, adapter }| (action, adapter))
     }
 
     /// A PNP SRB that removes the adapter, by surprise or not.
+    #[inline]
     pub(crate) fn removes_adapter(&self) -> bool {
+        self.view.is_pnp() && self.asks_for_removal()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn asks_for_removal(&self) -> bool {
         matches!(
             self.pnp(),
             Some((PnpAction::Remove | PnpAction::SurpriseRemoval, true))

@@ -57,6 +57,20 @@ impl<'srb, M: Miniport> Preparing<'srb, M> {
         })
     }
 
+    /// A copy of the CDB of a SCSI request, of at most 16 bytes, with what follows it there, and its length, if it lies where it
+    /// does in most requests: no search. `None` says nothing; [`Fields::cdb`] finds the others as well.
+    ///
+    /// The SCSI status beside it is made GOOD, which lets the request end with [`Completion::Whole`].
+    #[must_use]
+    #[inline]
+    pub fn begin_usual(&mut self) -> Option<([u8; 16], usize)> {
+        if self.executes_scsi() {
+            self.fields.view.begin_usual()
+        } else {
+            None
+        }
+    }
+
     /// The SRB extension; its contents are arbitrary.
     pub fn extension(&mut self) -> Option<&mut M::SrbExtension> {
         extension_of::<M>(self.fields.view)
@@ -190,6 +204,15 @@ impl<'srb> ScatterGather<'srb> {
             list,
             srb: PhantomData,
         }
+    }
+
+    /// The one piece, if there is but one.
+    #[must_use]
+    #[inline]
+    pub fn only(&self) -> Option<Segment> {
+        // SAFETY: the list is valid until the SRB is completed.
+        let count = unsafe { (*self.list.as_ptr()).NumberOfElements };
+        if count == 1 { self.segments().next() } else { None }
     }
 
     /// The pieces, in order.

@@ -16,6 +16,8 @@ use super::{
 };
 
 const SRB_FUNCTION_STORAGE_REQUEST_BLOCK: u8 = 0x28;
+const SRB_FUNCTION_EXECUTE_SCSI: u32 = 0x00;
+const SRB_FUNCTION_PNP: u32 = 0x25;
 const SRB_SIGNATURE: u32 = 0x5352_4258;
 const STOR_ADDRESS_TYPE_BTL8: u16 = 1;
 const SRB_FLAGS_DISABLE_AUTOSENSE: u32 = 0x20;
@@ -122,6 +124,12 @@ impl View {
         (field!(extended, Signature) == SRB_SIGNATURE).then_some(Self::Extended(extended))
     }
 
+    #[inline]
+    pub(crate) fn is_extended(self) -> bool {
+        matches!(self, Self::Extended(_))
+    }
+
+    #[inline]
     pub(crate) fn pointer(self) -> *mut c_void {
         match self {
             Self::Classic(srb) => srb.as_ptr().cast(),
@@ -130,12 +138,31 @@ impl View {
     }
 
     pub(crate) fn function(self) -> Function {
+        self.function_code().into()
+    }
+
+    /// `SRB_FUNCTION_*` as it stands there.
+    #[inline]
+    fn function_code(self) -> u32 {
         match self {
-            Self::Classic(srb) => u32::from(field!(srb, Function)).into(),
-            Self::Extended(srb) => field!(srb, SrbFunction).into(),
+            Self::Classic(srb) => u32::from(field!(srb, Function)),
+            Self::Extended(srb) => field!(srb, SrbFunction),
         }
     }
 
+    /// `SRB_FUNCTION_EXECUTE_SCSI`, as most are.
+    #[inline]
+    pub(crate) fn executes_scsi(self) -> bool {
+        self.function_code() == SRB_FUNCTION_EXECUTE_SCSI
+    }
+
+    /// `SRB_FUNCTION_PNP`.
+    #[inline]
+    pub(super) fn is_pnp(self) -> bool {
+        self.function_code() == SRB_FUNCTION_PNP
+    }
+
+    #[inline]
     pub(crate) fn address(self) -> Option<Address> {
         match self {
             Self::Classic(srb) => Some(Address {
@@ -251,6 +278,61 @@ impl View {
         }
     }
 
+    /// The element of a CDB of 16 bytes, if it is the first one, as it is in most requests.
+    #[inline]
+    fn usual_element(srb: NonNull<STORAGE_REQUEST_BLOCK>) -> Option<NonNull<SRBEX_DATA_SCSI_CDB16>> {
+        const SIZE: u32 = {
+            assert!(size_of::<SRBEX_DATA_SCSI_CDB16>() <= 64);
+            #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+            {
+                size_of::<SRBEX_DATA_SCSI_CDB16>() as u32
+            }
+        };
+        let (length, count) = (field!(srb, SrbLength), field!(srb, NumSrbExData));
+        let offset = extended::first(length, count, extended::SCSI_CDB16, SIZE, |offset| {
+            // SAFETY: `first` reads only within SrbLength.
+            let word = unsafe { srb.byte_add(offset as usize) }.cast::<u32>();
+            // SAFETY: as above; no alignment is assumed.
+            unsafe { word.read_unaligned() }
+        })?;
+        // SAFETY: the element lies within the SRB and is long enough.
+        Some(unsafe { srb.byte_add(offset as usize) }.cast())
+    }
+
+    /// The element with the SCSI status: the three forms keep it at the same place.
+    #[inline]
+    fn scsi_element(srb: NonNull<STORAGE_REQUEST_BLOCK>) -> Option<NonNull<SRBEX_DATA_SCSI_CDB16>> {
+        Self::usual_element(srb).or_else(|| {
+            Self::element(srb, &SCSI).and_then(|element| Self::at::<SRBEX_DATA_SCSI_CDB16>(srb, element))
+        })
+    }
+
+    /// A copy of a CDB of at most 16 bytes and its length, if it lies where it does in most requests; the SCSI status
+    /// beside it is made GOOD.
+    #[inline]
+    pub(super) fn begin_usual(self) -> Option<([u8; 16], usize)> {
+        let (source, length) = match self {
+            Self::Classic(srb) => {
+                set_field!(srb, ScsiStatus, 0);
+                // SAFETY: the view's invariant.
+                let source = unsafe { &raw const (*srb.as_ptr()).Cdb };
+                (source.cast::<[u8; 16]>(), field!(srb, CdbLength))
+            }
+            Self::Extended(srb) => {
+                let data = Self::usual_element(srb)?;
+                set_field!(data, ScsiStatus, 0);
+                // SAFETY: the element is whole.
+                let source = unsafe { &raw const (*data.as_ptr()).Cdb };
+                (source.cast::<[u8; 16]>(), field!(data, CdbLength))
+            }
+        };
+        // SAFETY: 16 bytes lie in the SRB; no alignment is assumed.
+        let bytes = unsafe { source.read_unaligned() };
+        Some((bytes, usize::from(length).min(16)))
+    }
+
+    #[cold]
+    #[inline(never)]
     fn element(srb: NonNull<STORAGE_REQUEST_BLOCK>, wanted: &[u32]) -> Option<Element> {
         extended::find(
             field!(srb, SrbLength),
@@ -343,10 +425,7 @@ impl View {
         match self {
             Self::Classic(srb) => set_field!(srb, ScsiStatus, status),
             Self::Extended(srb) => {
-                // The three forms keep the SCSI status at the same place.
-                let data = Self::element(srb, &SCSI)
-                    .and_then(|element| Self::at::<SRBEX_DATA_SCSI_CDB16>(srb, element));
-                if let Some(data) = data {
+                if let Some(data) = Self::scsi_element(srb) {
                     set_field!(data, ScsiStatus, status);
                 }
             }
