@@ -2,12 +2,15 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use scsi_nvme::Controller;
+use nvme_core::snapshot::Snapshot;
+use scsi_nvme::{Controller, Geometry};
 use storport::{
+    Context,
     cell::{Exclusive, Late, SetOnce},
-    context::StartIo,
+    context::{Exclusion, Irql},
+    lock::PerChannelState,
     register::Registers,
-    srb::{Completion, Fresh, InFlight, Srb, SrbStatus, Started},
+    srb::{Address, Completion, Fresh, InFlight, Srb, SrbStatus, Started},
     timer::TimerHandle,
     work_item::Worker,
 };
@@ -18,8 +21,8 @@ use crate::{
     control::Path,
     events::EventWork,
     io::{Doorbells, IoCompletion, IoQueue, IoSubmission},
-    memory::Memory,
-    units::Units,
+    memory::{MAX_PAIRS, Memory},
+    units::{MAX_UNITS, Units},
 };
 
 /// Shared by all callbacks. All zeroes: nothing found yet.
@@ -29,9 +32,14 @@ pub(crate) struct Adapter<'dev> {
     pub(crate) registers: SetOnce<Registers<'dev>>,
     /// Queues and the admin data page.
     pub(crate) memory: SetOnce<Memory<'dev>>,
-    /// The I/O queue pair.
-    pub(crate) io: IoQueue<'dev>,
-    pub(crate) io_doorbells: SetOnce<Doorbells<'dev>>,
+    /// The I/O queue pairs: one for each channel.
+    queues: [IoQueue<'dev>; MAX_PAIRS],
+    /// The producer's end of each.
+    pub(crate) producers: PerChannelState<'dev, FerroNvme, IoSubmission, MAX_PAIRS>,
+    /// How many pairs the controller has; 0 before they are made.
+    pairs: AtomicU32,
+    /// What the usual requests need of each unit, by LUN; written under the StartIo lock.
+    geometries: [Snapshot; MAX_UNITS as usize],
     pub(crate) admin_doorbells: SetOnce<Doorbells<'dev>>,
     /// The control path: one caller at a time steps it.
     pub(crate) control: Exclusive<Path>,
@@ -72,7 +80,57 @@ pub(crate) enum State {
     Failed,
 }
 
-impl Adapter<'_> {
+impl<'adapter> Adapter<'adapter> {
+    /// I/O queue pair `index`; `None` beyond what there can be.
+    #[inline]
+    pub(crate) fn queue(&self, index: usize) -> Option<&IoQueue<'adapter>> {
+        self.queues.get(index)
+    }
+
+    /// The I/O queue pairs that the controller has.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = (usize, &IoQueue<'adapter>)> {
+        self.queues.iter().enumerate().take(self.pairs())
+    }
+
+    /// Number of I/O queue pairs; 0 before they are made.
+    pub(crate) fn pairs(&self) -> usize {
+        self.pairs.load(Ordering::Acquire) as usize
+    }
+
+    pub(crate) fn set_pairs(&self, pairs: u16) {
+        self.pairs.store(u32::from(pairs), Ordering::Release);
+    }
+
+    /// No request is admitted, and no ring is to be touched, until the pairs are opened again.
+    pub(crate) fn close_queues(&self) {
+        for (_, queue) in self.queues() {
+            queue.close();
+        }
+    }
+
+    /// Whether a command of `namespace` is in flight on any pair; 0: of any namespace.
+    pub(crate) fn is_any_in_flight(&self, namespace: u32) -> bool {
+        self.queues().any(|(_, queue)| queue.is_any_in_flight(namespace))
+    }
+
+    /// What the usual requests need of the unit at `address`; `None` if there is no such unit, or it is just changing.
+    #[inline]
+    pub(crate) fn geometry(&self, address: Address) -> Option<Geometry> {
+        if address.path != 0 || address.target != 0 {
+            return None;
+        }
+        let words = self.geometries.get(usize::from(address.lun))?.read()?;
+        Some(Geometry::from_words(words))
+    }
+
+    /// Publishes what the usual requests need of the units, LUN by LUN. Under the StartIo lock, or before the adapter is
+    /// started.
+    pub(crate) fn publish_geometries(&self, of: impl Fn(u8) -> Option<Geometry>) {
+        for (lun, place) in (0..MAX_UNITS).zip(&self.geometries) {
+            place.write(of(lun).map_or([0; 2], Geometry::to_words));
+        }
+    }
+
     pub(crate) fn state(&self) -> State {
         match self.state.load(Ordering::Acquire) {
             1 => State::Ready,
@@ -88,9 +146,11 @@ impl Adapter<'_> {
     }
 
     /// Gives back a request that cannot be issued now: the port driver tries again, unless there is no hope.
-    pub(crate) fn push_back<'dev, 'srb>(
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn push_back<'dev, 'srb, I: Irql, X: Exclusion>(
         &self,
-        cx: &StartIo<'dev, FerroNvme>,
+        cx: &Context<'dev, FerroNvme, I, X>,
         srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
     ) -> Started<'srb> {
         match self.state() {
@@ -105,14 +165,15 @@ impl Adapter<'_> {
 /// Guarded by the StartIo lock.
 #[derive(FromZeros)]
 pub(crate) struct StartIoState {
-    pub(crate) submission: IoSubmission,
     /// The controller as the translation sees it.
     pub(crate) controller: Late<Controller>,
     pub(crate) units: Units,
 }
 
-/// Belongs to a DPC; only that of the I/O queue pair uses it.
+/// Belongs to a DPC; those of the I/O queue pairs use it.
 #[derive(FromZeros)]
 pub(crate) struct DpcState {
     pub(crate) ring: IoCompletion,
+    /// Another pair's state begins in another cache line.
+    apart: [u64; 16],
 }

@@ -114,7 +114,9 @@ impl AdminQueue {
     /// The next completion, if there is one. Those that name nothing are passed over, at most a ring's worth.
     pub(crate) fn next(&mut self, memory: &Memory<'_>, doorbells: &Doorbells<'_>) -> Option<Completed> {
         for _ in 0..self.completion.entries() {
-            let entry = self.completion.pop(&Completions(memory.admin_completion))?;
+            let entry = self
+                .completion
+                .pop(&Completions(memory.admin_completion.entries()?))?;
             doorbells.ring_completion(self.completion.head());
             if entry.submission_queue_id() != QUEUE {
                 continue;

@@ -1,63 +1,109 @@
-//! The I/O queue pair: submission under the StartIo lock, completion in its DPC.
+//! The I/O queue pairs: submission by the request that has the pair's channel, completion in the pair's DPC.
+//!
+//! Pair `i` has queue identifier `i + 1`, channel `i`, message `i + 1` and a DPC of its own. Two pairs share neither a lock nor a
+//! cache line: what guards the producer's end is the channel ([`PerChannelState`](storport::lock::PerChannelState)), what guards
+//! the consumer's end is that a DPC's routine runs once at a time, and between the two ends lies the command table.
 
 use core::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use nvme::{Completion as Entry, DataPointer};
 use nvme_core::{
     DmaStopped,
-    command_table::{ClaimError, CommandTable, Published, Withdrawn},
-    queue::{CompletionMemory, CompletionRing, SubmissionHead, SubmissionMemory, SubmissionRing},
+    command_table::{CommandTable, Published, Withdrawn},
+    queue::{CompletionMemory, CompletionRing, SubmissionMemory, SubmissionRing, Submitting},
 };
 use scsi_nvme::NvmCommand;
 use storport::{
     Context,
-    context::{Dpc, Exclusion, Irql, StartIo},
-    dma::Dma,
-    register::Registers,
+    cell::SetOnce,
+    context::{Device, Dpc, Exclusion, Irql, StartIo, Unspecified},
+    dma::{Dma, Entries},
+    register::{Register32, Registers},
     srb::{Completion, Fresh, Function, InFlight, Srb, SrbStatus, Stage, Started, Token},
 };
 use zerocopy::FromZeros;
 
-use crate::{FerroNvme, adapter::Adapter, memory::IO_ENTRIES, reset};
-
-/// Identifier of the I/O queue pair.
-pub(crate) const QUEUE: u16 = 1;
+use crate::{
+    FerroNvme,
+    adapter::Adapter,
+    memory::{IO_ENTRIES, PairMemory},
+    request::Command,
+    reset,
+};
 
 const COMMANDS: usize = IO_ENTRIES as usize;
 const ENTRY_BYTES: usize = 64;
-const COMPLETION_BYTES: usize = 16;
 
-/// What both ends of the pair share. All zeroes: closed.
+/// Identifier of the queues of pair `index`; 0, the admin queue's, if there can be no such pair.
+pub(crate) fn queue_id(index: usize) -> u16 {
+    u16::try_from(index)
+        .ok()
+        .and_then(|index| index.checked_add(1))
+        .unwrap_or(0)
+}
+
+/// The payload of a usual request, which moves all of its buffer; of others it is the number of bytes that they move.
+pub(crate) const USUAL: usize = usize::MAX;
+
+/// What both ends of a pair share. All zeroes: closed.
 #[derive(FromZeros)]
 pub(crate) struct IoQueue<'dev> {
+    /// Its memory and doorbells, if there are any for it.
+    pub(crate) pair: SetOnce<Pair<'dev>>,
+    /// Counts the lives of the pair, above the number of entries, which is 0 while it is closed: an end that finds another
+    /// number begins anew.
+    life: AtomicU64,
+    /// A request is just being submitted.
+    submitting: Submitting,
+    reserved: u32,
     /// Requests in flight; closed until the controller is ready.
     pub(crate) table: CommandTable<COMMANDS>,
     /// Their SRBs, at the index of their slot.
     pub(crate) srbs: InFlight<'dev, FerroNvme, COMMANDS>,
-    head: SubmissionHead,
-    /// Counts the lives of the pair: an end that finds another number begins anew.
-    life: AtomicU32,
-    entries: AtomicU32,
+    /// Another pair begins in another cache line.
+    apart: [u64; 16],
 }
 
-/// The producer's end. Guarded by the StartIo lock.
+/// The memory and the doorbells of a pair.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<'dev> {
+    submissions: Entries<'dev, 8>,
+    completions: Entries<'dev, 2>,
+    doorbells: Doorbells<'dev>,
+}
+
+impl<'dev> Pair<'dev> {
+    pub(crate) fn new(memory: &PairMemory<'dev>, doorbells: Doorbells<'dev>) -> Option<Self> {
+        Some(Self {
+            submissions: memory.submission.entries()?,
+            completions: memory.completion.entries()?,
+            doorbells,
+        })
+    }
+}
+
+/// The producer's end. Guarded by the channel.
 #[derive(FromZeros)]
 pub(crate) struct IoSubmission {
     ring: SubmissionRing,
-    life: u32,
+    reserved: u32,
+    life: u64,
+    /// Another channel's end lies in another cache line.
+    apart: [u64; 16],
 }
 
 /// The consumer's end. Belongs to the pair's DPC.
 #[derive(FromZeros)]
 pub(crate) struct IoCompletion {
+    life: u64,
     ring: CompletionRing,
-    life: u32,
+    reserved: u16,
 }
 
-/// Submission entries in DMA memory.
+/// Submission entries of the admin queue in DMA memory.
 pub(crate) struct Submissions<'dev>(pub(crate) Dma<'dev>);
 
 impl SubmissionMemory for Submissions<'_> {
@@ -68,62 +114,66 @@ impl SubmissionMemory for Submissions<'_> {
 }
 
 /// Completion entries in DMA memory.
-pub(crate) struct Completions<'dev>(pub(crate) Dma<'dev>);
+pub(crate) struct Completions<'dev>(pub(crate) Entries<'dev, 2>);
 
 impl CompletionMemory for Completions<'_> {
+    #[inline]
     fn read(&self, index: u16, dword: u8) -> u32 {
-        let base = usize::from(index).saturating_mul(COMPLETION_BYTES);
-        self.0
-            .read32(base.saturating_add(usize::from(dword).saturating_mul(4)))
+        self.0.read32(index, usize::from(dword))
     }
 }
 
 /// The doorbells of a queue pair.
 #[derive(Clone, Copy)]
 pub(crate) struct Doorbells<'dev> {
-    registers: Registers<'dev>,
-    submission: u32,
-    completion: u32,
+    submission: Register32<'dev>,
+    completion: Register32<'dev>,
 }
 
 impl<'dev> Doorbells<'dev> {
     /// The doorbells of queue `id`, if they lie within the mapped registers.
     pub(crate) fn new(registers: Registers<'dev>, capabilities: nvme::Capabilities, id: u16) -> Option<Self> {
-        let offset = |kind| u32::try_from(capabilities.doorbell_offset(id, kind)).ok();
-        let submission = offset(nvme::Doorbell::SubmissionTail)?;
-        let completion = offset(nvme::Doorbell::CompletionHead)?;
-        let end = completion.max(submission).checked_add(4)?;
-        (end <= registers.length()).then_some(Self {
-            registers,
-            submission,
-            completion,
+        let register = |kind| {
+            let offset = u32::try_from(capabilities.doorbell_offset(id, kind)).ok()?;
+            registers.register32(offset)
+        };
+        Some(Self {
+            submission: register(nvme::Doorbell::SubmissionTail)?,
+            completion: register(nvme::Doorbell::CompletionHead)?,
         })
     }
 
     /// Tells the controller the submission tail.
+    #[inline]
     pub(crate) fn ring_submission(&self, tail: u16) {
-        self.registers.write32(self.submission, u32::from(tail));
+        self.submission.write(u32::from(tail));
     }
 
     /// Tells the controller the completion head.
+    #[inline]
     pub(crate) fn ring_completion(&self, head: u16) {
-        self.registers.write32(self.completion, u32::from(head));
+        self.completion.write(u32::from(head));
     }
 }
 
 impl IoQueue<'_> {
     /// A new pair of `entries` entries was created in the controller: both ends begin anew, and requests are admitted.
-    pub(crate) fn open(&self, epoch: nvme_core::Epoch, entries: u16) -> bool {
-        self.head.reset();
-        self.life.fetch_add(1, Ordering::AcqRel);
-        self.entries.store(u32::from(entries), Ordering::Release);
-        self.table.start(QUEUE, epoch, entries).is_ok()
+    pub(crate) fn open(&self, id: u16, epoch: nvme_core::Epoch, entries: u16) -> bool {
+        let life = self.life.load(Ordering::Relaxed) | CLOSED;
+        self.life
+            .store(life.wrapping_add(1) | u64::from(entries), Ordering::Release);
+        self.table.start(id, epoch, entries).is_ok()
     }
 
     /// No request is admitted, and the rings are not to be touched, until the pair is opened again.
     pub(crate) fn close(&self) {
         self.table.close();
-        self.entries.store(0, Ordering::Release);
+        self.life.fetch_and(!CLOSED, Ordering::AcqRel);
+    }
+
+    /// Nobody is between taking a slot and ringing the doorbell: asked of a closed pair, before it is made anew.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.submitting.is_idle()
     }
 
     /// Whether a command of `namespace` is in flight; 0: of any.
@@ -135,21 +185,38 @@ impl IoQueue<'_> {
         }
     }
 
-    fn entries(&self) -> u16 {
-        u16::try_from(self.entries.load(Ordering::Acquire)).unwrap_or(0)
+    /// Whoever is submitting sees what was written before, or what it submits is seen after this.
+    pub(crate) fn disturb(&self) {
+        self.table.disturb();
+    }
+
+    /// Identifiers of the commands of `namespace` in flight; 0: of none.
+    pub(crate) fn in_flight(&self, namespace: u32) -> impl Iterator<Item = u16> + '_ {
+        self.table.in_flight(namespace)
+    }
+
+    #[inline]
+    fn life(&self) -> u64 {
+        self.life.load(Ordering::Acquire)
     }
 }
 
-/// Submits `command` for `srb`. The request is parked and published before the doorbell is rung.
+/// The bits of a life that are the number of entries.
+const CLOSED: u64 = 0xFFFF;
+
+/// The number of entries in a life; 0: the pair is closed.
+fn entries_of(life: u64) -> u16 {
+    let [low, high, ..] = life.to_le_bytes();
+    u16::from_le_bytes([low, high])
+}
+
+/// Submits `command` for `srb`.
 pub(crate) fn submit<'dev, 'srb>(
     cx: &mut StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
     mut srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
     command: &NvmCommand,
 ) -> Started<'srb> {
-    let (Some(memory), Some(doorbells)) = (adapter.memory.get(), adapter.io_doorbells.get()) else {
-        return srb.complete(cx, Completion::Status(SrbStatus::NoHba));
-    };
     let bytes = command.data_length();
     let data = if bytes == 0 {
         Some(DataPointer::NONE)
@@ -160,46 +227,51 @@ pub(crate) fn submit<'dev, 'srb>(
     let Some(data) = data else {
         return srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest));
     };
-    if let Some(extension) = srb.extension() {
-        extension.set_transfer(bytes);
-    }
-    let queue = &adapter.io;
-    if reset::holds_back(adapter, command.namespace().0) {
-        return srb.busy(cx);
-    }
-    let claim = match queue.table.claim() {
-        Ok(claim) => claim,
-        Err(ClaimError::Full | ClaimError::Closed) => {
-            return adapter.push_back(cx, srb);
-        }
+    let command = Command::new(&command.submission_entry(data));
+    issue(cx, adapter, srb, &command, bytes as usize)
+}
+
+/// Issues `command` on the queue of the request's channel. The request is parked and published
+/// before the doorbell is rung. `payload` is [`USUAL`] or the number of bytes that it moves.
+#[expect(clippy::inline_always, reason = "the path of every request")]
+#[inline(always)]
+pub(crate) fn issue<'dev, 'srb>(
+    cx: &mut StartIo<'dev, FerroNvme>,
+    adapter: &'dev Adapter<'dev>,
+    srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
+    command: &Command,
+    payload: usize,
+) -> Started<'srb> {
+    let Ok(channel) = cx.own_channel(&srb) else {
+        return adapter.push_back(cx, srb);
     };
-    let life = queue.life.load(Ordering::Acquire);
-    let submission = &mut cx.start_io_state().submission;
-    if submission.life != life {
-        let Ok(ring) = SubmissionRing::new(queue.entries()) else {
-            queue.table.cancel(claim);
-            return adapter.push_back(cx, srb);
-        };
-        *submission = IoSubmission { ring, life };
+    let Some(queue) = adapter.queue(channel.number() as usize) else {
+        return adapter.push_back(cx, srb);
+    };
+    // A reset that closes the table waits for the end of this before the pair is made anew.
+    let _under_way = queue.submitting.begin();
+    let Ok(claim) = queue.table.claim() else {
+        return adapter.push_back(cx, srb);
+    };
+    let life = queue.life();
+    let (Some(pair), Some(producer)) = (queue.pair.get(), adapter.producers.get(cx, &channel)) else {
+        queue.table.cancel(claim);
+        return adapter.push_back(cx, srb);
+    };
+    if producer.life != life && !producer.begin(life) {
+        queue.table.cancel(claim);
+        return adapter.push_back(cx, srb);
     }
-    if submission.ring.free(&queue.head) == 0 {
-        // The table admits fewer requests than the ring has entries; with this one alone, what was heard of the head
-        // is false, and nothing would ever correct it.
-        if queue.table.used() == 1 {
-            queue.head.catch_up(&submission.ring);
-        } else {
-            queue.table.cancel(claim);
-            return srb.busy(cx);
-        }
+    // The table admits fewer requests than the ring has entries: the one at the tail is free. The controller does not look
+    // at it before the doorbell.
+    let tail = producer.ring.tail();
+    let namespace = command.namespace.0;
+    if reset::holds_back(adapter, namespace) {
+        queue.table.cancel(claim);
+        return adapter.push_back(cx, srb);
     }
+    pair.submissions.write(tail, &command.entry(claim.command_id()));
     let index = usize::from(claim.index());
-    let mut entry = command.submission_entry(data);
-    entry.set_command_id(claim.command_id());
-    #[cfg(ferroport_broken = "command-id-reuse")]
-    entry.set_command_id(crate::broken::identifiers::short(
-        claim.index(),
-        claim.command_id(),
-    ));
     let parked = match queue.srbs.park(index, srb) {
         Ok(parked) => parked,
         Err(srb) => {
@@ -207,100 +279,127 @@ pub(crate) fn submit<'dev, 'srb>(
             return srb.complete(cx, Completion::Status(SrbStatus::InternalError));
         }
     };
-    match queue.table.publish(claim, command.namespace().0, 0) {
+    match queue.table.publish(claim, namespace, payload) {
         Ok(Published::InFlight) => {
-            // The StartIo lock is held and there was a free entry: this cannot be refused.
-            if let Ok(tail) = cx.start_io_state().submission.ring.push(
-                &queue.head,
-                &Submissions(memory.io_submission),
-                &entry,
-            ) {
-                doorbells.ring_submission(tail);
+            if let Some(producer) = adapter.producers.get(cx, &channel) {
+                pair.doorbells.ring_submission(producer.ring.advance());
             }
+            parked
         }
-        Ok(Published::Reclaimed) => {}
+        Ok(Published::Reclaimed) => parked,
         // A reset began meanwhile: nothing was issued.
-        Err(Withdrawn) => {
-            return match queue.srbs.withdraw(cx, index, parked) {
-                Ok(srb) => adapter.push_back(cx, srb),
-                Err(parked) => parked,
-            };
-        }
+        Err(Withdrawn) => match queue.srbs.withdraw(cx, index, parked) {
+            Ok(srb) => adapter.push_back(cx, srb),
+            Err(parked) => parked,
+        },
     }
-    parked
 }
 
-/// Reaps the completion queue: at most one ring's worth, then one doorbell.
-pub(crate) fn reap<'dev>(cx: &mut Dpc<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) {
-    let (Some(memory), Some(doorbells)) = (adapter.memory.get(), adapter.io_doorbells.get()) else {
+impl IoSubmission {
+    /// The pair has begun anew.
+    #[cold]
+    #[inline(never)]
+    fn begin(&mut self, life: u64) -> bool {
+        let Ok(ring) = SubmissionRing::new(entries_of(life)) else {
+            return false;
+        };
+        self.ring = ring;
+        self.life = life;
+        true
+    }
+}
+
+/// Reaps the completion queue of pair `index`: at most one ring's worth, then one doorbell.
+pub(crate) fn reap<'dev>(cx: &mut Dpc<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>, index: usize) {
+    let Some(queue) = adapter.queue(index) else {
         return;
     };
-    let queue = &adapter.io;
-    let completions = Completions(memory.io_completion);
+    let Some(pair) = queue.pair.get() else {
+        return;
+    };
+    let id = queue_id(index);
+    let completions = Completions(pair.completions);
     let mut reaped = false;
     for _ in 0..IO_ENTRIES {
-        // A pair that is closed, perhaps just now, is not looked at: its memory may be cleared for the next life.
-        let entries = queue.entries();
-        let life = queue.life.load(Ordering::Acquire);
-        if entries == 0 {
+        let life = queue.life();
+        let state = &mut cx.state().ring;
+        if state.life != life && !state.begin(life) {
             return;
         }
-        let state = &mut cx.state().ring;
-        if state.life != life {
-            let Ok(ring) = CompletionRing::new(entries) else {
-                return;
-            };
-            *state = IoCompletion { ring, life };
-        }
-        let Some(entry) = state.ring.pop(&completions) else {
+        let Some(entry) = state.ring.pop_status(&completions) else {
             break;
         };
         reaped = true;
-        finish(cx, queue, entries, entry);
+        finish(cx, queue, id, entry);
     }
     let state = &cx.state().ring;
-    if reaped && queue.entries() != 0 && queue.life.load(Ordering::Acquire) == state.life {
-        doorbells.ring_completion(state.ring.head());
+    if reaped && queue.life() == state.life {
+        pair.doorbells.ring_completion(state.ring.head());
+    }
+}
+
+impl IoCompletion {
+    /// The pair has begun anew.
+    #[cold]
+    #[inline(never)]
+    fn begin(&mut self, life: u64) -> bool {
+        // A pair that is closed, perhaps just now, is not looked at: its memory may be cleared for the next life.
+        let Ok(ring) = CompletionRing::new(entries_of(life)) else {
+            return false;
+        };
+        self.ring = ring;
+        self.life = life;
+        true
     }
 }
 
 /// Completes the request that a completion entry names, if it names one.
+#[expect(clippy::inline_always, reason = "the path of every request")]
+#[inline(always)]
 fn finish<'dev, I: Irql, X: Exclusion>(
     cx: &Context<'dev, FerroNvme, I, X>,
     queue: &IoQueue<'dev>,
-    entries: u16,
+    id: u16,
     entry: Entry,
 ) {
     // Another queue's identifier is a controller's fault, or memory of an earlier life.
-    if entry.submission_queue_id() != QUEUE {
+    if entry.submission_queue_id() != id {
         return;
     }
-    // A head outside the ring is not believed; the table bounds what is outstanding.
-    let _ = queue.head.update(entry, entries);
     // A late, repeated or invented identifier names nothing.
     let command_id = entry.command_id();
     #[cfg(ferroport_broken = "command-id-reuse")]
-    let command_id = crate::broken::identifiers::long(command_id);
+    let command_id = crate::broken::identifiers::long(u32::from(id).wrapping_sub(1), command_id);
     let Ok(taken) = queue.table.take(command_id) else {
         return;
     };
     if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
-        answer(cx, srb, entry.status());
+        if entry.status().is_success() {
+            let completion = if taken.payload() == USUAL {
+                Completion::Whole
+            } else {
+                Completion::Success {
+                    transferred: u32::try_from(taken.payload()).unwrap_or(0),
+                }
+            };
+            srb.complete(cx, completion);
+        } else {
+            answer_failure(cx, srb, entry.status());
+        }
     }
     // Only now: a table without a slot in use has no request that is not completed.
     queue.table.release(taken);
 }
 
-/// Completes a request with the status of its command.
-fn answer<'dev, I: Irql, X: Exclusion>(
+/// Completes a request whose command has failed.
+#[cold]
+#[inline(never)]
+fn answer_failure<'dev, I: Irql, X: Exclusion>(
     cx: &Context<'dev, FerroNvme, I, X>,
-    mut srb: Srb<'dev, FerroNvme>,
+    srb: Srb<'dev, FerroNvme>,
     status: nvme::Status,
 ) {
-    if status.is_success() {
-        let transferred = srb.extension().map_or(0, |extension| extension.transfer());
-        srb.complete(cx, Completion::Success { transferred });
-    } else if srb.function() == Function::ExecuteScsi {
+    if srb.function() == Function::ExecuteScsi {
         fail(cx, srb, &scsi_nvme::outcome(status));
     } else {
         srb.complete(cx, Completion::Status(SrbStatus::Error));
@@ -325,26 +424,27 @@ pub(crate) fn fail<'dev, I: Irql, X: Exclusion, S: Stage>(
 }
 
 /// Completes every request in flight with `status`: the controller no longer touches their memory, as `proof` says.
-pub(crate) fn reclaim<'dev, I: Irql, X: Exclusion>(
-    cx: &Context<'dev, FerroNvme, I, X>,
+pub(crate) fn reclaim<'dev>(
+    cx: &Context<'dev, FerroNvme, Device, Unspecified>,
     adapter: &'dev Adapter<'dev>,
     proof: DmaStopped,
     status: SrbStatus,
-) -> bool {
+) {
     const PATIENCE: u32 = 400;
     const LOOK: Duration = Duration::from_micros(50);
-    let queue = &adapter.io;
-    let covered = queue.table.reclaim(&proof, |taken| {
-        if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
-            srb.complete(cx, Completion::Status(status));
-        }
-    });
+    for (_, queue) in adapter.queues() {
+        // A pair of another life has no request that the proof is about.
+        let _ = queue.table.reclaim(&proof, |taken| {
+            if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
+                srb.complete(cx, Completion::Status(status));
+            }
+        });
+    }
     // A request whose completion another processor is just reaping is that processor's to complete.
     for _ in 0..PATIENCE {
-        if queue.table.used() == 0 {
+        if adapter.queues().all(|(_, queue)| queue.table.used() == 0) {
             break;
         }
         cx.stall(LOOK);
     }
-    covered.is_ok()
 }

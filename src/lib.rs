@@ -7,9 +7,9 @@
 //! | --- | --- |
 //! | `adapter` | the state that the callbacks share |
 //! | `memory` | the DMA memory, cut into queues |
-//! | `request` | `HwStorBuildIo`: PRPs in the SRB extension |
+//! | `request` | `HwStorBuildIo`: PRPs and command in the SRB extension |
 //! | `start_io` | `HwStorStartIo`: what each SRB function leads to |
-//! | `io` | the I/O queue pair |
+//! | `io` | the I/O queue pairs |
 //! | `units` | logical units and their namespaces |
 //! | `control` | the control path: steps the machine of `nvme-core` by stalls, by DPC and timer, by work item |
 //! | `admin` | the admin queue |
@@ -49,6 +49,9 @@ mod units;
 
 // Panic handler and memory functions.
 extern crate miniport_rt;
+
+/// A context under the StartIo lock: of timers and resets, and what `with_start_io_lock` gives.
+pub(crate) type Locked<'dev> = storport::context::ResetBus<'dev, FerroNvme>;
 
 /// The NVMe miniport.
 pub(crate) struct FerroNvme;

@@ -6,8 +6,9 @@ use storport::dma::Dma;
 pub(crate) const ADMIN_ENTRIES: u16 = 32;
 /// Entries of an I/O queue at most; the controller's MQES may allow fewer.
 pub(crate) const IO_ENTRIES: u16 = 256;
-/// I/O queue pairs.
-pub(crate) const IO_QUEUES: u16 = 1;
+/// I/O queue pairs at most. Machines with more processors share them: the port driver then gives several processors one
+/// channel.
+pub(crate) const MAX_PAIRS: usize = 32;
 
 const PAGE: usize = 4096;
 const SUBMISSION_ENTRY: usize = 64;
@@ -21,13 +22,15 @@ const ADMIN_SUBMISSION: usize = pages((ADMIN_ENTRIES as usize).saturating_mul(SU
 const ADMIN_COMPLETION: usize = pages((ADMIN_ENTRIES as usize).saturating_mul(COMPLETION_ENTRY));
 const IO_SUBMISSION: usize = pages((IO_ENTRIES as usize).saturating_mul(SUBMISSION_ENTRY));
 const IO_COMPLETION: usize = pages((IO_ENTRIES as usize).saturating_mul(COMPLETION_ENTRY));
-
-/// Bytes of DMA memory in all.
-pub(crate) const TOTAL: usize = ADMIN_SUBMISSION
+const IO_PAIR: usize = IO_SUBMISSION.saturating_add(IO_COMPLETION);
+const ADMIN: usize = ADMIN_SUBMISSION
     .saturating_add(ADMIN_COMPLETION)
-    .saturating_add(PAGE)
-    .saturating_add(IO_SUBMISSION)
-    .saturating_add(IO_COMPLETION);
+    .saturating_add(PAGE);
+
+/// Bytes of DMA memory with `pairs` I/O queue pairs.
+pub(crate) const fn total(pairs: usize) -> usize {
+    ADMIN.saturating_add(IO_PAIR.saturating_mul(pairs))
+}
 
 /// The pieces, each beginning on a page.
 #[derive(Clone, Copy)]
@@ -38,15 +41,20 @@ pub(crate) struct Memory<'dev> {
     pub(crate) admin_completion: Dma<'dev>,
     /// Data of admin commands: one page.
     pub(crate) admin_data: Dma<'dev>,
-    /// I/O submission queue.
-    pub(crate) io_submission: Dma<'dev>,
-    /// I/O completion queue.
-    pub(crate) io_completion: Dma<'dev>,
+    /// The I/O queue pairs, one behind the other.
+    io: Dma<'dev>,
+}
+
+/// The memory of one I/O queue pair.
+#[derive(Clone, Copy)]
+pub(crate) struct PairMemory<'dev> {
+    pub(crate) submission: Dma<'dev>,
+    pub(crate) completion: Dma<'dev>,
 }
 
 impl<'dev> Memory<'dev> {
-    /// Cuts `whole`, which has [`TOTAL`] bytes and begins on a page.
-    pub(crate) fn cut(whole: Dma<'dev>) -> Option<Self> {
+    /// Cuts `whole`, which has [`total`] bytes and begins on a page.
+    pub(crate) fn cut(whole: Dma<'dev>, pairs: usize) -> Option<Self> {
         let mut offset = 0_usize;
         let mut next = |length: usize| {
             let piece = whole.slice(offset, length);
@@ -57,8 +65,16 @@ impl<'dev> Memory<'dev> {
             admin_submission: next(ADMIN_SUBMISSION)?,
             admin_completion: next(ADMIN_COMPLETION)?,
             admin_data: next(PAGE)?,
-            io_submission: next(IO_SUBMISSION)?,
-            io_completion: next(IO_COMPLETION)?,
+            io: next(IO_PAIR.saturating_mul(pairs))?,
+        })
+    }
+
+    /// The memory of I/O queue pair `index`; `None` if there is none for it.
+    pub(crate) fn pair(&self, index: usize) -> Option<PairMemory<'dev>> {
+        let offset = IO_PAIR.checked_mul(index)?;
+        Some(PairMemory {
+            submission: self.io.slice(offset, IO_SUBMISSION)?,
+            completion: self.io.slice(offset.checked_add(IO_SUBMISSION)?, IO_COMPLETION)?,
         })
     }
 }

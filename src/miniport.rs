@@ -10,17 +10,18 @@ use storport::{
     },
     control::{NotDone, UnitControls, UnitEvent},
     find_adapter::{FindAdapter, Limits},
-    miniport::{Claim, FindError, InitializeError, OneChannel, PerMessage, ResetOutcome, Slots},
+    miniport::{Claim, ConcurrentChannels, FindError, InitializeError, PerMessage, ResetOutcome, Slots},
+    performance::{OfferedPerformance, Performance},
     srb::{Address, Built, Fresh, Preparing, Srb, SrbStatus, Started},
 };
 
 use crate::{
     FerroNvme,
     adapter::{Adapter, DpcState, StartIoState, State},
-    control::{self, CONTROL_DPC, IO_DPC},
+    control::{self, CONTROL_DPC, FIRST_IO_DPC},
     events,
-    io::{self, Doorbells},
-    memory::{self, IO_ENTRIES, IO_QUEUES, Memory},
+    io::{self, Doorbells, Pair},
+    memory::{self, IO_ENTRIES, MAX_PAIRS, Memory},
     request::{self, MAX_SEGMENTS, MAX_TRANSFER},
     reset::{self, Stop},
     start_io,
@@ -60,9 +61,9 @@ impl Miniport for FerroNvme {
     type DpcState<'dev> = DpcState;
     type SrbExtension = request::Extension;
     type UnitExtension = ();
-    type Slots = Slots<1, 2, 2>;
+    type Slots = Slots<1, 2, { FIRST_IO_DPC + MAX_PAIRS }>;
     type Interrupts = PerMessage;
-    type Channels = OneChannel;
+    type Channels = ConcurrentChannels;
 
     const FEATURES: u32 = FULL_PNP_DEVICE_CAPABILITIES | ADAPTER_NOT_REQUIRE_IO_PORT;
     const UNIT_CONTROLS: UnitControls = UnitControls::START
@@ -75,20 +76,33 @@ impl Miniport for FerroNvme {
     ) -> Result<Limits, FindError> {
         const BAR0: usize = 0;
         let registers = cx.map_registers(BAR0).ok_or(FindError::BadConfig)?;
+        // The upper bound: how many pairs the controller has is known when they are made.
+        let pairs = processors(cx).clamp(1, MAX_PAIRS);
         let whole = cx
-            .uncached_extension(memory::TOTAL, &LARGEST)
+            .uncached_extension(memory::total(pairs), &LARGEST)
             .ok_or(FindError::Error)?;
-        let memory = Memory::cut(whole).ok_or(FindError::Error)?;
+        let memory = Memory::cut(whole, pairs).ok_or(FindError::Error)?;
         let capabilities =
             nvme::Capabilities::from_bits(registers.read64(nvme::Register::Capabilities.offset()));
         let admin = Doorbells::new(registers, capabilities, 0).ok_or(FindError::NotFound)?;
-        let io = Doorbells::new(registers, capabilities, io::QUEUE).ok_or(FindError::NotFound)?;
+        for index in 0..pairs {
+            let doorbells = Doorbells::new(registers, capabilities, io::queue_id(index));
+            let pair = memory
+                .pair(index)
+                .zip(doorbells)
+                .and_then(|(memory, doorbells)| Pair::new(&memory, doorbells));
+            match (adapter.queue(index), pair) {
+                (Some(queue), Some(pair)) => queue.pair.set(pair),
+                _ if index == 0 => return Err(FindError::NotFound),
+                // Fewer pairs have doorbells: the control machine sees that, too.
+                _ => break,
+            };
+        }
         adapter.registers.set(registers);
         adapter.memory.set(memory);
         adapter.admin_doorbells.set(admin);
-        adapter.io_doorbells.set(io);
         let configured =
-            control::enter(cx, adapter).is_some_and(|mut path| path.configure(registers, &memory, 0));
+            control::enter(cx, adapter).is_some_and(|mut path| path.configure(registers, &memory));
         if !configured {
             return Err(FindError::Error);
         }
@@ -111,6 +125,7 @@ impl Miniport for FerroNvme {
             reset::disable(cx, adapter);
             return Err(FindError::Error);
         };
+        // What one pair takes, since all requests may come from one processor.
         let entries = u32::from(IO_ENTRIES).min(info.capabilities.max_queue_entries());
         let max_io = entries.saturating_sub(1).max(1);
         Ok(Limits {
@@ -145,10 +160,14 @@ impl Miniport for FerroNvme {
         started
     }
 
+    #[expect(clippy::inline_always, reason = "the path of every request")]
+    #[inline(always)]
     fn build_io(srb: Preparing<'_, Self>) -> Built<'_> {
         request::build(srb)
     }
 
+    #[expect(clippy::inline_always, reason = "the path of every request")]
+    #[inline(always)]
     fn start_io<'dev, 'srb>(
         cx: &mut StartIo<'dev, Self>,
         adapter: &'dev Adapter<'dev>,
@@ -169,17 +188,19 @@ impl Miniport for FerroNvme {
         if message == 0 {
             cx.issue_dpc(CONTROL_DPC);
         }
-        if message == u32::from(io::QUEUE) || cx.message_count() < 2 {
-            cx.issue_dpc(IO_DPC);
+        if cx.message_count() < 2 {
+            cx.issue_dpc(FIRST_IO_DPC);
+        } else if let Some(pair) = message.checked_sub(1) {
+            cx.issue_dpc(FIRST_IO_DPC.wrapping_add(pair as usize));
         }
         Claim::Claimed
     }
 
     fn dpc<'dev>(cx: &mut Dpc<'dev, Self>, adapter: &'dev Adapter<'dev>) {
-        if cx.index() == IO_DPC {
+        if let Some(pair) = cx.index().checked_sub(FIRST_IO_DPC) {
             #[cfg(ferroport_broken = "lost-wake-up")]
             crate::broken::wake_up::reaps(true);
-            io::reap(cx, adapter);
+            io::reap(cx, adapter, pair);
             #[cfg(ferroport_broken = "lost-wake-up")]
             crate::broken::wake_up::reaps(false);
             return;
@@ -263,16 +284,54 @@ fn start<'dev>(
     adapter
         .event_worker
         .set(cx.create_worker().map_err(|_| InitializeError)?);
-    if let Some(mut path) = control::enter(cx, adapter) {
-        path.set_vector(if cx.message_count() > 1 { io::QUEUE } else { 0 });
+    // A pair for each channel, with a message of its own beside the admin queue's.
+    let own_messages = cx.message_count().saturating_sub(1);
+    let offered = cx.offered_performance().ok();
+    let channels = offered.filter(OfferedPerformance::concurrent_channels);
+    let channels = channels.map_or(1, |offered| offered.concurrent_channels);
+    let wanted = u16::try_from(channels.min(own_messages).max(1)).unwrap_or(1);
+    if own_messages != 0
+        && let Some(mut path) = control::enter(cx, adapter)
+    {
+        path.set_own_vectors();
     }
-    let request = Request::Queues { pairs: IO_QUEUES };
+    let request = Request::Queues {
+        pairs: wanted.min(u16::try_from(MAX_PAIRS).unwrap_or(1)),
+    };
     match control::run(cx, adapter, request, QUEUES_BUDGET, SrbStatus::BusReset) {
         Ok(Outcome::Ready { .. }) => {}
         Ok(_) | Err(_) => return Err(InitializeError),
+    }
+    let pairs = u32::try_from(adapter.pairs()).unwrap_or(1);
+    if let Some(offered) = offered {
+        let mut performance = Performance::new();
+        if pairs > 1 {
+            performance = performance.concurrent_channels(pairs);
+        }
+        if own_messages != 0 && offered.interrupt_message_ranges() {
+            performance = performance.messages(1..=pairs);
+            if offered.dpc_redirection() {
+                performance = performance.dpc_redirection();
+            }
+        }
+        if offered.completion_during_start_io() {
+            performance = performance.completion_during_start_io();
+        }
+        // Without them all requests come on the first channel.
+        let _ = cx.set_performance(&performance);
     }
     control::publish_first_units(cx, adapter);
     #[cfg(feature = "dev")]
     wdk::println!("ferronvme: started with {} message(s)", cx.message_count());
     Ok(())
+}
+
+/// Processors in use, of all groups.
+fn processors<M: Miniport>(cx: &FindAdapter<'_, '_, M>) -> usize {
+    let groups = cx.active_group_count().unwrap_or(1);
+    let processors: u32 = (0..groups)
+        .filter_map(|group| cx.group_affinity(group).ok())
+        .map(|affinity| affinity.mask.count_ones())
+        .fold(0, u32::saturating_add);
+    processors as usize
 }

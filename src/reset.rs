@@ -5,12 +5,12 @@ use core::{sync::atomic::Ordering, time::Duration};
 use nvme_core::control::{Failure, Outcome, Request};
 use storport::{
     Context,
-    context::{AtMostDispatch, Exclusion, Irql, StartIo, WorkItem},
+    context::{AtMostDispatch, Exclusion, Irql, WorkItem},
     srb::{Completion, Fresh, Function, Srb, SrbStatus, Started},
 };
 
 use crate::{
-    FerroNvme,
+    FerroNvme, Locked,
     adapter::{Adapter, State},
     control, io,
 };
@@ -25,8 +25,6 @@ const UNIT_BUDGET: Duration = Duration::from_secs(5);
 const UNIT_POLL: Duration = Duration::from_millis(5);
 /// Every namespace: no namespace has this identifier.
 const ALL_UNITS: u32 = 0;
-/// No unit reset waits. The broadcast identifier stands for no namespace either.
-const NO_UNIT: u32 = u32::MAX;
 
 /// The controller could not be stopped in time, or is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,22 +35,19 @@ pub(crate) struct ResetFailed;
 /// Clearing CC.EN and seeing CSTS.RDY follow is the proof that nothing is transferred any more; without it no request
 /// is given back. A controller that takes longer than a reset may last is waited for by the recovery, which completes
 /// what is in flight when it has the proof, or fails the adapter.
-pub(crate) fn bus<'dev>(
-    cx: &mut StartIo<'dev, FerroNvme>,
-    adapter: &'dev Adapter<'dev>,
-) -> Result<(), ResetFailed> {
+pub(crate) fn bus<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>) -> Result<(), ResetFailed> {
     if matches!(adapter.state(), State::Down | State::Stopped) {
         return Ok(());
     }
     adapter.set_state(State::Recovering);
-    adapter.io.close();
+    adapter.close_queues();
     let stopped = control::run(cx, adapter, Request::Stop, STOP_BUDGET, SrbStatus::BusReset);
     // A recovery that a DPC concluded meanwhile lets nothing in.
     adapter.set_state(State::Recovering);
-    adapter.io.close();
+    adapter.close_queues();
     let result = match stopped {
         Ok(Outcome::Stopped(proof)) => {
-            io::reclaim(cx, adapter, proof, SrbStatus::BusReset);
+            io::reclaim(cx.weakest(), adapter, proof, SrbStatus::BusReset);
             end_unit_reset(cx, adapter, Completion::Status(SrbStatus::BusReset));
             Ok(())
         }
@@ -77,7 +72,7 @@ fn gone<'dev, I: Irql, X: Exclusion>(cx: &Context<'dev, FerroNvme, I, X>, adapte
     adapter.set_state(State::Failed);
     let proof = control::enter(cx, adapter).and_then(|path| path.gone_proof());
     if let Some(proof) = proof {
-        io::reclaim(cx, adapter, proof, SrbStatus::NoDevice);
+        io::reclaim(cx.weakest(), adapter, proof, SrbStatus::NoDevice);
     }
     end_unit_reset(cx, adapter, Completion::Status(SrbStatus::NoDevice));
 }
@@ -100,7 +95,7 @@ pub(crate) fn request<'dev>(cx: &mut WorkItem<'dev, FerroNvme>, adapter: &'dev A
 /// `RESET_LOGICAL_UNIT` and `RESET_DEVICE`: the unit's commands are aborted, and the request is completed when the last
 /// is back; new ones are pushed back meanwhile. If they do not come back in time it fails, and the port driver escalates.
 pub(crate) fn unit<'dev, 'srb>(
-    cx: &mut StartIo<'dev, FerroNvme>,
+    cx: &mut Locked<'dev>,
     adapter: &'dev Adapter<'dev>,
     srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
 ) -> Started<'srb> {
@@ -115,19 +110,27 @@ pub(crate) fn unit<'dev, 'srb>(
     };
     #[cfg(ferroport_broken = "buffer-freed-under-dma")]
     crate::broken::complete_unit(cx, adapter, namespace);
-    if !adapter.io.is_any_in_flight(namespace) {
-        return srb.complete(cx, Completion::Success { transferred: 0 });
-    }
     let Some(timer) = adapter.reset_timer.get() else {
         return srb.complete(cx, Completion::Status(SrbStatus::Error));
     };
+    // One unit reset at a time; the port driver escalates.
+    if adapter.unit_reset.is_taken(0) {
+        return srb.complete(cx, Completion::Status(SrbStatus::Error));
+    }
+    // The timer holds the StartIo lock, as we do. Whoever submits may not: so the namespace is there before the reset is, and
+    // the reset is before the queues are disturbed.
+    adapter.unit_reset_namespace.store(namespace, Ordering::Relaxed);
     let started = match adapter.unit_reset.park(0, srb) {
         Ok(started) => started,
-        // One unit reset at a time; the port driver escalates.
         Err(srb) => return srb.complete(cx, Completion::Status(SrbStatus::Error)),
     };
-    // The timer and whoever submits hold the StartIo lock, as we do.
-    adapter.unit_reset_namespace.store(namespace, Ordering::Relaxed);
+    for (_, queue) in adapter.queues() {
+        queue.disturb();
+    }
+    if !adapter.is_any_in_flight(namespace) {
+        end_unit_reset(cx, adapter, Completion::Success { transferred: 0 });
+        return started;
+    }
     let deadline = cx.now().saturating_add(UNIT_BUDGET).as_micros();
     adapter
         .unit_reset_deadline
@@ -139,7 +142,9 @@ pub(crate) fn unit<'dev, 'srb>(
     started
 }
 
-/// Whether new commands of `namespace` are pushed back because the unit is being reset. Under the StartIo lock.
+/// Whether new commands of `namespace` are pushed back because the unit is being reset. Asked after a slot was claimed: a
+/// claim that does not see the reset is not published.
+#[inline]
 pub(crate) fn holds_back(adapter: &Adapter<'_>, namespace: u32) -> bool {
     if !adapter.unit_reset.is_taken(0) {
         return false;
@@ -155,19 +160,18 @@ fn end_unit_reset<'dev, I: Irql, X: Exclusion>(
     completion: Completion<'_>,
 ) {
     if let Some(srb) = adapter.unit_reset.take(cx, 0) {
-        adapter.unit_reset_namespace.store(NO_UNIT, Ordering::Relaxed);
         srb.complete(cx, completion);
     }
 }
 
 /// The reset timer: is the unit's last command back?
-pub(crate) fn watch_unit<'dev>(cx: &StartIo<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) {
+pub(crate) fn watch_unit<'dev>(cx: &Locked<'dev>, adapter: &'dev Adapter<'dev>) {
     if !adapter.unit_reset.is_taken(0) {
         return;
     }
     let namespace = adapter.unit_reset_namespace.load(Ordering::Relaxed);
     let deadline = Duration::from_micros(adapter.unit_reset_deadline.load(Ordering::Relaxed));
-    let completion = if !adapter.io.is_any_in_flight(namespace) {
+    let completion = if !adapter.is_any_in_flight(namespace) {
         Completion::Success { transferred: 0 }
     } else if cx.now() >= deadline {
         Completion::Status(SrbStatus::Error)
@@ -203,11 +207,11 @@ pub(crate) fn stop<'dev, I: Irql, X: Exclusion>(
         return;
     }
     adapter.set_state(State::Stopped);
-    adapter.io.close();
+    adapter.close_queues();
     let request = Request::Shutdown { delete_queues: false };
     let shutdown = control::run(cx, adapter, request, SHUTDOWN_BUDGET, SrbStatus::NoDevice);
     adapter.set_state(State::Stopped);
-    adapter.io.close();
+    adapter.close_queues();
     // A controller that is still shutting down is let to: disabling it would make the shutdown an unsafe one.
     if why == Stop::Removal || shutdown != Err(Failure::ShutdownTimeout) {
         disable(cx, adapter);
@@ -222,7 +226,7 @@ pub(crate) fn disable<'dev, I: Irql, X: Exclusion>(
     const DISABLE_BUDGET: Duration = Duration::from_millis(150);
     match control::run(cx, adapter, Request::Stop, DISABLE_BUDGET, SrbStatus::NoDevice) {
         Ok(Outcome::Stopped(proof)) => {
-            io::reclaim(cx, adapter, proof, SrbStatus::NoDevice);
+            io::reclaim(cx.weakest(), adapter, proof, SrbStatus::NoDevice);
             end_unit_reset(cx, adapter, Completion::Status(SrbStatus::NoDevice));
         }
         Err(Failure::Gone) => {

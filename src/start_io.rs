@@ -1,16 +1,16 @@
 //! `HwStorStartIo`: what each SRB function leads to.
 
 use nvme::NamespaceId;
-use scsi_nvme::{DataDirection, NvmCommand, Request, Target, Translation};
+use scsi_nvme::{NvmCommand, Request, Target, Translation};
 use storport::{
     context::StartIo,
-    srb::{Completion, Direction, Fresh, Function, PnpAction, Srb, SrbStatus, Started},
+    srb::{Completion, Fresh, Function, PnpAction, Srb, SrbStatus, Started},
 };
 
 use crate::{
-    FerroNvme,
+    FerroNvme, Locked,
     adapter::{Adapter, State},
-    io, reset,
+    io, request, reset,
 };
 
 /// Answers go straight into the mapped data buffer. It is looked up when there is an answer: READ and WRITE have none.
@@ -24,22 +24,50 @@ impl scsi_nvme::DataIn for Answer<'_, '_, '_> {
     }
 }
 
+/// What becomes of a request: it is dealt with, or a command is to be submitted for it.
+enum Decision<'dev, 'srb> {
+    Started(Started<'srb>),
+    Submit(Srb<'dev, FerroNvme, Fresh<'srb>>, NvmCommand),
+}
+
 /// Starts one request.
+#[expect(clippy::inline_always, reason = "the path of every request")]
+#[inline(always)]
 pub(crate) fn start<'dev, 'srb>(
+    cx: &mut StartIo<'dev, FerroNvme>,
+    adapter: &'dev Adapter<'dev>,
+    mut srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
+) -> Started<'srb> {
+    let bytes = srb.data_length();
+    if let Some(geometry) = srb.address().and_then(|address| adapter.geometry(address))
+        && let Some(extension) = srb.extension()
+        && let Some(command) = extension.admitted(&geometry, bytes)
+    {
+        return io::issue(cx, adapter, srb, &command, io::USUAL);
+    }
+    start_unusual(cx, adapter, srb)
+}
+
+/// All but the usual READ and WRITE.
+#[cold]
+#[inline(never)]
+fn start_unusual<'dev, 'srb>(
     cx: &mut StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
     srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
 ) -> Started<'srb> {
-    match srb.function() {
-        Function::ExecuteScsi => execute(cx, adapter, srb),
-        Function::Flush | Function::Shutdown => flush(cx, adapter, srb),
-        Function::ResetLogicalUnit | Function::ResetDevice => reset::unit(cx, adapter, srb),
+    let decision = match srb.function() {
+        Function::ExecuteScsi => cx.with_start_io_lock(|cx| execute(cx, adapter, srb)),
+        Function::Flush | Function::Shutdown => cx.with_start_io_lock(|cx| flush(cx, srb)),
+        Function::ResetLogicalUnit | Function::ResetDevice => {
+            return cx.with_start_io_lock(|cx| reset::unit(cx, adapter, srb));
+        }
         Function::ResetBus => {
-            let status = match reset::bus(cx, adapter) {
+            let status = match cx.with_start_io_lock(|cx| reset::bus(cx, adapter)) {
                 Ok(()) => Completion::Success { transferred: 0 },
                 Err(_) => Completion::Status(SrbStatus::Error),
             };
-            srb.complete(cx, status)
+            return srb.complete(cx, status);
         }
         Function::Pnp => {
             let status = match srb.pnp() {
@@ -49,39 +77,37 @@ pub(crate) fn start<'dev, 'srb>(
                 )) => Completion::Success { transferred: 0 },
                 _ => Completion::Status(SrbStatus::InvalidRequest),
             };
-            srb.complete(cx, status)
+            return srb.complete(cx, status);
         }
         // The adapter's power goes by ScsiStopAdapter and ScsiRestartAdapter; a unit has no power of its own.
-        Function::Power => srb.complete(cx, Completion::Success { transferred: 0 }),
-        _ => srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest)),
+        Function::Power => return srb.complete(cx, Completion::Success { transferred: 0 }),
+        _ => return srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest)),
+    };
+    match decision {
+        Decision::Started(started) => started,
+        Decision::Submit(srb, command) => io::submit(cx, adapter, srb, &command),
     }
 }
 
 fn execute<'dev, 'srb>(
-    cx: &mut StartIo<'dev, FerroNvme>,
+    cx: &mut Locked<'dev>,
     adapter: &'dev Adapter<'dev>,
     mut srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
-) -> Started<'srb> {
+) -> Decision<'dev, 'srb> {
     if adapter.state() == State::Failed {
-        return srb.complete(cx, Completion::Status(SrbStatus::NoDevice));
+        return Decision::Started(srb.complete(cx, Completion::Status(SrbStatus::NoDevice)));
     }
     let (Some(cdb), Some(address)) = (srb.cdb(), srb.address()) else {
-        return srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest));
-    };
-    let data_direction = match srb.direction() {
-        Direction::None => DataDirection::None,
-        Direction::In => DataDirection::In,
-        Direction::Out => DataDirection::Out,
-        Direction::Both => DataDirection::Either,
+        return Decision::Started(srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest)));
     };
     let request = Request {
         cdb: cdb.bytes(),
         data_length: srb.data_length(),
-        data_direction,
+        data_direction: request::direction(&srb),
     };
     let state = cx.start_io_state();
     let Some(controller) = state.controller.get() else {
-        return adapter.push_back(cx, srb);
+        return Decision::Started(adapter.push_back(cx, srb));
     };
     let namespace = state.units.get(address);
     let target = Target {
@@ -89,30 +115,28 @@ fn execute<'dev, 'srb>(
         namespace: namespace.as_ref(),
         luns: &state.units.luns(),
     };
-    match scsi_nvme::translate(&request, &target, &mut Answer(&mut srb)) {
-        Translation::Complete { length } => srb.complete(cx, Completion::Success { transferred: length }),
-        Translation::Submit(command) => io::submit(cx, adapter, srb, &command),
-        Translation::Fail(outcome) => io::fail(cx, srb, &outcome),
-    }
+    Decision::Started(
+        match scsi_nvme::translate(&request, &target, &mut Answer(&mut srb)) {
+            Translation::Complete { length } => srb.complete(cx, Completion::Success { transferred: length }),
+            Translation::Submit(command) => return Decision::Submit(srb, command),
+            Translation::Fail(outcome) => io::fail(cx, srb, &outcome),
+        },
+    )
 }
 
 /// FLUSH and SHUTDOWN: what the unit's volatile cache holds is written.
-fn flush<'dev, 'srb>(
-    cx: &mut StartIo<'dev, FerroNvme>,
-    adapter: &'dev Adapter<'dev>,
-    srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
-) -> Started<'srb> {
+fn flush<'dev, 'srb>(cx: &mut Locked<'dev>, srb: Srb<'dev, FerroNvme, Fresh<'srb>>) -> Decision<'dev, 'srb> {
     let controller = cx.start_io_state().controller.get();
     let cached = controller.is_some_and(|controller| controller.volatile_write_cache);
     let Some(address) = srb.address() else {
-        return srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest));
+        return Decision::Started(srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest)));
     };
-    match cx.start_io_state().units.get(address) {
+    Decision::Started(match cx.start_io_state().units.get(address) {
         None => srb.complete(cx, Completion::Status(SrbStatus::NoDevice)),
         Some(namespace) if cached => {
             let namespace: NamespaceId = namespace.id();
-            io::submit(cx, adapter, srb, &NvmCommand::Flush { namespace })
+            return Decision::Submit(srb, NvmCommand::Flush { namespace });
         }
         Some(_) => srb.complete(cx, Completion::Success { transferred: 0 }),
-    }
+    })
 }

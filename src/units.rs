@@ -41,10 +41,15 @@ impl Units {
         if unit.path != 0 || unit.target != 0 {
             return None;
         }
+        self.of_lun(unit.lun)
+    }
+
+    /// The namespace of a LUN.
+    pub(crate) fn of_lun(&self, lun: u8) -> Option<Namespace> {
         let info = self
             .namespaces
             .iter()
-            .find(|namespace| lun_of(namespace) == Some(unit.lun))?;
+            .find(|namespace| lun_of(namespace) == Some(lun))?;
         let mut namespace = Namespace::new(info.id, info.blocks, info.block_shift)?;
         namespace.eui64 = info.eui64;
         namespace.nguid = info.nguid;

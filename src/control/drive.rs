@@ -6,7 +6,7 @@ use nvme_core::control::{Failure, Outcome, Request};
 use storport::{
     Context,
     cell::Entered,
-    context::{Exclusion, Irql, Running, StartIo},
+    context::{Control, Device, Exclusion, Irql, Running, Unspecified},
     srb::SrbStatus,
     stepped::{self, AlarmPort, DriveError, StallPort, Who},
 };
@@ -16,12 +16,7 @@ use super::{
     hardware::Hardware,
     path::{Callback, Path},
 };
-use crate::{
-    FerroNvme,
-    adapter::Adapter,
-    io,
-    memory::{ADMIN_ENTRIES, IO_QUEUES},
-};
+use crate::{FerroNvme, Locked, adapter::Adapter, io, memory::ADMIN_ENTRIES};
 
 /// How long a recovery after a reset may take before the adapter is given up.
 const RECOVERY_BUDGET: Duration = Duration::from_secs(150);
@@ -52,7 +47,7 @@ pub(crate) fn enter<'dev, I: Irql, X: Exclusion>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
 ) -> Option<Entered<'dev, Path>> {
-    stepped::enter(&stalls(cx), &adapter.control)
+    stepped::enter(&stalls(cx.weakest()), &adapter.control)
 }
 
 fn failure(error: DriveError<Failure>) -> Failure {
@@ -72,6 +67,16 @@ pub(crate) fn run<'dev, I: Irql, X: Exclusion>(
     budget: Duration,
     status: SrbStatus,
 ) -> Result<Outcome, Failure> {
+    run_anywhere(cx.weakest(), adapter, request, budget, status)
+}
+
+fn run_anywhere<'dev>(
+    cx: &Context<'dev, FerroNvme, Device, Unspecified>,
+    adapter: &'dev Adapter<'dev>,
+    request: Request,
+    budget: Duration,
+    status: SrbStatus,
+) -> Result<Outcome, Failure> {
     let hardware = Hardware::new(adapter, status).ok_or(Failure::NotConfigured)?;
     let callback = Callback {
         cx,
@@ -86,6 +91,10 @@ pub(crate) fn recover<'dev, I: Irql, X: Running>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
 ) -> bool {
+    recover_anywhere(cx.as_control(), adapter)
+}
+
+fn recover_anywhere<'dev>(cx: &Control<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) -> bool {
     let Some(hardware) = Hardware::new(adapter, SrbStatus::BusReset) else {
         return false;
     };
@@ -94,16 +103,18 @@ pub(crate) fn recover<'dev, I: Irql, X: Running>(
         adapter,
         hardware,
     };
-    let request = Request::Restart { pairs: IO_QUEUES };
+    let request = Request::Restart {
+        pairs: u16::try_from(adapter.pairs()).unwrap_or(0),
+    };
     let port = alarms(cx, adapter);
     stepped::start(&port, &adapter.control, &callback, request, RECOVERY_BUDGET).is_ok()
 }
 
-fn visit<'dev, I: Irql, X: Running>(
-    cx: &Context<'dev, FerroNvme, I, X>,
+fn visit<'dev>(
+    cx: &Control<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
     who: Who,
-    mut next: impl FnMut() -> Option<Request>,
+    next: &mut dyn FnMut() -> Option<Request>,
 ) {
     let Some(hardware) = Hardware::new(adapter, SrbStatus::BusReset) else {
         return;
@@ -123,7 +134,7 @@ pub(crate) fn pump<'dev, I: Irql, X: Running>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
 ) {
-    visit(cx, adapter, Who::Interrupt, || None);
+    visit(cx.as_control(), adapter, Who::Interrupt, &mut || None);
 }
 
 /// The work item: what has come for it, and `next`'s request once nothing is under way.
@@ -131,15 +142,15 @@ pub(crate) fn pump<'dev, I: Irql, X: Running>(
 /// Under the StartIo lock, at `DISPATCH_LEVEL`: a reset must not find the control path held by a thread that waits for
 /// its processor.
 pub(crate) fn work<'dev>(
-    cx: &StartIo<'dev, FerroNvme>,
+    cx: &Locked<'dev>,
     adapter: &'dev Adapter<'dev>,
-    next: impl FnMut() -> Option<Request>,
+    mut next: impl FnMut() -> Option<Request>,
 ) {
-    visit(cx, adapter, Who::Worker, next);
+    visit(cx.as_control(), adapter, Who::Worker, &mut next);
 }
 
 /// Asks the controller to abort the commands of `namespace` that are in flight (0: all), as many as it takes at a time.
-pub(crate) fn abort<'dev>(cx: &StartIo<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>, namespace: u32) {
+pub(crate) fn abort<'dev>(cx: &Locked<'dev>, adapter: &'dev Adapter<'dev>, namespace: u32) {
     let Some(hardware) = Hardware::new(adapter, SrbStatus::Aborted) else {
         return;
     };
@@ -147,13 +158,17 @@ pub(crate) fn abort<'dev>(cx: &StartIo<'dev, FerroNvme>, adapter: &'dev Adapter<
         return;
     };
     let limit = path.abort_limit();
-    let mut command_ids = adapter.io.table.in_flight(namespace);
+    let mut commands = adapter.queues().flat_map(|(index, queue)| {
+        queue
+            .in_flight(namespace)
+            .map(move |id| (io::queue_id(index), id))
+    });
     for _ in 0..limit.min(ADMIN_ENTRIES / 2) {
-        let Some(command_id) = command_ids.next() else {
+        let Some((queue_id, command_id)) = commands.next() else {
             break;
         };
         let queue = &mut path.rings.admin;
-        if !queue.abort(&hardware.memory, &hardware.doorbells, io::QUEUE, command_id) {
+        if !queue.abort(&hardware.memory, &hardware.doorbells, queue_id, command_id) {
             break;
         }
     }

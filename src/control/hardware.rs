@@ -8,6 +8,7 @@ use storport::{
     context::{Exclusion, Irql},
     register::Registers,
     srb::SrbStatus,
+    stepped::POLL,
 };
 use zerocopy::FromZeros;
 
@@ -18,6 +19,9 @@ use crate::{
     io,
     memory::Memory,
 };
+
+/// Looks at a submission that is under way, [`POLL`] apart.
+const PATIENCE: u32 = 400;
 
 /// What stepping needs of the adapter. There is none before `HwStorFindAdapter` has mapped it.
 #[derive(Clone, Copy)]
@@ -44,7 +48,7 @@ impl<'dev> Hardware<'dev> {
 #[derive(FromZeros)]
 pub(super) struct Rings {
     pub(super) admin: AdminQueue,
-    /// Entries and life of the I/O queue pair.
+    /// Entries and life of the I/O queue pairs.
     pub(super) io_entries: u16,
     pub(super) io_epoch: Epoch,
     /// Whether the completion of the machine's command needs the data page.
@@ -93,18 +97,28 @@ impl<I: Irql, X: Exclusion> control::Hardware for Performer<'_, '_, I, X> {
     }
 
     fn reclaim(&mut self, proof: DmaStopped) {
-        io::reclaim(self.cx, self.adapter, proof, self.hardware.status);
+        io::reclaim(self.cx.weakest(), self.adapter, proof, self.hardware.status);
         self.rings.admin.reclaim(proof);
         self.rings.event_requests = 0;
         self.rings.parked.clear();
     }
 
     fn prepare_admin_queue(&mut self, entries: u16, epoch: Epoch) -> bool {
-        self.rings.admin.prepare(&self.hardware.memory, entries, epoch)
+        // A processor that was held up between taking a slot and ringing the doorbell would ring that of the next life.
+        let idle = (0..PATIENCE).any(|_| {
+            let idle = self.adapter.queues().all(|(_, queue)| queue.is_idle());
+            if !idle {
+                self.cx.stall(POLL);
+            }
+            idle
+        });
+        idle && self.rings.admin.prepare(&self.hardware.memory, entries, epoch)
     }
 
-    fn prepare_queue_pair(&mut self, _index: u16, entries: u16, epoch: Epoch) {
-        self.hardware.memory.io_completion.zero();
+    fn prepare_queue_pair(&mut self, index: u16, entries: u16, epoch: Epoch) {
+        if let Some(memory) = self.hardware.memory.pair(usize::from(index)) {
+            memory.completion.zero();
+        }
         self.rings.io_entries = entries;
         self.rings.io_epoch = epoch;
     }

@@ -22,5 +22,5 @@ pub(crate) use units::{publish_first_units, publish_units, settle};
 
 /// The DPC of message 0: completions of the admin queue.
 pub(crate) const CONTROL_DPC: usize = 0;
-/// The DPC of the I/O queue pair.
-pub(crate) const IO_DPC: usize = 1;
+/// The DPC of the first I/O queue pair; those of the others follow.
+pub(crate) const FIRST_IO_DPC: usize = 1;

@@ -23,8 +23,8 @@ use crate::{
     FerroNvme,
     adapter::{Adapter, State},
     admin::{self, Completed},
-    events,
-    memory::{ADMIN_ENTRIES, IO_ENTRIES, IO_QUEUES, Memory},
+    events, io,
+    memory::{ADMIN_ENTRIES, IO_ENTRIES, MAX_PAIRS, Memory},
 };
 
 /// How long the work item may take to do its step, before it is asked for again.
@@ -35,7 +35,7 @@ const WORKER_PATIENCE: Micros = Micros::from_millis(10);
 pub(crate) struct Path {
     machine: Control,
     pub(super) namespaces: NamespaceTable,
-    pairs: [QueuePair; IO_QUEUES as usize],
+    pairs: [QueuePair; MAX_PAIRS],
     pub(super) rings: Rings,
     /// A request is under way.
     busy: bool,
@@ -58,13 +58,18 @@ pub(super) struct Callback<'a, 'dev, I: Irql, X: Exclusion> {
 
 impl Path {
     /// Tells the machine of its memory.
-    pub(crate) fn configure(&mut self, registers: Registers<'_>, memory: &Memory<'_>, vector: u16) -> bool {
-        self.pairs = [QueuePair {
-            submission_queue: memory.io_submission.bus_address(),
-            completion_queue: memory.io_completion.bus_address(),
-            entries: IO_ENTRIES,
-            interrupt_vector: vector,
-        }];
+    pub(crate) fn configure(&mut self, registers: Registers<'_>, memory: &Memory<'_>) -> bool {
+        for (index, pair) in self.pairs.iter_mut().enumerate() {
+            let Some(memory) = memory.pair(index) else {
+                break;
+            };
+            *pair = QueuePair {
+                submission_queue: memory.submission.bus_address(),
+                completion_queue: memory.completion.bus_address(),
+                entries: IO_ENTRIES,
+                interrupt_vector: 0,
+            };
+        }
         let config = ControlConfig {
             admin_submission_queue: memory.admin_submission.bus_address(),
             admin_completion_queue: memory.admin_completion.bus_address(),
@@ -75,10 +80,10 @@ impl Path {
         self.machine.configure(config).is_ok()
     }
 
-    /// Which message the I/O queue pair uses.
-    pub(crate) fn set_vector(&mut self, vector: u16) {
-        for pair in &mut self.pairs {
-            pair.interrupt_vector = vector;
+    /// Each I/O queue pair has a message of its own, that of its queue identifier. Else all have message 0.
+    pub(crate) fn set_own_vectors(&mut self) {
+        for (index, pair) in self.pairs.iter_mut().enumerate() {
+            pair.interrupt_vector = io::queue_id(index);
         }
     }
 
@@ -183,17 +188,28 @@ impl Path {
         }
     }
 
-    /// Opens the I/O queue pair. A processor that was held up between taking a request of the last life and giving its
-    /// slot back is waited for.
-    fn open<I: Irql, X: Exclusion>(&self, callback: &Callback<'_, '_, I, X>) -> bool {
+    /// Opens the I/O queue pairs, of which the controller has made `pairs`. A processor that was held up between taking a
+    /// request of the last life and giving its slot back is waited for.
+    ///
+    /// The port driver's channels are as many as the first start had pairs: a controller that grants fewer later is of no
+    /// use, one that grants more has no requests for them.
+    fn open<I: Irql, X: Exclusion>(&self, callback: &Callback<'_, '_, I, X>, pairs: u16) -> bool {
         const TRIES: u32 = 200;
-        let io = &callback.adapter.io;
-        (0..TRIES).any(|_| {
-            let open = io.open(self.rings.io_epoch, self.rings.io_entries);
-            if !open {
-                callback.cx.stall(POLL);
-            }
-            open
+        let adapter = callback.adapter;
+        if adapter.pairs() == 0 {
+            adapter.set_pairs(pairs);
+        }
+        if usize::from(pairs) < adapter.pairs() {
+            return false;
+        }
+        adapter.queues().all(|(index, queue)| {
+            (0..TRIES).any(|_| {
+                let open = queue.open(io::queue_id(index), self.rings.io_epoch, self.rings.io_entries);
+                if !open {
+                    callback.cx.stall(POLL);
+                }
+                open
+            })
         })
     }
 
@@ -250,9 +266,9 @@ impl<I: Irql, X: Exclusion> Stepped<Callback<'_, '_, I, X>> for Path {
     fn conclude(&mut self, callback: &Callback<'_, '_, I, X>, progress: stepped::Progress<Outcome, Failure>) {
         let (cx, adapter) = (callback.cx, callback.adapter);
         match progress {
-            stepped::Progress::Done(Outcome::Ready { .. }) => {
+            stepped::Progress::Done(Outcome::Ready { pairs, .. }) => {
                 adapter.units_outdated.store(1, Ordering::Release);
-                let state = if self.open(callback) {
+                let state = if self.open(callback, pairs) {
                     State::Ready
                 } else {
                     State::Failed

@@ -2,21 +2,22 @@
 
 use core::sync::atomic::Ordering;
 
+use scsi_nvme::Geometry;
 use storport::{
     Context,
-    context::{AtMostDispatch, PassiveInitialize, StartIo, Unshared},
+    context::{AtMostDispatch, PassiveInitialize, Unshared},
     stepped,
 };
 
 use super::drive::stalls;
 use crate::{
-    FerroNvme,
+    FerroNvme, Locked,
     adapter::{Adapter, StartIoState},
     request::MAX_TRANSFER,
 };
 
 /// Hands the namespaces of the control path to StartIo, if they changed. Under the StartIo lock.
-pub(crate) fn publish_units<'dev>(cx: &mut StartIo<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) -> bool {
+pub(crate) fn publish_units<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>) -> bool {
     let changed = replace_units(cx.start_io_state(), adapter);
     stepped::serve_refused(&stalls(cx), &adapter.control);
     changed
@@ -41,7 +42,7 @@ fn replace_units(state: &mut StartIoState, adapter: &Adapter<'_>) -> bool {
     };
     adapter.units_outdated.store(0, Ordering::Release);
     let info = path.info();
-    state.controller.put(scsi_nvme::Controller {
+    let controller = *state.controller.put(scsi_nvme::Controller {
         serial_number: info.serial_number,
         model_number: info.model_number,
         firmware_revision: info.firmware_revision,
@@ -49,9 +50,11 @@ fn replace_units(state: &mut StartIoState, adapter: &Adapter<'_>) -> bool {
         write_cache_enabled: info.write_cache_enabled,
         max_transfer_bytes: info.max_transfer_bytes.min(MAX_TRANSFER),
     });
-    state
+    let changed = state
         .units
-        .replace(path.namespaces.online().map(|(_, namespace)| *namespace))
+        .replace(path.namespaces.online().map(|(_, namespace)| *namespace));
+    adapter.publish_geometries(|lun| Geometry::new(&state.units.of_lun(lun)?, &controller));
+    changed
 }
 
 /// As [`publish_units`], taking the StartIo lock.

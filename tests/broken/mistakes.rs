@@ -24,46 +24,48 @@ pub(crate) mod wake_up {
 pub(crate) mod identifiers {
     use core::sync::atomic::{AtomicU16, Ordering};
 
-    /// What the table calls the request in a slot.
-    static NAMES: [AtomicU16; 1024] = [const { AtomicU16::new(0) }; 1024];
+    /// What its pair's table calls the request in a slot.
+    static NAMES: [AtomicU16; 8192] = [const { AtomicU16::new(0) }; 8192];
+
+    fn place(pair: u32, slot: u16) -> Option<&'static AtomicU16> {
+        NAMES.get((pair as usize).wrapping_mul(256).wrapping_add(usize::from(slot)))
+    }
 
     /// The identifier that the controller is told.
-    pub(crate) fn short(slot: u16, name: u16) -> u16 {
-        if let Some(place) = NAMES.get(usize::from(slot)) {
+    pub(crate) fn short(pair: u32, slot: u16, name: u16) -> u16 {
+        if let Some(place) = place(pair, slot) {
             place.store(name, Ordering::SeqCst);
         }
         slot
     }
 
     /// What the table calls it.
-    pub(crate) fn long(slot: u16) -> u16 {
-        NAMES
-            .get(usize::from(slot))
-            .map_or(slot, |place| place.load(Ordering::SeqCst))
+    pub(crate) fn long(pair: u32, slot: u16) -> u16 {
+        place(pair, slot).map_or(slot, |place| place.load(Ordering::SeqCst))
     }
 }
 
 /// A unit's reset completes its requests without waiting for the controller, which still has them and their buffers.
 #[cfg(ferroport_broken = "buffer-freed-under-dma")]
 pub(crate) fn complete_unit<'dev>(
-    cx: &storport::context::StartIo<'dev, crate::FerroNvme>,
+    cx: &crate::Locked<'dev>,
     adapter: &'dev crate::adapter::Adapter<'dev>,
     namespace: u32,
 ) {
     // 0 stands for all.
     let namespaces = if namespace == 0 { 1..=64 } else { namespace..=namespace };
-    for namespace in namespaces {
-        for command_id in adapter.io.table.in_flight(namespace) {
-            let Ok(taken) = adapter.io.table.take(command_id) else {
+    for (namespace, (_, queue)) in namespaces.flat_map(|id| adapter.queues().map(move |queue| (id, queue))) {
+        for command_id in queue.table.in_flight(namespace) {
+            let Ok(taken) = queue.table.take(command_id) else {
                 continue;
             };
-            if let Some(srb) = adapter.io.srbs.take(cx, usize::from(taken.index())) {
+            if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
                 srb.complete(
                     cx,
                     storport::srb::Completion::Status(storport::srb::SrbStatus::Aborted),
                 );
             }
-            adapter.io.table.release(taken);
+            queue.table.release(taken);
         }
     }
 }
