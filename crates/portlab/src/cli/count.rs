@@ -27,6 +27,8 @@ use super::{
 
 /// Bytes of a request.
 const LENGTH: u32 = 4096;
+/// Bytes of a long request.
+const LONG: u32 = 128 * 1024;
 /// Bytes of a page of the buffers.
 const PAGE: u64 = 4096;
 /// Requests before those that are counted: what a driver does once is over then.
@@ -47,6 +49,12 @@ pub(super) struct Count {
     /// Counted requests of each kind
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     operations: u32,
+    /// Count also requests of 4 KiB and reads of 128 KiB with so many of them under way
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=128))]
+    depth: Option<u32>,
+    /// Virtual processors; requests come from each in turn
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    processors: u32,
     /// Write a report
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -61,7 +69,7 @@ struct CountReport {
     ok: bool,
     failure: Option<String>,
     violations: usize,
-    workloads: BTreeMap<&'static str, Workload>,
+    workloads: BTreeMap<String, Workload>,
 }
 
 /// What a workload cost.
@@ -97,7 +105,7 @@ impl Count {
             driver: self.driver.clone(),
             device: self.device.clone(),
             registry,
-            processors: 1,
+            processors: self.processors,
             seed: 0,
             allocation_failures: None,
             engine: portlab::model::EngineKind::Parallel,
@@ -134,11 +142,7 @@ impl Count {
         conclude(&observed, failure.as_ref())
     }
 
-    fn work(
-        &self,
-        bench: &mut Bench,
-        workloads: &mut BTreeMap<&'static str, Workload>,
-    ) -> Result<(), BenchError> {
+    fn work(&self, bench: &mut Bench, workloads: &mut BTreeMap<String, Workload>) -> Result<(), BenchError> {
         bench.start(&Console::new())?;
         let unit = bench
             .observed
@@ -152,8 +156,20 @@ impl Count {
             requests: unit.capacity() / u64::from(LENGTH),
         };
         // What is read was written before, so that the answers can be checked.
-        workloads.insert("write4k_qd1", self.counted(bench, disk, Direction::Out)?);
-        workloads.insert("read4k_qd1", self.counted(bench, disk, Direction::In)?);
+        let write = self.counted(bench, disk, Direction::Out)?;
+        workloads.insert(String::from("write4k_qd1"), write);
+        let read = self.counted(bench, disk, Direction::In)?;
+        workloads.insert(String::from("read4k_qd1"), read);
+        if let Some(depth) = self.depth {
+            for (kind, direction, length) in [
+                ("write4k", Direction::Out, LENGTH),
+                ("read4k", Direction::In, LENGTH),
+                ("read128k", Direction::In, LONG),
+            ] {
+                let workload = self.at_depth(bench, disk, depth, direction, length)?;
+                workloads.insert(format!("{kind}_qd{depth}"), workload);
+            }
+        }
         bench.quiesce()
     }
 
@@ -163,7 +179,7 @@ impl Count {
             .lab()
             .buffer(2 * LENGTH as usize)
             .map_err(|error| BenchError::Unmet(error.to_string()))?;
-        let buffer = page_of(&memory);
+        let buffer = page_of(&memory, LENGTH);
         for number in 0..WARM_UP + self.operations {
             if number == WARM_UP {
                 let _ = bench.lab().take_counts();
@@ -206,6 +222,70 @@ impl Count {
     }
 }
 
+impl Count {
+    /// Rounds of `depth` requests at once, each round waited for.
+    fn at_depth(
+        &self,
+        bench: &Bench,
+        disk: Disk,
+        depth: u32,
+        direction: Direction,
+        length: u32,
+    ) -> Result<Workload, BenchError> {
+        let buffers: Vec<DataBuffer> = (0..depth)
+            .map(|_| {
+                let memory = bench.lab().buffer(length as usize + PAGE as usize);
+                memory
+                    .map(|memory| page_of(&memory, length))
+                    .map_err(|error| BenchError::Unmet(error.to_string()))
+            })
+            .collect::<Result<_, _>>()?;
+        let blocks = length / disk.block;
+        let places = (disk.requests * u64::from(LENGTH) / u64::from(length)).max(1);
+        let rounds = self.operations.div_ceil(depth);
+        for round in 0..=rounds {
+            if round == 1 {
+                let _ = bench.lab().take_counts();
+                bench.lab().count_instructions(true);
+            }
+            let (sender, receiver) = std::sync::mpsc::channel();
+            for (number, buffer) in (0_u64..).zip(&buffers) {
+                let lba = number % places * u64::from(blocks);
+                let cdb = match direction {
+                    Direction::Out => cdb::write(Form::Ten, lba, blocks),
+                    _ => cdb::read(Form::Ten, lba, blocks),
+                };
+                let command = Command {
+                    processor: u32::try_from(number).unwrap_or(0) % self.processors,
+                    unit: disk.unit,
+                    cdb,
+                    direction,
+                    buffer: Some(buffer.clone()),
+                    timeout: Duration::from_secs(60),
+                };
+                let sender = sender.clone();
+                let done = Box::new(move |outcome| drop(sender.send(outcome)));
+                bench.disk().submit(command, done);
+            }
+            for _ in &buffers {
+                let outcome = bench
+                    .disk()
+                    .receive(&receiver, Duration::from_secs(120))
+                    .ok_or_else(|| BenchError::Unmet(String::from("a request does not come back")))?;
+                if !outcome.is_success() {
+                    return Err(BenchError::Unmet(format!("a request failed: {outcome}")));
+                }
+            }
+        }
+        let counts = bench.lab().take_counts();
+        bench.lab().count_instructions(false);
+        Ok(Workload {
+            operations: rounds * depth,
+            callbacks: cost::summarise(&counts),
+        })
+    }
+}
+
 /// Where the requests go.
 #[derive(Clone, Copy)]
 struct Disk {
@@ -216,15 +296,27 @@ struct Disk {
     requests: u64,
 }
 
-/// The whole page in a buffer of two: the scatter/gather list has one element then.
-fn page_of(memory: &DataBuffer) -> DataBuffer {
+/// `length` bytes from a page's beginning on, in a buffer that is a page longer.
+fn page_of(memory: &DataBuffer, length: u32) -> DataBuffer {
     let skip = memory.address().next_multiple_of(PAGE) - memory.address();
-    memory.slice(usize::try_from(skip).unwrap_or(0), LENGTH as usize)
+    memory.slice(usize::try_from(skip).unwrap_or(0), length as usize)
 }
 
-fn print(workloads: &BTreeMap<&'static str, Workload>) {
+fn print(workloads: &BTreeMap<String, Workload>) {
     for (name, workload) in workloads {
-        println!("{name}: {} request(s), one at a time", workload.operations);
+        let instructions: u64 = workload
+            .callbacks
+            .iter()
+            .filter(|(callback, _)| **callback != Callback::Other)
+            .map(|(_, cost)| cost.instructions)
+            .sum();
+        let tenths = instructions * 10 / u64::from(workload.operations.max(1));
+        println!(
+            "{name}: {} request(s), {}.{} instructions each",
+            workload.operations,
+            tenths / 10,
+            tenths % 10
+        );
         println!(
             "  {:<10} {:>6} {:>12} {:>11} {:>9}  instructions of a run (runs)",
             "callback", "runs", "instructions", "port calls", "registers"
