@@ -270,7 +270,10 @@ pub(crate) fn issue<'dev, 'srb>(
         queue.table.cancel(claim);
         return adapter.push_back(cx, srb);
     }
-    pair.submissions.write(tail, &command.entry(claim.command_id()));
+    let command_id = claim.command_id();
+    #[cfg(ferroport_broken = "command-id-reuse")]
+    let command_id = crate::broken::identifiers::short(channel.number(), claim.index(), command_id);
+    pair.submissions.write(tail, &command.entry(command_id));
     let index = usize::from(claim.index());
     let parked = match queue.srbs.park(index, srb) {
         Ok(parked) => parked,
