@@ -323,11 +323,17 @@ pub(crate) fn reap<'dev>(cx: &mut Dpc<'dev, FerroNvme>, adapter: &'dev Adapter<'
     let id = queue_id(index);
     let completions = Completions(pair.completions);
     let mut reaped = false;
+    #[cfg(ferroport_broken = "lost-wake-up")]
+    let mut seen = None;
     for _ in 0..IO_ENTRIES {
         let life = queue.life();
         let state = &mut cx.state().ring;
         if state.life != life && !state.begin(life) {
             return;
+        }
+        #[cfg(ferroport_broken = "lost-wake-up")]
+        if !crate::broken::wake_up::was_there(&mut seen, &state.ring, &completions) {
+            break;
         }
         let Some(entry) = state.ring.pop_status(&completions) else {
             break;

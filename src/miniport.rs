@@ -180,13 +180,13 @@ impl Miniport for FerroNvme {
         cx: &mut MessageInterrupt<'dev, Self>,
         _adapter: &'dev Adapter<'dev>,
     ) -> Claim {
-        #[cfg(ferroport_broken = "lost-wake-up")]
-        if crate::broken::wake_up::is_needless() {
-            return Claim::Claimed;
-        }
         let message = cx.message();
         if message == 0 {
             cx.issue_dpc(CONTROL_DPC);
+        }
+        #[cfg(ferroport_broken = "lost-wake-up")]
+        if crate::broken::wake_up::is_needless(message.saturating_sub(1) as usize) {
+            return Claim::Claimed;
         }
         if cx.message_count() < 2 {
             cx.issue_dpc(FIRST_IO_DPC);
@@ -199,10 +199,10 @@ impl Miniport for FerroNvme {
     fn dpc<'dev>(cx: &mut Dpc<'dev, Self>, adapter: &'dev Adapter<'dev>) {
         if let Some(pair) = cx.index().checked_sub(FIRST_IO_DPC) {
             #[cfg(ferroport_broken = "lost-wake-up")]
-            crate::broken::wake_up::reaps(true);
+            crate::broken::wake_up::reaps(pair, true);
             io::reap(cx, adapter, pair);
             #[cfg(ferroport_broken = "lost-wake-up")]
-            crate::broken::wake_up::reaps(false);
+            crate::broken::wake_up::reaps(pair, false);
             return;
         }
         control::pump(cx, adapter);

@@ -1,21 +1,45 @@
 // Mistakes that drivers are known to make, one to a build. `src/lib.rs` takes this file from the directory of the package
 // that is being built: the shipped package has none, so that its build with a mistake cannot compile.
 
-/// Lost wake-up: the interrupt routine leaves it to the DPC that is running, which has looked for the last time.
+/// Lost wake-up: a pair's DPC looks at its ring once, when it begins, and the interrupt routine leaves whatever comes while
+/// it runs to it. What came meanwhile stays until the pair's next interrupt, which may never be.
 #[cfg(ferroport_broken = "lost-wake-up")]
 pub(crate) mod wake_up {
     use core::sync::atomic::{AtomicBool, Ordering};
 
-    static REAPING: AtomicBool = AtomicBool::new(false);
+    use nvme_core::queue::{CompletionMemory, CompletionRing};
 
-    /// The DPC begins or ends.
-    pub(crate) fn reaps(now: bool) {
-        REAPING.store(now, Ordering::SeqCst);
+    use crate::memory::{IO_ENTRIES, MAX_PAIRS};
+
+    static REAPING: [AtomicBool; MAX_PAIRS] = [const { AtomicBool::new(false) }; MAX_PAIRS];
+
+    /// The pair's DPC begins or ends.
+    pub(crate) fn reaps(pair: usize, now: bool) {
+        if let Some(reaping) = REAPING.get(pair) {
+            reaping.store(now, Ordering::SeqCst);
+        }
     }
 
     /// Whether the interrupt routine need not queue it.
-    pub(crate) fn is_needless() -> bool {
-        REAPING.load(Ordering::SeqCst)
+    pub(crate) fn is_needless(pair: usize) -> bool {
+        REAPING
+            .get(pair)
+            .is_some_and(|reaping| reaping.load(Ordering::SeqCst))
+    }
+
+    /// Whether the entry at the head was there when the DPC began; `left` counts those that were.
+    pub(crate) fn was_there(
+        left: &mut Option<u16>,
+        ring: &CompletionRing,
+        memory: &impl CompletionMemory,
+    ) -> bool {
+        let there = left.unwrap_or_else(|| {
+            let mut ahead = ring.clone();
+            let entries = (0..IO_ENTRIES).map_while(|_| ahead.pop_status(memory));
+            u16::try_from(entries.count()).unwrap_or(IO_ENTRIES)
+        });
+        *left = there.checked_sub(1);
+        there != 0
     }
 }
 

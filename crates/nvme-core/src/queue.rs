@@ -188,7 +188,7 @@ impl Drop for InProgress<'_> {
 }
 
 /// The consumer's side of a completion ring. All zeroes is a ring without entries, which never yields any.
-#[derive(Debug, FromZeros)]
+#[derive(Debug, Clone, FromZeros)]
 #[repr(C)]
 pub struct CompletionRing {
     entries: u16,

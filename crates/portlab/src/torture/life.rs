@@ -331,14 +331,13 @@ impl Living<'_> {
         if !self.plan.excuses.adapter {
             traffic.insist_on_life()?;
         }
-        let time_outs = self.lab.statistics().time_outs;
-        if time_outs > 0 && !self.plan.excuses.time_outs {
-            return Err(Wrong::TimeOuts(time_outs));
-        }
+        self.in_time()?;
         match self.plan.ending {
             Ending::Orderly => {
                 traffic.drain()?;
                 traffic.flush_all()?;
+                // What the drain waited for, too.
+                self.in_time()?;
             }
             Ending::UnderLoad => traffic.run(self.random.u32(1..=40))?,
             Ending::Surprise => {
@@ -365,6 +364,14 @@ impl Living<'_> {
             }
         }
         Ok(())
+    }
+
+    /// No request ran into its time-out, unless that is excused.
+    fn in_time(&self) -> Result<(), Wrong> {
+        match self.lab.statistics().time_outs {
+            time_outs if time_outs > 0 && !self.plan.excuses.time_outs => Err(Wrong::TimeOuts(time_outs)),
+            _ => Ok(()),
+        }
     }
 
     /// Something happens to the controller soon, at a moment that the schedule decides.
