@@ -1,6 +1,9 @@
 //! The adapter: its registration, its settled configuration, its locks and its phase.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use parking_lot::Mutex;
 
@@ -115,7 +118,12 @@ pub(super) struct Adapter {
     pub(super) interrupt: Arc<SpinLock>,
     messages: Vec<Arc<SpinLock>>,
     channels: Vec<Arc<SpinLock>>,
+    /// `HwStorResetBus` calls under way, below [`NO_RESETS`].
+    resets: AtomicU32,
 }
+
+/// The adapter is at rest: it is not reset until it runs again.
+const NO_RESETS: u32 = 1 << 31;
 
 impl Adapter {
     /// An adapter that nothing is known of, with locks for as many messages and channels as there may be.
@@ -132,6 +140,7 @@ impl Adapter {
             channels: (0..processors)
                 .map(|channel| lock(LockName::Channel(channel)))
                 .collect(),
+            resets: AtomicU32::new(0),
         }
     }
 
@@ -152,8 +161,32 @@ impl Adapter {
             .unwrap_or(&[])
     }
 
+    /// A reset of the bus begins; false if the adapter is at rest.
+    pub(super) fn begin_reset(&self) -> bool {
+        let begun = |resets: u32| (resets & NO_RESETS == 0).then(|| resets + 1);
+        self.resets
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, begun)
+            .is_ok()
+    }
+
+    /// It ends.
+    pub(super) fn end_reset(&self) {
+        self.resets.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Lets no reset begin until the adapter runs again; false, and no change, while one is under way.
+    pub(super) fn forbid_resets(&self) -> bool {
+        let idle = |resets: u32| (resets & !NO_RESETS == 0).then_some(NO_RESETS);
+        self.resets
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, idle)
+            .is_ok()
+    }
+
     /// Sets the phase.
     pub(super) fn enter(&self, phase: Phase) {
+        if phase == Phase::Running {
+            self.resets.fetch_and(!NO_RESETS, Ordering::AcqRel);
+        }
         *self.phase.lock() = phase;
         self.observation.tell(|| Event::Phase(phase.name()));
     }

@@ -18,6 +18,7 @@ use crate::{
         registration::SRB_TYPE_FLAG_STORAGE_REQUEST_BLOCK,
         srb::SRB_TYPE_STORAGE_REQUEST_BLOCK,
     },
+    device::DeviceError,
     engine::Irql,
     memory::Request,
 };
@@ -143,10 +144,11 @@ impl Machine {
                 machine.engine.interrupt(machine.target_of(message), message);
             }
         });
-        self.options
-            .device
-            .enable_messages(messages, sink)
-            .map_err(StartError::Device)
+        match self.options.device.enable_messages(messages, sink) {
+            // Connecting is the system's own affair: nothing is asked of a device, and one that is gone interrupts nobody.
+            Ok(()) | Err(DeviceError::Gone(_)) => Ok(()),
+            Err(error) => Err(StartError::Device(error)),
+        }
     }
 
     /// `HwStorInitialize` at the device's IRQL under the interrupt lock; runs on a processor's thread.

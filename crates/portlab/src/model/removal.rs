@@ -41,6 +41,7 @@ impl Lab {
                 refused |= !self.pnp_request(pnp_action::REMOVE_DEVICE, unit, 0);
             }
             machine.adapter.enter(Phase::Removing);
+            self.fail_waiting();
             refused |= !self.pnp_request(
                 pnp_action::REMOVE_DEVICE,
                 Address::default(),
@@ -50,6 +51,8 @@ impl Lab {
         }
         machine.disconnect();
         self.free_extension();
+        // What came back to wait is the port driver's, not the miniport's.
+        self.fail_waiting();
         let settled = machine.settle(SETTLE);
         let outstanding = machine.outstanding();
         if outstanding > 0 {
@@ -141,16 +144,20 @@ impl Lab {
         accepted
     }
 
+    /// Ends the requests that wait in the port driver's queues.
+    fn fail_waiting(&self) {
+        let waiting = self.machine.units.lock().drain();
+        for request in waiting {
+            self.machine
+                .end(&request, super::request::Outcome::made_up(status::NO_HBA));
+        }
+    }
+
     fn judge_outstanding(&self) {
         for (srb, request) in self.machine.requests.outstanding(|_| true) {
             self.machine
                 .violate(&rules::SRB_LOST_AT_REMOVAL, || request.describe());
             self.machine.give_up(srb, status::NO_HBA);
-        }
-        let waiting = self.machine.units.lock().drain();
-        for request in waiting {
-            self.machine
-                .end(&request, super::request::Outcome::made_up(status::NO_HBA));
         }
     }
 

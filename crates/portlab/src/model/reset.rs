@@ -208,6 +208,9 @@ impl Machine {
         let Some(routine) = Routine::new(setup.registration.hw_reset_bus) else {
             return none;
         };
+        if !self.adapter.begin_reset() {
+            return none;
+        }
         self.counters.resets();
         let mut locks = self.timer_locks();
         if setup.concurrent() {
@@ -232,6 +235,7 @@ impl Machine {
             self.port_release(lock);
         }
         self.lower(old);
+        self.adapter.end_reset();
         let success = result.is_some_and(boolean);
         let left = if success {
             self.judge_reset(&before, "HwStorResetBus")

@@ -120,8 +120,12 @@ impl Lab {
         self.require(Phase::Running, "not running")?;
         let machine = &self.machine;
         machine.adapter.enter(Phase::Quiescing);
-        let at_rest =
-            || machine.units.lock().outstanding() == 0 && machine.requests.outstanding(|_| true).is_empty();
+        // What the port driver stops it does not reset meanwhile: a reset that has begun ends first, and another waits.
+        let at_rest = || {
+            machine.units.lock().outstanding() == 0
+                && machine.requests.outstanding(|_| true).is_empty()
+                && machine.adapter.forbid_resets()
+        };
         if machine
             .engine
             .wait(REST, &mut || at_rest() || machine.journal.is_down())

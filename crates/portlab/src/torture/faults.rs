@@ -244,7 +244,11 @@ const FAMILIES: [Family; 16] = [
             let excuses = if fault.starts_with("status") {
                 ERRORS
             } else {
-                TIME_OUTS
+                // At a moment, which may lie in the start.
+                Excuses {
+                    start: fault.starts_with("power-cut+at"),
+                    ..TIME_OUTS
+                }
             };
             (fault, excuses)
         },
