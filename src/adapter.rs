@@ -145,6 +145,28 @@ impl<'adapter> Adapter<'adapter> {
         self.state.store(state as u32, Ordering::Release);
     }
 
+    /// A reset begins, or goes on. False if the adapter is not up or was stopped, perhaps just now: then it stays so, and its
+    /// registers are not the reset's to touch.
+    #[must_use]
+    pub(crate) fn begin_recovery(&self) -> bool {
+        self.leave_for(State::Recovering, &[State::Down, State::Stopped])
+    }
+
+    /// The controller cannot be used any more. An adapter that was stopped stays so.
+    pub(crate) fn give_up(&self) {
+        let _ = self.leave_for(State::Failed, &[State::Stopped]);
+    }
+
+    fn leave_for(&self, next: State, but_not_from: &[State]) -> bool {
+        let change = |state| {
+            let stays = but_not_from.iter().any(|&other| other as u32 == state);
+            (!stays).then_some(next as u32)
+        };
+        self.state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, change)
+            .is_ok()
+    }
+
     /// Gives back a request that cannot be issued now: the port driver tries again, unless there is no hope.
     #[cold]
     #[inline(never)]

@@ -36,14 +36,13 @@ pub(crate) struct ResetFailed;
 /// is given back. A controller that takes longer than a reset may last is waited for by the recovery, which completes
 /// what is in flight when it has the proof, or fails the adapter.
 pub(crate) fn bus<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>) -> Result<(), ResetFailed> {
-    if matches!(adapter.state(), State::Down | State::Stopped) {
+    if !adapter.begin_recovery() {
         return Ok(());
     }
-    adapter.set_state(State::Recovering);
     adapter.close_queues();
     let stopped = control::run(cx, adapter, Request::Stop, STOP_BUDGET, SrbStatus::BusReset);
-    // A recovery that a DPC concluded meanwhile lets nothing in.
-    adapter.set_state(State::Recovering);
+    // A recovery that a DPC concluded meanwhile lets nothing in. An adapter that was stopped meanwhile is not brought up.
+    let goes_on = adapter.begin_recovery();
     adapter.close_queues();
     let result = match stopped {
         Ok(Outcome::Stopped(proof)) => {
@@ -57,11 +56,16 @@ pub(crate) fn bus<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>) -> 
         }
         Ok(_) | Err(_) => Err(ResetFailed),
     };
+    if !goes_on {
+        // Whoever stopped it completes what it had.
+        resume(cx, adapter);
+        return Ok(());
+    }
     if adapter.paused.swap(1, Ordering::AcqRel) == 0 {
         let _ = cx.pause(PAUSE);
     }
     if !control::recover(cx, adapter) {
-        adapter.set_state(State::Failed);
+        adapter.give_up();
     }
     resume(cx, adapter);
     result
@@ -69,7 +73,7 @@ pub(crate) fn bus<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>) -> 
 
 /// The controller has left the bus: nothing can be transferred, and nothing will be.
 fn gone<'dev, I: Irql, X: Exclusion>(cx: &Context<'dev, FerroNvme, I, X>, adapter: &'dev Adapter<'dev>) {
-    adapter.set_state(State::Failed);
+    adapter.give_up();
     let proof = control::enter(cx, adapter).and_then(|path| path.gone_proof());
     if let Some(proof) = proof {
         io::reclaim(cx.weakest(), adapter, proof, SrbStatus::NoDevice);

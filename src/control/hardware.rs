@@ -44,6 +44,13 @@ impl<'dev> Hardware<'dev> {
     }
 }
 
+impl Hardware<'_> {
+    /// What is performed brings the adapter to its end, or to a stop: requests will find no device.
+    pub(super) fn stops(&self) -> bool {
+        self.status == SrbStatus::NoDevice
+    }
+}
+
 /// The rings that the machine has prepared, and what is outstanding on the admin queue. All zeroes: none.
 #[derive(FromZeros)]
 pub(super) struct Rings {

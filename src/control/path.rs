@@ -56,6 +56,16 @@ pub(super) struct Callback<'a, 'dev, I: Irql, X: Exclusion> {
     pub(super) hardware: Hardware<'dev>,
 }
 
+impl<I: Irql, X: Exclusion> Callback<'_, '_, I, X> {
+    /// The adapter was stopped, and this callback is not what stops it: the port driver may have released the registers.
+    ///
+    /// Asked by who holds the path. An adapter is stopped before whoever stops it takes the path, so that nobody who takes it
+    /// later misses that.
+    fn is_shut_out(&self) -> bool {
+        self.adapter.state() == State::Stopped && !self.hardware.stops()
+    }
+}
+
 impl Path {
     /// Tells the machine of its memory.
     pub(crate) fn configure(&mut self, registers: Registers<'_>, memory: &Memory<'_>) -> bool {
@@ -240,6 +250,9 @@ impl<I: Irql, X: Exclusion> Stepped<Callback<'_, '_, I, X>> for Path {
         who: Who,
     ) -> stepped::Progress<Outcome, Failure> {
         self.busy = true;
+        if callback.is_shut_out() {
+            return stepped::Progress::Failed(Failure::OutOfPhase);
+        }
         self.worker_drives = who == Who::Worker;
         self.rings.parked.clear();
         let budget = Micros(u64::try_from(budget.as_micros()).unwrap_or(u64::MAX));
@@ -249,6 +262,9 @@ impl<I: Irql, X: Exclusion> Stepped<Callback<'_, '_, I, X>> for Path {
     fn look(&mut self, callback: &Callback<'_, '_, I, X>, who: Who) -> stepped::Progress<Outcome, Failure> {
         let (cx, adapter) = (callback.cx, callback.adapter);
         if let Some(completed) = self.completed(callback, who) {
+        if callback.is_shut_out() {
+            return stepped::Progress::Waiting;
+        }
             return self.advance(callback, What::Completion(completed));
         }
         if self.rings.parked.get().is_some() {
@@ -283,9 +299,7 @@ impl<I: Irql, X: Exclusion> Stepped<Callback<'_, '_, I, X>> for Path {
                 }
                 events::rescanned(cx, adapter, changes);
             }
-            stepped::Progress::Failed(_) if adapter.state() == State::Recovering => {
-                adapter.set_state(State::Failed);
-            }
+            stepped::Progress::Failed(_) if adapter.state() == State::Recovering => adapter.give_up(),
             // A command that is not back may still write to the data page: nothing can be asked any more.
             stepped::Progress::Failed(
                 Failure::FatalStatus

@@ -211,11 +211,12 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
     /// `HwStorFindAdapter` is running, and the port driver runs no other callback of this adapter but what was started
     /// here: work items, timers, DPC routines.
     pub(crate) unsafe fn revive(&self) -> bool {
+        // First of all: what was mapped for the earlier life is gone, whether this one begins or not.
+        self.header.started.shut();
         // SAFETY: HwStorFindAdapter runs at PASSIVE_LEVEL.
         if !unsafe { self.run_down() } {
             return false;
         }
-        self.header.started.shut();
         self.header.deaf.store(0, Ordering::Release);
         for slot in self.table.timers() {
             slot.reopen();
