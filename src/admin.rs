@@ -60,6 +60,11 @@ impl AdminQueue {
         self.table.start(QUEUE, epoch, entries).is_ok()
     }
 
+    /// Tells the commands of this find from those of the earlier ones.
+    pub(crate) fn salt(&self, life: u32) {
+        self.table.salt(life);
+    }
+
     /// Forgets what was outstanding: the controller no longer transfers.
     pub(crate) fn reclaim(&mut self, proof: DmaStopped) {
         let _ = self.table.reclaim(&proof, |_| {});

@@ -85,6 +85,7 @@ impl Miniport for FerroNvme {
         let capabilities =
             nvme::Capabilities::from_bits(registers.read64(nvme::Register::Capabilities.offset()));
         let admin = Doorbells::new(registers, capabilities, 0).ok_or(FindError::NotFound)?;
+        let life = cx.times_found().wrapping_sub(1);
         for index in 0..pairs {
             let doorbells = Doorbells::new(registers, capabilities, io::queue_id(index));
             let pair = memory
@@ -92,7 +93,10 @@ impl Miniport for FerroNvme {
                 .zip(doorbells)
                 .and_then(|(memory, doorbells)| Pair::new(&memory, doorbells));
             match (adapter.queue(index), pair) {
-                (Some(queue), Some(pair)) => queue.pair.set(pair),
+                (Some(queue), Some(pair)) => {
+                    queue.table.salt(life);
+                    queue.pair.set(pair)
+                }
                 _ if index == 0 => return Err(FindError::NotFound),
                 // Fewer pairs have doorbells: the control machine sees that, too.
                 _ => break,
@@ -102,7 +106,7 @@ impl Miniport for FerroNvme {
         adapter.memory.set(memory);
         adapter.admin_doorbells.set(admin);
         let configured =
-            control::enter(cx, adapter).is_some_and(|mut path| path.configure(registers, &memory));
+            control::enter(cx, adapter).is_some_and(|mut path| path.configure(registers, &memory, life));
         if !configured {
             return Err(FindError::Error);
         }

@@ -67,8 +67,9 @@ impl<I: Irql, X: Exclusion> Callback<'_, '_, I, X> {
 }
 
 impl Path {
-    /// Tells the machine of its memory.
-    pub(crate) fn configure(&mut self, registers: Registers<'_>, memory: &Memory<'_>) -> bool {
+    /// Tells the machine of its memory, the `life`-th.
+    pub(crate) fn configure(&mut self, registers: Registers<'_>, memory: &Memory<'_>, life: u32) -> bool {
+        self.rings.admin.salt(life);
         for (index, pair) in self.pairs.iter_mut().enumerate() {
             let Some(memory) = memory.pair(index) else {
                 break;
@@ -249,10 +250,10 @@ impl<I: Irql, X: Exclusion> Stepped<Callback<'_, '_, I, X>> for Path {
         budget: Duration,
         who: Who,
     ) -> stepped::Progress<Outcome, Failure> {
-        self.busy = true;
         if callback.is_shut_out() {
             return stepped::Progress::Failed(Failure::OutOfPhase);
         }
+        self.busy = true;
         self.worker_drives = who == Who::Worker;
         self.rings.parked.clear();
         let budget = Micros(u64::try_from(budget.as_micros()).unwrap_or(u64::MAX));
@@ -261,10 +262,10 @@ impl<I: Irql, X: Exclusion> Stepped<Callback<'_, '_, I, X>> for Path {
 
     fn look(&mut self, callback: &Callback<'_, '_, I, X>, who: Who) -> stepped::Progress<Outcome, Failure> {
         let (cx, adapter) = (callback.cx, callback.adapter);
-        if let Some(completed) = self.completed(callback, who) {
         if callback.is_shut_out() {
             return stepped::Progress::Waiting;
         }
+        if let Some(completed) = self.completed(callback, who) {
             return self.advance(callback, What::Completion(completed));
         }
         if self.rings.parked.get().is_some() {

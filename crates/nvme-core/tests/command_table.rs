@@ -24,6 +24,32 @@ fn zeroed_memory_is_a_closed_table() {
     assert_eq!(table.take(0).unwrap_err(), Rejected::NotInFlight);
 }
 
+/// What completes late from an earlier memory names nothing in this one, until twenty more have used the slot.
+#[test]
+fn memories_of_one_controller_name_their_requests_apart() {
+    const USES: usize = 20;
+    let mut names = std::collections::BTreeSet::new();
+    for life in 0..6 {
+        let table = CommandTable::<256>::new_zeroed();
+        table.salt(life);
+        table.start(1, Epoch::NONE, 256).unwrap();
+        for _ in 0..USES {
+            let claim = table.claim().unwrap();
+            assert!(names.insert(claim.command_id()), "life {life}");
+            assert_ne!(claim.command_id(), 0xFFFF);
+            table.cancel(claim);
+        }
+        let before = table.claim().unwrap();
+        table.salt(life + 1);
+        assert!(table.take(before.command_id()).is_err());
+        assert_eq!(
+            table.publish(before, 0, 0),
+            Ok(Published::InFlight),
+            "not once it was started"
+        );
+    }
+}
+
 #[test]
 fn admits_what_the_ring_can_hold() {
     for (entries, room) in [(2, 1), (64, 63), (65, 64), (66, 65), (1000, 128)] {

@@ -132,6 +132,7 @@ unsafe extern "C" fn find_adapter<M: Miniport>(
             return SP_RETURN_ERROR;
         }
     }
+    live.header.times_found.fetch_add(1, Ordering::Relaxed);
     // SAFETY: HwStorFindAdapter is running with this configuration.
     let mut cx = unsafe { FindAdapter::new(live, configuration) };
     let error = match M::find_adapter(&mut cx, live.adapter()) {

@@ -101,6 +101,8 @@ pub struct DpcSlot<S> {
 pub(crate) struct Header {
     /// [`FRESH`], [`LIVE`].
     pub(crate) life: AtomicU32,
+    /// How often `HwStorFindAdapter` began: outlasts its repetitions.
+    pub(crate) times_found: AtomicU32,
     /// The DPC objects are initialised.
     pub(crate) dpcs_ready: AtomicU32,
     pub(crate) rundown: Rundown,

@@ -80,6 +80,17 @@ impl<'dev, M: Miniport> FindAdapter<'_, 'dev, M> {
         }
     }
 
+    /// How often the port driver has begun `HwStorFindAdapter` for this adapter, from 1. The rest of the adapter begins as zeroes
+    /// each time; what must not be the same again in the next life, such as names that a device knows, is told apart by this.
+    #[must_use]
+    pub fn times_found(&self) -> u32 {
+        self.context
+            .extension()
+            .header
+            .times_found
+            .load(Ordering::Relaxed)
+    }
+
     pub(crate) fn configuration(&self) -> &PORT_CONFIGURATION_INFORMATION {
         // SAFETY: valid for the call, and written only through `&mut self`.
         unsafe { self.configuration.as_ref() }
