@@ -121,12 +121,12 @@ impl Miniport for FerroNvme {
             Err(Failure::Gone) => return Err(FindError::NotFound),
             Ok(_) | Err(_) => {
                 // The memory goes with the adapter: the controller must not reach it any more.
-                reset::disable(cx, adapter);
+                reset::disable(cx, adapter, Stop::Removal);
                 return Err(FindError::Error);
             }
         }
         let Some(info) = control::enter(cx, adapter).map(|path| path.info()) else {
-            reset::disable(cx, adapter);
+            reset::disable(cx, adapter, Stop::Removal);
             return Err(FindError::Error);
         };
         // What one pair takes, since all requests may come from one processor.
@@ -147,7 +147,7 @@ impl Miniport for FerroNvme {
     ) -> Result<(), InitializeError> {
         // Line interrupts are not served: the INF asks for messages.
         if cx.message_count() == 0 {
-            reset::disable(cx, adapter);
+            reset::disable(cx, adapter, Stop::Removal);
             return Err(InitializeError);
         }
         Ok(())
@@ -159,7 +159,7 @@ impl Miniport for FerroNvme {
     ) -> Result<(), InitializeError> {
         let started = start(cx, adapter);
         if started.is_err() {
-            reset::disable(cx, adapter);
+            reset::disable(cx, adapter, Stop::Removal);
         }
         started
     }

@@ -196,7 +196,7 @@ pub(crate) fn watch_unit<'dev>(cx: &Locked<'dev>, adapter: &'dev Adapter<'dev>) 
 pub(crate) enum Stop {
     /// `ScsiStopAdapter`: a restart may follow, the memory stays ours.
     Pause,
-    /// Removal: the memory goes, so that the controller must not transfer any more.
+    /// Removal, or a start that failed: the memory goes, so that the controller must not transfer any more.
     Removal,
 }
 
@@ -218,17 +218,26 @@ pub(crate) fn stop<'dev, I: Irql, X: Exclusion>(
     adapter.close_queues();
     // A controller that is still shutting down is let to: disabling it would make the shutdown an unsafe one.
     if why == Stop::Removal || shutdown != Err(Failure::ShutdownTimeout) {
-        disable(cx, adapter);
+        disable(cx, adapter, why);
     }
 }
 
 /// Disables the controller and completes what it had.
+///
+/// Where its memory goes afterwards, a controller that does not stop is reset with its subsystem, if it can be. If it cannot, or
+/// that does not help either, nothing says that it will not write to the buffers of its commands any more: their requests
+/// are kept, because a removal that does not end is less than memory that is overwritten.
 pub(crate) fn disable<'dev, I: Irql, X: Exclusion>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
+    why: Stop,
 ) {
     const DISABLE_BUDGET: Duration = Duration::from_millis(150);
-    match control::run(cx, adapter, Request::Stop, DISABLE_BUDGET, SrbStatus::NoDevice) {
+    let request = match why {
+        Stop::Pause => Request::Stop,
+        Stop::Removal => Request::StopForGood,
+    };
+    match control::run(cx, adapter, request, DISABLE_BUDGET, SrbStatus::NoDevice) {
         Ok(Outcome::Stopped(proof)) => {
             io::reclaim(cx.weakest(), adapter, proof, SrbStatus::NoDevice);
             end_unit_reset(cx, adapter, Completion::Status(SrbStatus::NoDevice));

@@ -150,6 +150,29 @@ fn stop_gives_no_proof_while_ready_stays_set() {
 }
 
 #[test]
+fn a_controller_that_does_not_stop_is_reset_with_its_subsystem_if_it_can_be() {
+    for (request, able) in [
+        (Request::StopForGood, true),
+        (Request::StopForGood, false),
+        (Request::Stop, true),
+    ] {
+        let mut bench = ready();
+        let epoch = bench.control.epoch();
+        bench.controller.lies.never_stops = true;
+        bench.controller.capabilities.set_nssrs(able);
+        let outcome = bench.run(request, Micros::from_millis(150));
+        if able && request == Request::StopForGood {
+            assert!(
+                matches!(outcome, Ok(Outcome::Stopped(proof)) if proof.covers(epoch, 1)),
+                "{outcome:?}"
+            );
+        } else {
+            assert_eq!(outcome, Err(Failure::StopTimeout));
+        }
+    }
+}
+
+#[test]
 fn each_lie_of_the_start_has_its_own_failure() {
     let mut never_ready = Bench::new();
     never_ready.controller.lies.never_ready = true;

@@ -32,6 +32,7 @@ pub(super) enum State {
     AwaitReadyToStop,
     Disable,
     AwaitStopped,
+    ResetSubsystem,
     Reclaim,
     PrepareAdminQueue,
     WriteAttributes,
@@ -131,6 +132,8 @@ pub struct Control {
     pub(super) queues_begun: bool,
     /// Delete queues before shutdown, or read the changed namespace list before a rescan.
     pub(super) option: bool,
+    /// A controller that does not stop may yet be reset with its subsystem.
+    pub(super) last_resort: bool,
 }
 
 impl Control {

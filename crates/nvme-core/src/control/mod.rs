@@ -13,7 +13,8 @@
 //! * *One admin command at a time*: the data page is reused only after the completion of the command that wrote it,
 //!   or when the controller was stopped.
 //! * *Stale completions change nothing*: a completion counts only with the tag of the present command.
-//! * *Stopping is proved*: a [`DmaStopped`] is made where CSTS.RDY was read as 0 after CC.EN was cleared.
+//! * *Stopping is proved*: a [`DmaStopped`] is made where CSTS.RDY was read as 0 after CC.EN was cleared, by us or by an NVM
+//!   subsystem reset.
 
 mod advance;
 mod config;
@@ -52,13 +53,18 @@ pub enum Request {
         /// Queue pairs wanted; at most as many as [`Tables::queue_pairs`].
         pairs: u16,
     },
-    /// [`Request::Identify`] and [`Request::Queues`] in one. Ends with [`Outcome::Ready`].
+    /// [`Request::Identify`] and [`Request::Queues`] in one. Ends with [`Outcome::Ready`]. A controller that does not stop in
+    /// time is reset with its subsystem, as by [`Request::StopForGood`]: nothing else lets its requests end.
     Restart {
         /// Queue pairs wanted.
         pairs: u16,
     },
     /// Clear CC.EN and wait for CSTS.RDY to follow. Ends with [`Outcome::Stopped`].
     Stop,
+    /// As [`Request::Stop`], when the memory goes back afterwards: a controller that does not stop within half of the time
+    /// is reset with its NVM subsystem, if CAP.NSSRS says that it can be. That is for want of anything better: it stops the
+    /// subsystem's other controllers too, and its PCI Express ports lose their link, and so their configuration.
+    StopForGood,
     /// Notify a normal shutdown and wait until it is complete. Ends with [`Outcome::ShutDown`]. No request may be in
     /// flight. The controller is not disabled by it: [`Request::Stop`] afterwards gives the proof.
     Shutdown {

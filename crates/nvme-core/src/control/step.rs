@@ -49,7 +49,7 @@ impl Control {
         let (kind, needs) = match request {
             Request::Identify => (Kind::Identify, None),
             Request::Restart { .. } => (Kind::Restart, None),
-            Request::Stop => (Kind::Stop, None),
+            Request::Stop | Request::StopForGood => (Kind::Stop, None),
             Request::Shutdown { .. } => (Kind::Shutdown, None),
             Request::Queues { .. } => (Kind::Queues, Some(Phase::Identified)),
             Request::Rescan { .. } => (Kind::Rescan, Some(Phase::Identified)),
@@ -72,10 +72,13 @@ impl Control {
             }
         }
         self.kind = kind;
+        self.last_resort = matches!(request, Request::StopForGood | Request::Restart { .. });
         self.budget_end = self.now.after(budget);
         self.steps = 0;
         match request {
-            Request::Identify | Request::Stop => self.read(State::ReadCapabilities, Register::Capabilities),
+            Request::Identify | Request::Stop | Request::StopForGood => {
+                self.read(State::ReadCapabilities, Register::Capabilities)
+            }
             Request::Restart { pairs } => {
                 self.pairs = pairs;
                 self.read(State::ReadCapabilities, Register::Capabilities)
@@ -182,6 +185,7 @@ impl Control {
     fn performed(&mut self, tables: &Tables<'_>) -> Action {
         match self.state {
             State::Disable => self.disabled(),
+            State::ResetSubsystem => self.subsystem_reset(),
             State::Reclaim => self.start(),
             State::PrepareAdminQueue
             | State::WriteAttributes

@@ -10,12 +10,15 @@ use crate::{Epoch, Micros};
 /// Least time that shutdown processing is given; RTD3E is only a typical value.
 const SHUTDOWN_MIN: Micros = Micros::from_secs(5);
 
+/// What NSSR is written with: "NVMe" (Base 2.0, 3.1.3.8).
+const SUBSYSTEM_RESET: u64 = 0x4E56_4D65;
+
 impl Control {
     /// CC and CSTS were read.
     pub(super) fn begin_stop(&mut self) -> Action {
         let status = ControllerStatus::from_bits(self.status);
         if !self.configuration().en() {
-            return self.begin_poll(State::AwaitStopped, self.ready_timeout());
+            return self.disabled();
         }
         if status.rdy() || status.cfs() {
             return self.disable();
@@ -50,6 +53,21 @@ impl Control {
     }
 
     pub(super) fn disabled(&mut self) -> Action {
+        let mut limit = self.ready_timeout();
+        if self.may_reset_subsystem() {
+            // What is left is for that.
+            limit = limit.min(self.half_of_budget());
+        }
+        self.begin_poll(State::AwaitStopped, limit)
+    }
+
+    fn may_reset_subsystem(&self) -> bool {
+        self.last_resort && self.capabilities.nssrs() && self.epoch != Epoch::NONE
+    }
+
+    /// NSSR was written. Its controllers come out of it disabled (Base 2.0, 3.7.1 and 3.7.2): CSTS.RDY is 0, or reads as all
+    /// ones while the link is down, which is a proof as well.
+    pub(super) fn subsystem_reset(&mut self) -> Action {
         self.begin_poll(State::AwaitStopped, self.ready_timeout())
     }
 
@@ -57,6 +75,10 @@ impl Control {
         if status.rdy() {
             return match self.poll_again() {
                 Some(action) => action,
+                None if self.may_reset_subsystem() => {
+                    self.last_resort = false;
+                    self.write(State::ResetSubsystem, Register::SubsystemReset, SUBSYSTEM_RESET)
+                }
                 None => self.fail(Failure::StopTimeout),
             };
         }

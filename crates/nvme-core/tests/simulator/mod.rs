@@ -162,6 +162,15 @@ impl Controller {
             Register::Configuration => {
                 self.configure(Configuration::from_bits(value.try_into().unwrap()), now);
             }
+            Register::SubsystemReset => {
+                assert_eq!(value, 0x4E56_4D65, "the signature");
+                assert!(self.capabilities.nssrs(), "the register is not there");
+                self.configuration = Configuration::new();
+                self.status = ControllerStatus::new();
+                self.changes_at = None;
+                self.created.clear();
+                self.events = None;
+            }
             other => panic!("the machine has no business writing {other:?}"),
         }
     }
