@@ -205,12 +205,7 @@ fn table() -> String {
         }
         rules.sort_unstable();
         rules.dedup();
-        lines.push_str(&format!(
-            "{}\t{}\t{}\n",
-            ddi.name,
-            codes.join(" "),
-            rules.join(" ")
-        ));
+        lines.extend([ddi.name, "\t", &codes.join(" "), "\t", &rules.join(" "), "\n"]);
     }
     lines
 }

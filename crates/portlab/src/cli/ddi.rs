@@ -25,6 +25,7 @@ pub(super) struct Ddi {
 }
 
 /// A function.
+#[expect(clippy::struct_field_names, reason = "the names of the JSON")]
 #[derive(Debug, Serialize)]
 struct Function {
     function: String,

@@ -14,6 +14,7 @@ use drvpkg::{
 };
 use portlab::{
     device::spec::{DeviceSpec, SpecError},
+    model::AdapterParameters,
     observe::record::Record,
     package::{Package, parameters},
     workload::{
@@ -112,42 +113,32 @@ struct Found {
     image_sha256: Option<String>,
 }
 
+/// What a demo needs before anything runs.
+struct Prepared {
+    package: Package,
+    registry: AdapterParameters,
+    verified: verify::Report,
+    flavour: Flavour,
+    device: DeviceSpec,
+}
+
 impl Demo {
     /// Runs the demo.
     #[expect(clippy::too_many_lines, reason = "a report and a page, field by field")]
     pub(super) fn run(self) -> Exit {
         let started = Instant::now();
         let console = Console::new();
-        if self.size == 0 || !self.size.is_multiple_of(4096) {
-            return refuse(&"--size: give a multiple of 4K, such as 256M");
-        }
-        let (package, registry) = match self.open_package() {
-            Ok(opened) => opened,
-            Err(error) => return refuse(&error),
+        let prepared = match self.prepare(&console) {
+            Ok(prepared) => prepared,
+            Err(exit) => return exit,
         };
-        console.begin("package verification", 0);
-        let verified = self.verify(&package);
-        console.end();
-        let verified = match verified {
-            Ok(verified) => verified,
-            Err(error) => return refuse(&error),
-        };
-        let flavour = match package.flavour() {
-            Ok(flavour) => flavour,
-            Err(error) => return refuse(&error),
-        };
-        for check in verified
-            .checks
-            .iter()
-            .filter(|check| check.standing != Standing::Ok)
-        {
-            eprintln!("portlab: {} {}: {}", check.judge, check.name, check.detail);
-        }
-
-        let device = match self.device() {
-            Ok(device) => device,
-            Err(error) => return refuse(&error),
-        };
+        let Prepared {
+            package,
+            registry,
+            verified,
+            flavour,
+            device,
+        } = prepared;
         let watching = match self.watch.begin() {
             Ok(watching) => watching,
             Err(error) => return refuse(&error),
@@ -233,6 +224,34 @@ impl Demo {
         conclude(&report.observed, failure.as_ref())
     }
 
+    /// Opens and verifies the package, and says what is wrong with it.
+    fn prepare(&self, console: &Console) -> Result<Prepared, Exit> {
+        if self.size == 0 || !self.size.is_multiple_of(4096) {
+            return Err(refuse(&"--size: give a multiple of 4K, such as 256M"));
+        }
+        let (package, registry) = self.open_package().map_err(|error| refuse(&error))?;
+        console.begin("package verification", 0);
+        let verified = self.verify(&package);
+        console.end();
+        let verified = verified.map_err(|error| refuse(&error))?;
+        let flavour = package.flavour().map_err(|error| refuse(&error))?;
+        for check in verified
+            .checks
+            .iter()
+            .filter(|check| check.standing != Standing::Ok)
+        {
+            eprintln!("portlab: {} {}: {}", check.judge, check.name, check.detail);
+        }
+        let device = self.device().map_err(|error| refuse(&error))?;
+        Ok(Prepared {
+            package,
+            registry,
+            verified,
+            flavour,
+            device,
+        })
+    }
+
     fn package(&self) -> &Path {
         self.package
             .as_deref()
@@ -245,9 +264,7 @@ impl Demo {
             .map_or_else(|| self.driver.device().parse(), Ok)
     }
 
-    fn open_package(
-        &self,
-    ) -> Result<(Package, portlab::model::AdapterParameters), Box<dyn std::error::Error>> {
+    fn open_package(&self) -> Result<(Package, AdapterParameters), Box<dyn std::error::Error>> {
         let package = Package::open(self.package())?;
         if let Some(root) = package.repository() {
             package.require_fresh(&root)?;

@@ -21,6 +21,7 @@ const DUMP: u64 = 256 << 10;
 const MOVED_BY: u64 = 16 << 20;
 
 /// Something that happens to a running adapter
+#[expect(clippy::doc_markdown, reason = "the help shows them as they are")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Life {

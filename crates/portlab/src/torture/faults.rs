@@ -3,6 +3,7 @@
 use fastrand::Rng;
 
 /// What a fault excuses.
+#[expect(clippy::struct_excessive_bools, reason = "each excuses something of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Excuses {
     /// The adapter may not start.

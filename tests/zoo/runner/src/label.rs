@@ -145,7 +145,7 @@ impl Label {
                             .push(rule(id).ok_or_else(|| wrong("the lab has no such rule"))?);
                     }
                 }
-                "life" => label.life = Life::from_str(value).map_err(|_| wrong("there is no such life"))?,
+                "life" => label.life = Life::from_str(value).map_err(|()| wrong("there is no such life"))?,
                 "engine" => label.engine = value.parse().map_err(|_| wrong("parallel or deterministic"))?,
                 "seeds" => {
                     let (first, end) = value.split_once("..").ok_or_else(|| wrong("give FIRST..END"))?;

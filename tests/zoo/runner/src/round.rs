@@ -15,7 +15,7 @@ use std::{
 use crate::{label::Label, report::Row, visit::Seen};
 
 /// What a driver's life may take of the host's time, which may be busy with other things.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How often a life is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
 

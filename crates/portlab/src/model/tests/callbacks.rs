@@ -43,10 +43,16 @@ fn meet(count: u64, most: u64, wanted: u64) {
     let most: *const AtomicU64 = std::ptr::with_exposed_provenance(usize::try_from(most).unwrap());
     #[expect(
         unsafe_code,
-        reason = "words of the device extension, which two processors share"
+        reason = "a word of the device extension, which two processors share"
     )]
-    // SAFETY: aligned words of the live device extension, touched only through atomics.
-    let (count, most) = unsafe { (&*count, &*most) };
+    // SAFETY: an aligned word of the live device extension, touched only through atomics.
+    let count = unsafe { &*count };
+    #[expect(
+        unsafe_code,
+        reason = "a word of the device extension, which two processors share"
+    )]
+    // SAFETY: as above.
+    let most = unsafe { &*most };
     let inside = count.fetch_add(1, Ordering::SeqCst) + 1;
     most.fetch_max(inside, Ordering::SeqCst);
     let end = Instant::now() + PATIENCE;

@@ -133,7 +133,9 @@ fn dump<const WRONG: u8>(mode: DumpMode) -> (Result<DumpReport, DumpError>, Vec<
     let identity = bench.lab.identity(crate::model::Address::default());
     assert!(identity.is_some());
     bench.lab.stop().expect("a stop");
-    let contents: Vec<u8> = (0..200 * 512_usize).map(|at| (at / 512 + at) as u8).collect();
+    let contents: Vec<u8> = (0..200 * 512_usize)
+        .map(|at| ((at / 512 + at) % 256).try_into().unwrap_or(0))
+        .collect();
     let result = bench.dump::<Disk<WRONG>>(mode, &contents, identity);
     bench.lab.restart().expect("a restart");
     if let Ok(report) = &result
