@@ -89,10 +89,11 @@ fn a_wrong_answer_fails_its_row_and_the_command() {
         .filter(|row| row["ok"] == false)
         .map(|row| (row["function"].as_str(), row["status"].as_str()))
         .collect();
-    assert_eq!(
-        failed,
-        [(Some("StorPortQueueWorkItem"), Some("STOR_STATUS_BUSY"))]
-    );
+    // What the wrong answer leaves behind (a work item that runs late, a worker that is not freed) may show in later rows of the
+    // same function; nothing else is touched.
+    let (function, busy) = (Some("StorPortQueueWorkItem"), Some("STOR_STATUS_BUSY"));
+    assert!(failed.contains(&(function, busy)), "{failed:?}");
+    assert!(failed.iter().all(|(name, _)| *name == function), "{failed:?}");
 }
 
 #[test]
