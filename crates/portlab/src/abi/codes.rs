@@ -70,9 +70,9 @@ pub mod notification {
     pub const ASYNC_NOTIFICATION_DETECTED: u32 = 0x1007;
     /// `MarkDeviceFailedEx`; newer than the kit that was compared.
     pub const MARK_DEVICE_FAILED_EX: u32 = 0x100D;
-    /// `MarkDeviceFailed` [I].
+    /// `MarkDeviceFailed` \[I\].
     pub const MARK_DEVICE_FAILED: u32 = 0x100C;
-    /// `TerminateSystemThread` [I].
+    /// `TerminateSystemThread` \[I\].
     pub const TERMINATE_SYSTEM_THREAD: u32 = 0x100E;
 
     /// The enumerator's name.

@@ -30,7 +30,7 @@ const LENGTH: u32 = 4096;
 /// Bytes of a long request.
 const LONG: u32 = 128 * 1024;
 /// Bytes of a page of the buffers.
-const PAGE: u64 = 4096;
+const PAGE: u32 = 4096;
 /// Requests before those that are counted: what a driver does once is over then.
 const WARM_UP: u32 = 4;
 
@@ -261,7 +261,7 @@ impl Count {
                     cdb,
                     direction,
                     buffer: Some(buffer.clone()),
-                    timeout: Duration::from_secs(60),
+                    timeout: Duration::from_mins(1),
                 };
                 let sender = sender.clone();
                 let done = Box::new(move |outcome| drop(sender.send(outcome)));
@@ -270,7 +270,7 @@ impl Count {
             for _ in &buffers {
                 let outcome = bench
                     .disk()
-                    .receive(&receiver, Duration::from_secs(120))
+                    .receive(&receiver, Duration::from_mins(2))
                     .ok_or_else(|| BenchError::Unmet(String::from("a request does not come back")))?;
                 if !outcome.is_success() {
                     return Err(BenchError::Unmet(format!("a request failed: {outcome}")));
@@ -298,7 +298,7 @@ struct Disk {
 
 /// `length` bytes from a page's beginning on, in a buffer that is a page longer.
 fn page_of(memory: &DataBuffer, length: u32) -> DataBuffer {
-    let skip = memory.address().next_multiple_of(PAGE) - memory.address();
+    let skip = memory.address().next_multiple_of(PAGE.into()) - memory.address();
     memory.slice(usize::try_from(skip).unwrap_or(0), length as usize)
 }
 

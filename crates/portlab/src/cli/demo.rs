@@ -124,7 +124,6 @@ struct Prepared {
 
 impl Demo {
     /// Runs the demo.
-    #[expect(clippy::too_many_lines, reason = "a report and a page, field by field")]
     pub(super) fn run(self) -> Exit {
         let started = Instant::now();
         let console = Console::new();

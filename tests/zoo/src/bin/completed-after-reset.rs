@@ -2,7 +2,7 @@
 //!
 //! `HwStorResetBus` completes them before it returns; that Storport would bear a short delay is nowhere said.
 //!
-//! zoo: rule=completed-after-reset seeds=0..64 also=srb-not-completed-by-reset+srb-completed-twice
+//! zoo: rule=completed-after-reset seeds=0..64 also=srb-not-completed-by-reset+srb-completed-twice+worker-freed-while-queued+worker-leaked+guard-page-hit+bug-check
 #![no_std]
 #![no_main]
 

@@ -2,7 +2,7 @@
 //!
 //! Documented with `SCSI_REQUEST_BLOCK`: DataTransferLength is the buffer's size.
 //!
-//! zoo: rule=data-buffer-overrun also=guard-page-hit+bug-check
+//! zoo: rule=data-buffer-overrun seeds=0..16 also=guard-page-hit+bug-check
 #![no_std]
 #![no_main]
 

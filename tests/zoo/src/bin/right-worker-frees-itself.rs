@@ -19,9 +19,9 @@ unsafe extern "C" fn work(extension: PVOID, _context: PVOID, _worker: PVOID) {
 struct RightWorkerFreesItself;
 
 impl Animal for RightWorkerFreesItself {
-    unsafe fn trick(adapter: *mut Adapter, _srb: Srb) {
-        ddi::initialize_worker(adapter);
-        ddi::queue_work_item(adapter, Some(work));
+    // Long before the removal, which has to find it free.
+    unsafe fn passive_initialize(adapter: *mut Adapter) -> bool {
+        ddi::initialize_worker(adapter) == 0 && ddi::queue_work_item(adapter, Some(work)) == 0
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Documented with `StorPortNotification`, RequestComplete: the miniport does not use the request any more.
 //!
-//! zoo: rule=srb-touched-after-completion also=guard-page-hit+bug-check
+//! zoo: rule=srb-touched-after-completion seeds=0..16 also=guard-page-hit+bug-check
 #![no_std]
 #![no_main]
 

@@ -2,7 +2,7 @@
 //!
 //! Documented with `StorPortFreeWorker`: STOR_STATUS_BUSY, the worker is queued.
 //!
-//! zoo: rule=worker-freed-while-queued
+//! zoo: rule=worker-freed-while-queued also=worker-leaked
 #![no_std]
 #![no_main]
 
