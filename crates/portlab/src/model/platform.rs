@@ -19,7 +19,7 @@ const FEATURES: u32 = 6;
 /// Clock ticks of 15.625 ms: a DPC has 20 s, all of them in a row have 2 minutes.
 const DPC_TICKS: u32 = 1280;
 const DPC_TOTAL_TICKS: u32 = 7680;
-/// `STORPORT_MARK_DEVICE_FAILED_FLAG_REMOVE_DEVICE` [I].
+/// `STORPORT_MARK_DEVICE_FAILED_FLAG_REMOVE_DEVICE` \[I\].
 const MARK_DEVICE_FAILED_FLAG_REMOVE_DEVICE: u32 = 1;
 /// Longest text of a failure.
 const TEXT: usize = 512;

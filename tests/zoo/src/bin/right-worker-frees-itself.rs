@@ -1,4 +1,5 @@
 //! Odd, and right: a work item queues its own worker again, and the second time frees it, which the pages allow in the callback.
+//! The first INQUIRY waits for that, so that no removal comes before it.
 //!
 //! zoo: rule=none
 #![no_std]
@@ -6,22 +7,44 @@
 
 use zoo::prelude::*;
 
+/// How often the work item ran.
+const RUNS: usize = 0;
+
 unsafe extern "C" fn work(extension: PVOID, _context: PVOID, _worker: PVOID) {
     let adapter = extension.cast::<Adapter>();
-    (*adapter).words[0] += 1;
-    if (*adapter).words[0] == 1 {
+    (*adapter).words[RUNS] += 1;
+    if (*adapter).words[RUNS] == 1 {
         ddi::queue_work_item(adapter, Some(work));
-    } else {
-        ddi::free_worker(adapter);
+        return;
     }
+    ddi::free_worker(adapter);
+    let mut handle: STOR_LOCK_HANDLE = core::mem::zeroed();
+    ddi::acquire(adapter, SpinLock::StartIoLock, &raw mut handle);
+    for index in 0..zoo::animal::HELD {
+        let slot = (&raw mut (*adapter).held).cast::<Srb>().add(index);
+        let srb = core::mem::replace(&mut *slot, ptr::null_mut());
+        if !srb.is_null() {
+            disk::start::<RightWorkerFreesItself>(adapter, srb);
+        }
+    }
+    ddi::release(adapter, &raw mut handle);
 }
 
 struct RightWorkerFreesItself;
 
 impl Animal for RightWorkerFreesItself {
-    // Long before the removal, which has to find it free.
-    unsafe fn passive_initialize(adapter: *mut Adapter) -> bool {
-        ddi::initialize_worker(adapter) == 0 && ddi::queue_work_item(adapter, Some(work)) == 0
+    unsafe fn start_io(adapter: *mut Adapter, srb: Srb) -> bool {
+        let is_inquiry =
+            (*srb).Function == disk::function::EXECUTE_SCSI && (*srb).Cdb[0] == disk::opcode::INQUIRY;
+        if is_inquiry && !(*adapter).tricked {
+            (*adapter).tricked = true;
+            disk::hold::<Self>(adapter, srb);
+            ddi::initialize_worker(adapter);
+            ddi::queue_work_item(adapter, Some(work));
+            return true;
+        }
+        disk::start::<Self>(adapter, srb);
+        true
     }
 }
 
