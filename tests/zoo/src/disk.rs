@@ -111,7 +111,7 @@ pub unsafe fn hold<A: Animal>(adapter: *mut Adapter, srb: Srb) {
 pub unsafe fn release<A: Animal>(adapter: *mut Adapter, srb_status: u8) {
     for index in 0..HELD {
         let slot = (&raw mut (*adapter).held).cast::<Srb>().add(index);
-        let srb = core::mem::replace(&mut *slot, core::ptr::null_mut());
+        let srb = core::mem::take(&mut *slot);
         if !srb.is_null() {
             finish::<A>(adapter, srb, srb_status);
         }

@@ -22,7 +22,7 @@ unsafe extern "C" fn work(extension: PVOID, _context: PVOID, _worker: PVOID) {
     ddi::acquire(adapter, SpinLock::StartIoLock, &raw mut handle);
     for index in 0..zoo::animal::HELD {
         let slot = (&raw mut (*adapter).held).cast::<Srb>().add(index);
-        let srb = core::mem::replace(&mut *slot, ptr::null_mut());
+        let srb = core::mem::take(&mut *slot);
         if !srb.is_null() {
             disk::start::<RightWorkerFreesItself>(adapter, srb);
         }
