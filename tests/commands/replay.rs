@@ -95,6 +95,49 @@ fn torture_finds_a_driver_that_is_broken_on_purpose_and_its_replay_shows_the_sam
     assert_eq!(run(&seeds)["failed"][seed.to_string()], *failure);
 }
 
+/// Our driver's lives, among them replayed ones, and those of a broken one, whose processes end after each failure.
+#[test]
+fn lives_are_the_same_in_one_process_and_in_two() {
+    let directory = tempfile::tempdir().expect("directory");
+    let json = directory.path().join("jobs.json").display().to_string();
+    let inf = package().inf.display().to_string();
+    let run = |driver: &str, jobs: &str| -> Value {
+        let arguments = [
+            "torture",
+            driver,
+            "--inf",
+            &inf,
+            "--seeds",
+            "0..24",
+            "--replay-one-in",
+            "5",
+            "--jobs",
+            jobs,
+            "--json",
+            &json,
+        ];
+        let output = Portlab::new(&arguments).run();
+        let mut report: Value = serde_json::from_slice(&std::fs::read(&json).expect("report")).expect("JSON");
+        let failed = report["failures"].as_u64().expect("failures") > 0;
+        assert_eq!(output.status.code(), Some(i32::from(failed)));
+        assert_eq!(report["lives"], 24);
+        // The one thing that depends on the machine.
+        assert!(report["lives_per_minute"].take().as_f64() > Some(0.0));
+        report
+    };
+    for (driver, fails) in [
+        (package().driver.display().to_string(), false),
+        (
+            "target/driver/broken/buffer-freed-under-dma/ferronvme-broken.sys".to_owned(),
+            true,
+        ),
+    ] {
+        let alone = run(&driver, "1");
+        assert_eq!(alone["failures"].as_u64() > Some(0), fails, "{}", alone["failed"]);
+        assert_eq!(alone, run(&driver, "2"));
+    }
+}
+
 #[test]
 fn a_device_with_a_clock_of_its_own_is_refused() {
     let driver = package().driver.display().to_string();

@@ -4,12 +4,15 @@
 //! a line on its standard output. A child that dies was living the seed that it has not answered: that is reported, another
 //! child takes its place, and the rest goes on. A child may also end on its own after an answer, when its process is no longer as good as
 //! new.
+//!
+//! Children are in process groups of their own, so that Ctrl-C asks the parent alone, and die with it however it dies.
 
 use std::{
     collections::BTreeMap,
     ffi::OsString,
     io::{self, BufRead, BufReader, Write as _},
     ops::{ControlFlow, Range},
+    os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
@@ -20,7 +23,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Signal, set_parent_process_death_signal},
+};
 
 /// What became of a seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +63,7 @@ impl Shard {
             .args(&shards.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .process_group(0)
             .spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (questions, answers) = pipes.ok_or(io::ErrorKind::BrokenPipe)?;
@@ -196,6 +203,8 @@ impl Shards {
 /// # Errors
 /// If the parent cannot be heard or told.
 pub fn serve(live: &mut dyn FnMut(u64) -> (String, bool)) -> io::Result<()> {
+    // If the parent is gone already, the input has ended.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut output = io::stdout().lock();
     for line in io::stdin().lock().lines() {
         let seed = line?

@@ -1,14 +1,19 @@
 //! `portlab torture`: many short lives of a driver, each decided by its seed.
 //!
-//! The lives are [`portlab::torture`]'s; here are the range of seeds, the replays and the report.
+//! The lives are [`portlab::torture`]'s; here are the range of seeds, the processes that share it out, the replays and the report.
 
+mod one;
+mod processes;
 mod report;
 mod seeds;
 
 use std::{
     fmt::Write as _,
+    num::NonZeroUsize,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     str::FromStr,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -17,14 +22,15 @@ use portlab::{
     model::AdapterParameters,
     package::parameters,
     torture::{
-        Life, LifeError, Plan, Subject,
+        Subject,
         faults::{Held, TWENTY},
-        live,
     },
 };
 
 use self::{
-    report::{BrokenBuild, Failure, TortureReport},
+    one::One,
+    processes::{Outcome, Processes},
+    report::{BrokenBuild, TortureReport},
     seeds::Seeds,
 };
 use super::{exit::Exit, report::write, run::refuse};
@@ -76,6 +82,10 @@ pub(super) struct Torture {
     /// lived twice
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..))]
     replay_one_in: u64,
+    /// Processes that share out the seeds [default: one for each processor of this machine]. With 1 all lives are lived in
+    /// this process, and what kills one kills it; no life knows how many there are
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
     /// Show the plan, the log and the latest events of each life
     #[arg(long)]
     events: bool,
@@ -85,6 +95,9 @@ pub(super) struct Torture {
     /// Write a report
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Answers seeds on the standard input: what the processes of `--jobs` do
+    #[arg(long, hide = true)]
+    serve: bool,
 }
 
 /// The table of faults for `--help`.
@@ -116,11 +129,18 @@ impl Torture {
     }
 
     fn all(&self) -> Result<Exit, String> {
-        let registry = self.registry()?;
         let subject = Subject {
             driver: self.driver.clone(),
-            registry,
+            registry: self.registry()?,
         };
+        let lives = one::Lives {
+            subject,
+            replay_one_in: self.replay_one_in,
+            events: self.events,
+        };
+        if self.serve {
+            return processes::serve(&lives).map(|()| Exit::Success);
+        }
         let mut report = TortureReport {
             driver: self.driver.clone(),
             seeds: self.seeds.to_string(),
@@ -129,25 +149,23 @@ impl Torture {
         };
         let began = Instant::now();
         let mut told = began;
-        for seed in self.seeds.first..self.seeds.end {
-            self.seed(seed, &subject, &mut report)
-                .map_err(|error| error.to_string())?;
+        self.each_life(&lives, &mut |seed, outcome| {
+            self.add(seed, outcome, &mut report);
             if told.elapsed() > PROGRESS {
                 told = Instant::now();
                 eprintln!(
                     "{} of {} lives, {} failed, {} a minute",
                     report.lives,
                     self.seeds.count(),
-                    report.failed.len(),
+                    report.failures,
                     per_minute(&report, began)
                 );
             }
-        }
+            ControlFlow::Continue(())
+        })?;
         report.lives_per_minute = per_minute(&report, began);
         for broken in &self.broken {
-            let found = self
-                .find_out(broken, &subject, &report)
-                .map_err(|error| error.to_string())?;
+            let found = self.find_out(broken, &lives, &report)?;
             report.broken_builds.push(found);
         }
         report.print();
@@ -165,6 +183,56 @@ impl Torture {
         }
     }
 
+    /// The lives of all seeds in ascending order, here or in other processes, until `each` ends it.
+    fn each_life(
+        &self,
+        lives: &one::Lives,
+        each: &mut dyn FnMut(u64, Outcome) -> ControlFlow<()>,
+    ) -> Result<(), String> {
+        let jobs = self
+            .jobs
+            .or_else(|| thread::available_parallelism().ok())
+            .map_or(1, NonZeroUsize::get)
+            .min(usize::try_from(self.seeds.count()).unwrap_or(usize::MAX));
+        let range = self.seeds.first..self.seeds.end;
+        if jobs > 1 {
+            let processes = Processes {
+                jobs,
+                lives,
+                inf: self.inf_for(&lives.subject.driver),
+            };
+            return processes.run(range, each);
+        }
+        for seed in range {
+            let one = lives.live(seed).map_err(|error| error.to_string())?;
+            if each(seed, Outcome::Lived(one)).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a life to the report, and tells of it what there is to tell.
+    fn add(&self, seed: u64, outcome: Outcome, report: &mut TortureReport) {
+        let One {
+            report: mut own,
+            text,
+        } = match outcome {
+            Outcome::Lived(one) => one,
+            Outcome::Died(how) => One::of_death(seed, &how),
+        };
+        print!("{text}");
+        for (seed, failure) in &mut own.failed {
+            failure.replay = self.replay_command(*seed, &self.driver);
+            if report.failed.len() < TOLD || self.events {
+                println!("seed {seed}: {}", failure.reason);
+                println!("  {} events, hash {}", failure.events, failure.hash);
+                println!("  replay: {}", failure.replay);
+            }
+        }
+        report.add(own);
+    }
+
     fn registry(&self) -> Result<AdapterParameters, String> {
         let inf = self
             .inf
@@ -179,54 +247,21 @@ impl Torture {
         })
     }
 
-    /// One seed, with its replay if it has one.
-    fn seed(&self, seed: u64, subject: &Subject, report: &mut TortureReport) -> Result<(), LifeError> {
-        let plan = Plan::of(seed);
-        let life = live(seed, &plan, subject)?;
-        report.count(&life, &plan.holds);
-        if self.events {
-            show(seed, &plan, &life);
-        }
-        if life.wrong.is_some() || seed.is_multiple_of(self.replay_one_in) {
-            let again = live(seed, &plan, subject)?;
-            report.replayed += 1;
-            if (&again.wrong, again.events) != (&life.wrong, life.events) {
-                report.replay_identical = false;
-                println!(
-                    "seed {seed}: its replay differs: {:x?} {:?}, then {:x?} {:?}",
-                    life.events, life.wrong, again.events, again.wrong
-                );
-            }
-        }
-        if let Some(wrong) = life.wrong {
-            let replay = self.replay_command(seed, &subject.driver);
-            let failure = Failure {
-                reason: wrong.to_string(),
-                replay,
-                events: life.events.0,
-                hash: format!("{:016x}", life.events.1),
-            };
-            if report.failed.len() < TOLD || self.events {
-                println!("seed {seed}: {}", failure.reason);
-                println!("  {} events, hash {}", failure.events, failure.hash);
-                println!("  replay: {}", failure.replay);
-            }
-            report.failures += 1;
-            report.failed.insert(seed, failure);
-        }
-        Ok(())
-    }
-
     /// The first seed whose life shows what is broken.
     fn find_out(
         &self,
         broken: &Broken,
-        subject: &Subject,
+        own: &one::Lives,
         report: &TortureReport,
-    ) -> Result<BrokenBuild, LifeError> {
-        let subject = Subject {
-            driver: broken.driver.clone(),
-            registry: subject.registry.clone(),
+    ) -> Result<BrokenBuild, String> {
+        let lives = one::Lives {
+            subject: Subject {
+                driver: broken.driver.clone(),
+                registry: own.subject.registry.clone(),
+            },
+            // Lives that fail are replayed whatever their number is.
+            replay_one_in: u64::MAX,
+            events: false,
         };
         let mut found = BrokenBuild {
             name: broken.name.clone(),
@@ -234,19 +269,37 @@ impl Torture {
             reason: None,
             replay: None,
         };
-        for seed in self.seeds.first..self.seeds.end {
-            // What the driver itself does wrong shows nothing of the mistake.
-            if report.failed.contains_key(&seed) {
-                continue;
+        self.each_life(&lives, &mut |seed, outcome| {
+            let reason = match outcome {
+                Outcome::Lived(one) => one
+                    .report
+                    .failed
+                    .into_values()
+                    .next()
+                    .map(|failure| failure.reason),
+                Outcome::Died(how) => Some(how),
+            };
+            match reason {
+                // What the driver itself does wrong shows nothing of the mistake.
+                Some(reason) if !report.failed.contains_key(&seed) => {
+                    found.first_failing_seed = Some(seed);
+                    found.reason = Some(reason);
+                    found.replay = Some(self.replay_command(seed, &broken.driver));
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
             }
-            if let Some(wrong) = live(seed, &Plan::of(seed), &subject)?.wrong {
-                found.first_failing_seed = Some(seed);
-                found.reason = Some(wrong.to_string());
-                found.replay = Some(self.replay_command(seed, &subject.driver));
-                break;
-            }
-        }
+        })?;
         Ok(found)
+    }
+
+    /// The INF that has to be named when `driver` is run.
+    fn inf_for(&self, driver: &Path) -> Option<PathBuf> {
+        self.inf.clone().or_else(|| {
+            // A broken driver has no INF beside it.
+            let beside = self.driver.with_extension("inf");
+            (driver != self.driver && beside.is_file()).then_some(beside)
+        })
     }
 
     /// The command that lives the life of `seed` again.
@@ -254,12 +307,7 @@ impl Torture {
         let own = std::env::args_os().next();
         let own = own.map_or_else(|| PathBuf::from("portlab"), PathBuf::from);
         let mut command = format!("{} torture {}", quoted(&own), quoted(driver));
-        let inf = self.inf.clone().or_else(|| {
-            // A broken driver has no INF beside it.
-            let beside = self.driver.with_extension("inf");
-            (driver != self.driver && beside.is_file()).then_some(beside)
-        });
-        if let Some(inf) = inf {
+        if let Some(inf) = self.inf_for(driver) {
             let _ = write!(command, " --inf {}", quoted(&inf));
         }
         let _ = write!(command, " --seeds {seed}..{} --events", seed + 1);
@@ -282,20 +330,6 @@ fn quoted(path: &Path) -> String {
 fn per_minute(report: &TortureReport, began: Instant) -> f64 {
     let lives = (report.lives + report.replayed) as f64;
     (lives * 60.0 / began.elapsed().as_secs_f64()).round()
-}
-
-fn show(seed: u64, plan: &Plan, life: &Life) {
-    println!("seed {seed}: {plan}");
-    println!("  {:?}", life.tally);
-    for line in life.log.iter().chain(&life.latest) {
-        println!("  {line}");
-    }
-    for violation in &life.violations {
-        println!("  {}: {}; {}", violation.rule, violation.detail, violation.call);
-        for frame in &violation.backtrace {
-            println!("    at {}", frame.place);
-        }
-    }
 }
 
 #[cfg(test)]

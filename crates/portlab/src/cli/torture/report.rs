@@ -6,7 +6,7 @@ use portlab::torture::Life;
 use serde::{Deserialize, Serialize};
 
 /// A seed whose life failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Failure {
     /// What was wrong.
     pub(super) reason: String,
@@ -31,6 +31,38 @@ pub(super) struct BrokenBuild {
     pub(super) replay: Option<String>,
 }
 
+/// A sum over hashes, one for each seed: equal if each seed had the same events, in whatever order they were lived. In
+/// hexadecimal, as JSON's numbers are too small for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(super) struct Sum(u64);
+
+impl Sum {
+    fn of(seed: u64, (events, hash): (u64, u64)) -> Self {
+        // Seeds that change places must show, so each hash is mixed with its own.
+        let mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ events.rotate_left(40) ^ hash;
+        Self(fastrand::Rng::with_seed(mixed).u64(..))
+    }
+
+    fn add(&mut self, other: Self) {
+        self.0 = self.0.wrapping_add(other.0);
+    }
+}
+
+impl From<Sum> for String {
+    fn from(sum: Sum) -> Self {
+        format!("{:016x}", sum.0)
+    }
+}
+
+impl TryFrom<String> for Sum {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u64::from_str_radix(&text, 16).map(Self)
+    }
+}
+
 /// The report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct TortureReport {
@@ -45,6 +77,8 @@ pub(super) struct TortureReport {
     pub(super) lives_per_minute: f64,
     /// Scheduling events of all lives.
     pub(super) events: u64,
+    /// A sum over the hashes of the lives' events.
+    pub(super) hash: Sum,
     pub(super) requests: u64,
     /// Of those, the ones that succeeded.
     pub(super) requests_succeeded: u64,
@@ -62,9 +96,10 @@ pub(super) struct TortureReport {
 
 impl TortureReport {
     /// Adds a life.
-    pub(super) fn count(&mut self, life: &Life, holds: &[u8]) {
+    pub(super) fn count(&mut self, seed: u64, life: &Life, holds: &[u8]) {
         self.lives += 1;
         self.events += life.events.0;
+        self.hash.add(Sum::of(seed, life.events));
         self.requests += life.tally.requests;
         self.requests_succeeded += life.tally.succeeded;
         self.resets += life.resets;
@@ -81,10 +116,32 @@ impl TortureReport {
         }
     }
 
+    /// Adds the report of other seeds; of what is the whole's own (driver, seeds, rate, broken builds) nothing changes.
+    pub(super) fn add(&mut self, other: Self) {
+        self.lives += other.lives;
+        self.failures += other.failures;
+        self.failed.extend(other.failed);
+        self.replayed += other.replayed;
+        self.replay_identical &= other.replay_identical;
+        self.events += other.events;
+        self.hash.add(other.hash);
+        self.requests += other.requests;
+        self.requests_succeeded += other.requests_succeeded;
+        self.resets += other.resets;
+        self.time_outs += other.time_outs;
+        self.starts_refused += other.starts_refused;
+        for (kind, count) in other.faults_injected {
+            *self.faults_injected.entry(kind).or_default() += count;
+        }
+        for (number, count) in other.lives_by_fault {
+            *self.lives_by_fault.entry(number).or_default() += count;
+        }
+    }
+
     /// Prints it.
     pub(super) fn print(&self) {
         println!(
-            "torture    {} lives, {} failed; {} replayed, {}; {} requests, {} succeeded; {} bus resets, {} time-outs, {} starts refused; {} events; {} lives a minute",
+            "torture    {} lives, {} failed; {} replayed, {}; {} requests, {} succeeded; {} bus resets, {} time-outs, {} starts refused; {} events, hash {}; {} lives a minute",
             self.lives,
             self.failures,
             self.replayed,
@@ -99,6 +156,7 @@ impl TortureReport {
             self.time_outs,
             self.starts_refused,
             self.events,
+            String::from(self.hash),
             self.lives_per_minute,
         );
         for (kind, count) in &self.faults_injected {
@@ -110,5 +168,57 @@ impl TortureReport {
                 _ => println!("broken     {}: NOT found", build.name),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_knows_which_seed_had_which_events_and_not_their_order() {
+        let sum = |lives: &[(u64, (u64, u64))]| {
+            let mut sum = Sum::default();
+            for (seed, events) in lives {
+                sum.add(Sum::of(*seed, *events));
+            }
+            sum
+        };
+        let lives = [(1, (10, 0xaaaa)), (2, (20, 0xbbbb))];
+        assert_eq!(sum(&lives), sum(&[lives[1], lives[0]]));
+        assert_ne!(sum(&lives), sum(&[(1, lives[1].1), (2, lives[0].1)]));
+        assert_ne!(sum(&lives), sum(&[lives[0], (2, (20, 0xbbba))]));
+        let text = String::from(sum(&lives));
+        assert_eq!(Sum::try_from(text), Ok(sum(&lives)));
+    }
+
+    #[test]
+    fn reports_of_parts_add_up() {
+        let part = |seed: u64, kind: &str, identical| TortureReport {
+            lives: 2,
+            failures: 1,
+            failed: BTreeMap::from([(seed, Failure::default())]),
+            replayed: 1,
+            replay_identical: identical,
+            faults_injected: BTreeMap::from([(kind.to_owned(), 3)]),
+            lives_by_fault: BTreeMap::from([(4, 1)]),
+            ..TortureReport::default()
+        };
+        let mut whole = TortureReport {
+            replay_identical: true,
+            ..TortureReport::default()
+        };
+        whole.add(part(1, "abort", true));
+        assert!(whole.replay_identical);
+        whole.add(part(9, "abort", false));
+        whole.add(part(12, "vanish", true));
+        assert!(!whole.replay_identical);
+        assert_eq!((whole.lives, whole.failures, whole.replayed), (6, 3, 3));
+        assert_eq!(whole.failed.keys().copied().collect::<Vec<_>>(), [1, 9, 12]);
+        assert_eq!(
+            (whole.faults_injected["abort"], whole.faults_injected["vanish"]),
+            (6, 3)
+        );
+        assert_eq!(whole.lives_by_fault[&4], 3);
     }
 }
