@@ -20,7 +20,9 @@ use super::{
     rules,
 };
 use crate::{
+    abi::exports::Export,
     device::DmaWatch,
+    engine::Context,
     memory::{Block, Entitlement, Granules, Segment},
     pe::Origin,
     trap::Registers,
@@ -37,7 +39,8 @@ struct Ended {
     at: Duration,
     /// The driver's registers at the call that ended it.
     by: Option<Registers>,
-    call: Option<crate::abi::exports::Call>,
+    /// That call: its arguments are gone when it is told of.
+    call: Option<(Export, Option<u32>)>,
 }
 
 /// Whose the memory was.
@@ -144,7 +147,7 @@ impl Machine {
             what,
             at: self.engine.now(),
             by: activity::call_site(),
-            call: crate::engine::Context::with(|context| context.call.get()),
+            call: Context::with(|context| context.call.get()).map(Self::call_code),
         };
         let mut all = self.entitlements.ended.lock();
         if all.len() >= REMEMBERED {
@@ -208,9 +211,10 @@ impl Machine {
             return (String::new(), Vec::new());
         };
         let ago = self.engine.now().saturating_sub(last.at);
-        let call = last
-            .call
-            .map_or_else(|| String::from("the port driver"), Self::call_name);
+        let call = last.call.map_or_else(
+            || String::from("the port driver"),
+            |(export, code)| Self::coded_name(export, code),
+        );
         let text = format!(
             "; it was the {}, given back {ago:?} earlier by {call}",
             last.what.describe()

@@ -304,24 +304,33 @@ impl Machine {
         }
     }
 
-    /// A call in words: the inline function of storport.h that it is, or the export.
+    /// A call in words, while its arguments are there.
     pub(super) fn call_name(call: Call) -> String {
-        match call.export {
-            Export::StorPortExtendedFunction => {
-                let code = call.arguments.u32(0);
-                codes::function_name(code).map_or_else(
-                    || format!("StorPortExtendedFunction({code})"),
-                    |name| format!("StorPort{name}"),
-                )
-            }
-            Export::StorPortNotification => {
-                let code = call.arguments.u32(0);
-                codes::notification::name(code).map_or_else(
-                    || format!("StorPortNotification({code})"),
-                    |name| format!("StorPortNotification({name})"),
-                )
-            }
-            export => export.name().to_owned(),
+        let (export, code) = Self::call_code(call);
+        Self::coded_name(export, code)
+    }
+
+    /// What names a call when its arguments are gone: the export, and which of its functions it is.
+    pub(super) fn call_code(call: Call) -> (Export, Option<u32>) {
+        let coded = matches!(
+            call.export,
+            Export::StorPortExtendedFunction | Export::StorPortNotification
+        );
+        (call.export, coded.then(|| call.arguments.u32(0)))
+    }
+
+    /// In words: the inline function of storport.h that it is, or the export.
+    pub(super) fn coded_name(export: Export, code: Option<u32>) -> String {
+        match (export, code) {
+            (Export::StorPortExtendedFunction, Some(code)) => codes::function_name(code).map_or_else(
+                || format!("StorPortExtendedFunction({code})"),
+                |name| format!("StorPort{name}"),
+            ),
+            (Export::StorPortNotification, Some(code)) => codes::notification::name(code).map_or_else(
+                || format!("StorPortNotification({code})"),
+                |name| format!("StorPortNotification({name})"),
+            ),
+            (export, _) => export.name().to_owned(),
         }
     }
 

@@ -205,7 +205,7 @@ impl Torture {
         }
         for seed in range {
             let one = lives.live(seed).map_err(|error| error.to_string())?;
-            if each(seed, Outcome::Lived(one)).is_break() {
+            if each(seed, Outcome::Lived(Box::new(one))).is_break() {
                 break;
             }
         }
@@ -218,7 +218,7 @@ impl Torture {
             report: mut own,
             text,
         } = match outcome {
-            Outcome::Lived(one) => one,
+            Outcome::Lived(one) => *one,
             Outcome::Died(how) => One::of_death(seed, &how),
         };
         print!("{text}");

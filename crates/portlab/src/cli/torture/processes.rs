@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_mins(10);
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// Lived, whatever came of it.
-    Lived(One),
+    Lived(Box<One>),
     /// Its process died of it; how, in words.
     Died(String),
 }
@@ -62,7 +62,7 @@ impl Processes<'_> {
             let outcome = match lived {
                 Lived::Died(how) => Outcome::Died(how),
                 Lived::Answer(line) => match serde_json::from_str(&line) {
-                    Ok(Answer::Lived(one)) => Outcome::Lived(*one),
+                    Ok(Answer::Lived(one)) => Outcome::Lived(one),
                     Ok(Answer::Impossible(why)) => {
                         impossible = Some(why);
                         return ControlFlow::Break(());
