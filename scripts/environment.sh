@@ -20,3 +20,5 @@ compiles_core() {
 # Pinned tools.
 cargo_make_version=0.37.24
 cargo_deny_version=0.20.2
+mdbook_version=0.5.4
+hyperlink_version=0.3.2
