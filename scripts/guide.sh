@@ -72,6 +72,14 @@ check() {
     find "$1/docs/adr" -name '0*.md' -exec basename {} \; | while read -r page; do
         grep -qF "($page)" "$1/docs/adr/README.md" || echo "docs/adr/README.md does not name $page"
     done >>"$3"
+    # What the chapter on soundness names as a test, a rule or a mistake is one.
+    sed -n '/^| \*/p' "$1/docs/guide/soundness.md" | sed 's/.*| \([^|]*\) |$/\1/' | grep -o '`[^`]*`' | tr -d '`' | sort -u | while read -r name; do
+        case $name in
+            rules/*) [ -e "$1/crates/storport/tests/compile_fail/$name.rs" ] ;;
+            *-*) grep -rqF -e "\"$name\"" -e "$name = [" "$root/crates/storport/tests/loom" "$root/tests/broken" ;;
+            *) grep -rqE "fn $name\b" "$root/crates" "$root/tests" --include '*.rs' ;;
+        esac || echo "docs/guide/soundness.md: there is no $name"
+    done >>"$3"
     check_files "$1" >"$2.files"
     links=$((links + $(grep -c '^internal' "$2.files" || true)))
     while read -r kind link file; do
@@ -132,12 +140,12 @@ fresh() {
     rm -rf "$copy/docs" "$copy/README.md"
     cp -R "$root/docs" "$root/README.md" "$copy/"
 }
-page=$copy/docs/guide/introduction.md
+page=$copy/docs/introduction.md
 fresh
 printf '\n[x](no-such-page.md)\n' >>"$page"
 mistake "a link to a page that is not there"
 fresh
-printf '\n[x](build.md#no-such-heading)\n' >>"$page"
+printf '\n[x](guide/build.md#no-such-heading)\n' >>"$page"
 mistake "an anchor that is not there"
 fresh
 printf '\n![x](no-such-picture.png)\n' >>"$page"
@@ -160,6 +168,9 @@ mistake "a link of the README to a file that is not there"
 fresh
 printf '\n[x](#no-such-heading)\n' >>"$copy/README.md"
 mistake "an anchor of the README that is not there"
+fresh
+sed 's/`exactly_one_caller_frees`/`exactly_two_callers_free`/' "$root/docs/guide/soundness.md" >"$copy/docs/guide/soundness.md"
+mistake "a test that is not there"
 
 cat >"$root/target/reports/guide.json" <<END
 {
