@@ -22,6 +22,7 @@ use crate::{
     events::EventWork,
     io::{Doorbells, IoCompletion, IoQueue, IoSubmission},
     memory::{MAX_PAIRS, Memory},
+    trace::Trace,
     units::{MAX_UNITS, Units},
 };
 
@@ -61,6 +62,8 @@ pub(crate) struct Adapter<'dev> {
     pub(crate) unit_reset: InFlight<'dev, FerroNvme, 1>,
     pub(crate) unit_reset_namespace: AtomicU32,
     pub(crate) unit_reset_deadline: AtomicU64,
+    /// What was told.
+    pub(crate) trace: Trace,
     state: AtomicU32,
 }
 
@@ -111,6 +114,13 @@ impl<'adapter> Adapter<'adapter> {
     /// Whether a command of `namespace` is in flight on any pair; 0: of any namespace.
     pub(crate) fn is_any_in_flight(&self, namespace: u32) -> bool {
         self.queues().any(|(_, queue)| queue.is_any_in_flight(namespace))
+    }
+
+    /// Commands in flight on all pairs.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.queues()
+            .map(|(_, queue)| u64::from(queue.table.used()))
+            .sum()
     }
 
     /// What the usual requests need of the unit at `address`; `None` if there is no such unit, or it is just changing.

@@ -19,6 +19,7 @@ use crate::{
     FerroNvme,
     adapter::{Adapter, State},
     control::{self, CONTROL_DPC},
+    trace,
 };
 
 /// Namespaces came, went or changed.
@@ -50,6 +51,7 @@ pub(crate) fn note<'dev, I: Irql, X: Exclusion>(
     status: Status,
     result: u32,
 ) -> bool {
+    trace::async_event(cx, adapter, status, result);
     let event = match reaction(status, result) {
         Reaction::Rescan => RESCAN,
         Reaction::ReadLog(LogPageId::SMART) => HEALTH,

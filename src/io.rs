@@ -31,7 +31,7 @@ use crate::{
     adapter::Adapter,
     memory::{IO_ENTRIES, PairMemory},
     request::Command,
-    reset,
+    reset, trace,
 };
 
 const COMMANDS: usize = IO_ENTRIES as usize;
@@ -373,6 +373,7 @@ fn finish<'dev, I: Irql, X: Exclusion>(
 ) {
     // Another queue's identifier is a controller's fault, or memory of an earlier life.
     if entry.submission_queue_id() != id {
+        trace::completion_unknown(cx, id, entry);
         return;
     }
     // A late, repeated or invented identifier names nothing.
@@ -380,6 +381,7 @@ fn finish<'dev, I: Irql, X: Exclusion>(
     #[cfg(ferroport_broken = "command-id-reuse")]
     let command_id = crate::broken::identifiers::long(u32::from(id).wrapping_sub(1), command_id);
     let Ok(taken) = queue.table.take(command_id) else {
+        trace::completion_unknown(cx, id, entry);
         return;
     };
     if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
@@ -408,6 +410,7 @@ fn answer_failure<'dev, I: Irql, X: Exclusion>(
     srb: Srb<'dev, FerroNvme>,
     status: nvme::Status,
 ) {
+    trace::command_failed(cx, &srb, status);
     if srb.function() == Function::ExecuteScsi {
         fail(cx, srb, &scsi_nvme::outcome(status));
     } else {

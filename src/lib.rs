@@ -15,6 +15,7 @@
 //! | `admin` | the admin queue |
 //! | `events` | asynchronous events and the work item that reacts to them |
 //! | `reset` | bus and unit resets |
+//! | `trace` | what is told: trace ring, ETW, event log |
 //! | `miniport` | the callbacks |
 #![no_std]
 #![cfg(windows)]
@@ -45,6 +46,7 @@ mod miniport;
 mod request;
 mod reset;
 mod start_io;
+mod trace;
 mod units;
 
 // Panic handler and memory functions.

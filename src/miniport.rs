@@ -23,8 +23,9 @@ use crate::{
     io::{self, Doorbells, Pair},
     memory::{self, IO_ENTRIES, MAX_PAIRS, Memory},
     request::{self, MAX_SEGMENTS, MAX_TRANSFER},
-    reset::{self, Stop},
+    reset::{self, Cause, Stop},
     start_io,
+    trace::{self, Event},
     units::MAX_UNITS,
 };
 
@@ -74,71 +75,13 @@ impl Miniport for FerroNvme {
         cx: &mut FindAdapter<'_, 'dev, Self>,
         adapter: &'dev Adapter<'dev>,
     ) -> Result<Limits, FindError> {
-        const BAR0: usize = 0;
-        let registers = cx.map_registers(BAR0).ok_or(FindError::BadConfig)?;
-        // The upper bound: how many pairs the controller has is known when they are made.
-        let pairs = processors(cx).clamp(1, MAX_PAIRS);
-        let whole = cx
-            .uncached_extension(memory::total(pairs), &LARGEST)
-            .ok_or(FindError::Error)?;
-        let memory = Memory::cut(whole, pairs).ok_or(FindError::Error)?;
-        let capabilities =
-            nvme::Capabilities::from_bits(registers.read64(nvme::Register::Capabilities.offset()));
-        let admin = Doorbells::new(registers, capabilities, 0).ok_or(FindError::NotFound)?;
-        let life = cx.times_found().wrapping_sub(1);
-        for index in 0..pairs {
-            let doorbells = Doorbells::new(registers, capabilities, io::queue_id(index));
-            let pair = memory
-                .pair(index)
-                .zip(doorbells)
-                .and_then(|(memory, doorbells)| Pair::new(&memory, doorbells));
-            match (adapter.queue(index), pair) {
-                (Some(queue), Some(pair)) => {
-                    queue.table.salt(life);
-                    queue.pair.set(pair)
-                }
-                _ if index == 0 => return Err(FindError::NotFound),
-                // Fewer pairs have doorbells: the control machine sees that, too.
-                _ => break,
-            };
+        trace::open(cx, adapter);
+        let found = find(cx, adapter);
+        if found.is_err() {
+            trace::start_failed(cx, adapter, 1);
         }
-        adapter.registers.set(registers);
-        adapter.memory.set(memory);
-        adapter.admin_doorbells.set(admin);
-        let configured =
-            control::enter(cx, adapter).is_some_and(|mut path| path.configure(registers, &memory, life));
-        if !configured {
-            return Err(FindError::Error);
-        }
-        match control::run(
-            cx,
-            adapter,
-            Request::Identify,
-            BRING_UP_BUDGET,
-            SrbStatus::BusReset,
-        ) {
-            Ok(Outcome::Identified) => {}
-            Err(Failure::Gone) => return Err(FindError::NotFound),
-            Ok(_) | Err(_) => {
-                // The memory goes with the adapter: the controller must not reach it any more.
-                reset::disable(cx, adapter, Stop::Removal);
-                return Err(FindError::Error);
-            }
-        }
-        let Some(info) = control::enter(cx, adapter).map(|path| path.info()) else {
-            reset::disable(cx, adapter, Stop::Removal);
-            return Err(FindError::Error);
-        };
-        // What one pair takes, since all requests may come from one processor.
-        let entries = u32::from(IO_ENTRIES).min(info.capabilities.max_queue_entries());
-        let max_io = entries.saturating_sub(1).max(1);
-        Ok(Limits {
-            maximum_transfer_length: MAX_TRANSFER.min(info.max_transfer_bytes),
-            caches_data: info.write_cache_present,
-            max_io,
-            max_io_per_unit: max_io,
-            ..LARGEST
-        })
+        trace::publish(cx, adapter);
+        found
     }
 
     fn initialize<'dev>(
@@ -147,6 +90,7 @@ impl Miniport for FerroNvme {
     ) -> Result<(), InitializeError> {
         // Line interrupts are not served: the INF asks for messages.
         if cx.message_count() == 0 {
+            trace::start_failed(cx, adapter, 2);
             reset::disable(cx, adapter, Stop::Removal);
             return Err(InitializeError);
         }
@@ -159,8 +103,10 @@ impl Miniport for FerroNvme {
     ) -> Result<(), InitializeError> {
         let started = start(cx, adapter);
         if started.is_err() {
+            trace::start_failed(cx, adapter, 3);
             reset::disable(cx, adapter, Stop::Removal);
         }
+        trace::publish(cx, adapter);
         started
     }
 
@@ -215,6 +161,7 @@ impl Miniport for FerroNvme {
         }
         reset::resume(cx, adapter);
         events::queue(cx, adapter);
+        trace::publish(cx, adapter);
     }
 
     fn timer<'dev>(cx: &mut Timer<'dev, Self>, adapter: &'dev Adapter<'dev>) {
@@ -238,7 +185,7 @@ impl Miniport for FerroNvme {
         if path != 0 {
             return ResetOutcome::Failed;
         }
-        match reset::bus(cx, adapter) {
+        match reset::bus(cx, adapter, Cause::Callback) {
             Ok(()) => ResetOutcome::Done,
             Err(_) => ResetOutcome::Failed,
         }
@@ -251,10 +198,13 @@ impl Miniport for FerroNvme {
     fn restart<'dev>(cx: &Control<'dev, Self>, adapter: &'dev Adapter<'dev>) -> Result<(), InitializeError> {
         // Possibly at DIRQL: nothing is waited for here. Requests are pushed back until DPC and timer are done.
         adapter.set_state(State::Recovering);
+        trace::begin(cx, adapter);
+        trace::event(cx, adapter, Event::AdapterRestarting, trace::NONE);
         if control::recover(cx, adapter) {
             return Ok(());
         }
         adapter.set_state(State::Failed);
+        trace::adapter_failed(cx, adapter);
         Err(InitializeError)
     }
 
@@ -271,7 +221,87 @@ impl Miniport for FerroNvme {
     fn remove<'dev>(cx: &mut StartIo<'dev, Self>, adapter: &'dev Adapter<'dev>) {
         reset::stop(cx, adapter, Stop::Removal);
         reset::resume(cx, adapter);
+        trace::publish(cx, adapter);
     }
+}
+
+/// Maps the controller, identifies it and says what it can do.
+fn find<'dev>(
+    cx: &mut FindAdapter<'_, 'dev, FerroNvme>,
+    adapter: &'dev Adapter<'dev>,
+) -> Result<Limits, FindError> {
+    const BAR0: usize = 0;
+    let registers = cx.map_registers(BAR0).ok_or(FindError::BadConfig)?;
+    // The upper bound: how many pairs the controller has is known when they are made.
+    let pairs = processors(cx).clamp(1, MAX_PAIRS);
+    let whole = cx
+        .uncached_extension(memory::total(pairs), &LARGEST)
+        .ok_or(FindError::Error)?;
+    let memory = Memory::cut(whole, pairs).ok_or(FindError::Error)?;
+    let capabilities = nvme::Capabilities::from_bits(registers.read64(nvme::Register::Capabilities.offset()));
+    let admin = Doorbells::new(registers, capabilities, 0).ok_or(FindError::NotFound)?;
+    let life = cx.times_found().wrapping_sub(1);
+    for index in 0..pairs {
+        let doorbells = Doorbells::new(registers, capabilities, io::queue_id(index));
+        let pair = memory
+            .pair(index)
+            .zip(doorbells)
+            .and_then(|(memory, doorbells)| Pair::new(&memory, doorbells));
+        match (adapter.queue(index), pair) {
+            (Some(queue), Some(pair)) => {
+                queue.table.salt(life);
+                queue.pair.set(pair)
+            }
+            _ if index == 0 => return Err(FindError::NotFound),
+            // Fewer pairs have doorbells: the control machine sees that, too.
+            _ => break,
+        };
+    }
+    adapter.registers.set(registers);
+    adapter.memory.set(memory);
+    adapter.admin_doorbells.set(admin);
+    let configured =
+        control::enter(cx, adapter).is_some_and(|mut path| path.configure(registers, &memory, life));
+    if !configured {
+        return Err(FindError::Error);
+    }
+    match control::run(
+        cx,
+        adapter,
+        Request::Identify,
+        BRING_UP_BUDGET,
+        SrbStatus::BusReset,
+    ) {
+        Ok(Outcome::Identified) => {}
+        Err(Failure::Gone) => return Err(FindError::NotFound),
+        Ok(_) | Err(_) => {
+            // The memory goes with the adapter: the controller must not reach it any more.
+            reset::disable(cx, adapter, Stop::Removal);
+            return Err(FindError::Error);
+        }
+    }
+    let Some(info) = control::enter(cx, adapter).map(|path| path.info()) else {
+        reset::disable(cx, adapter, Stop::Removal);
+        return Err(FindError::Error);
+    };
+    let version = registers.read32(nvme::Register::Version.offset());
+    let values = [
+        version.into(),
+        capabilities.into_bits(),
+        info.max_transfer_bytes.into(),
+        life.into(),
+    ];
+    trace::event(cx, adapter, Event::AdapterFound, values);
+    // What one pair takes, since all requests may come from one processor.
+    let entries = u32::from(IO_ENTRIES).min(info.capabilities.max_queue_entries());
+    let max_io = entries.saturating_sub(1).max(1);
+    Ok(Limits {
+        maximum_transfer_length: MAX_TRANSFER.min(info.max_transfer_bytes),
+        caches_data: info.write_cache_present,
+        max_io,
+        max_io_per_unit: max_io,
+        ..LARGEST
+    })
 }
 
 /// The part of the start that needs `PASSIVE_LEVEL`: timers, the worker, queues, namespaces.
@@ -325,6 +355,9 @@ fn start<'dev>(
         let _ = cx.set_performance(&performance);
     }
     control::publish_first_units(cx, adapter);
+    let units = u64::from(cx.start_io_state().units.luns().len());
+    let values = [pairs.into(), cx.message_count().into(), units, 0];
+    trace::event(cx, adapter, Event::AdapterStarted, values);
     #[cfg(feature = "dev")]
     wdk::println!("ferronvme: started with {} message(s)", cx.message_count());
     Ok(())

@@ -13,6 +13,7 @@ use crate::{
     FerroNvme, Locked,
     adapter::{Adapter, State},
     control, io,
+    trace::{self, Event},
 };
 
 /// Longest time in which CSTS.RDY has to follow CC.EN at a bus reset: well below the watchdog's 0.5 s.
@@ -30,20 +31,39 @@ const ALL_UNITS: u32 = 0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ResetFailed;
 
+/// Who wants the controller reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// `HwStorResetBus`.
+    Callback = 1,
+    /// A `RESET_BUS` request.
+    Request,
+    /// The miniport itself.
+    Own,
+}
+
 /// Resets the controller: when this succeeds, every request has been completed, and the controller is on its way up.
 ///
 /// Clearing CC.EN and seeing CSTS.RDY follow is the proof that nothing is transferred any more; without it no request
 /// is given back. A controller that takes longer than a reset may last is waited for by the recovery, which completes
 /// what is in flight when it has the proof, or fails the adapter.
-pub(crate) fn bus<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>) -> Result<(), ResetFailed> {
+pub(crate) fn bus<'dev>(
+    cx: &mut Locked<'dev>,
+    adapter: &'dev Adapter<'dev>,
+    cause: Cause,
+) -> Result<(), ResetFailed> {
     if !adapter.begin_recovery() {
         return Ok(());
     }
+    trace::begin(cx, adapter);
+    let values = [cause as u64, adapter.in_flight(), 0, 0];
+    trace::event(cx, adapter, Event::ResetBegun, values);
     adapter.close_queues();
     let stopped = control::run(cx, adapter, Request::Stop, STOP_BUDGET, SrbStatus::BusReset);
     // A recovery that a DPC concluded meanwhile lets nothing in. An adapter that was stopped meanwhile is not brought up.
     let goes_on = adapter.begin_recovery();
     adapter.close_queues();
+    let code = trace::failure_code(&stopped);
     let result = match stopped {
         Ok(Outcome::Stopped(proof)) => {
             io::reclaim(cx.weakest(), adapter, proof, SrbStatus::BusReset);
@@ -56,6 +76,8 @@ pub(crate) fn bus<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>) -> 
         }
         Ok(_) | Err(_) => Err(ResetFailed),
     };
+    let values = [cause as u64, code, trace::since(cx, adapter), adapter.in_flight()];
+    trace::event(cx, adapter, Event::ResetEnded, values);
     if !goes_on {
         // Whoever stopped it completes what it had.
         resume(cx, adapter);
@@ -66,6 +88,7 @@ pub(crate) fn bus<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>) -> 
     }
     if !control::recover(cx, adapter) {
         adapter.give_up();
+        trace::adapter_failed(cx, adapter);
     }
     resume(cx, adapter);
     result
@@ -93,7 +116,7 @@ pub(crate) fn resume<'dev, I: AtMostDispatch, X: Exclusion>(
 
 /// A reset that the miniport itself finds necessary.
 pub(crate) fn request<'dev>(cx: &mut WorkItem<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) {
-    let _ = cx.with_start_io_lock(|cx| bus(cx, adapter));
+    let _ = cx.with_start_io_lock(|cx| bus(cx, adapter, Cause::Own));
 }
 
 /// `RESET_LOGICAL_UNIT` and `RESET_DEVICE`: the unit's commands are aborted, and the request is completed when the last
@@ -131,6 +154,8 @@ pub(crate) fn unit<'dev, 'srb>(
     for (_, queue) in adapter.queues() {
         queue.disturb();
     }
+    let values = [namespace.into(), adapter.in_flight(), 0, 0];
+    trace::event(cx, adapter, Event::UnitResetBegun, values);
     if !adapter.is_any_in_flight(namespace) {
         end_unit_reset(cx, adapter, Completion::Success { transferred: 0 });
         return started;
@@ -164,6 +189,7 @@ fn end_unit_reset<'dev, I: Irql, X: Exclusion>(
     completion: Completion<'_>,
 ) {
     if let Some(srb) = adapter.unit_reset.take(cx, 0) {
+        trace::unit_reset_ended(cx, adapter, &completion);
         srb.complete(cx, completion);
     }
 }
@@ -211,6 +237,9 @@ pub(crate) fn stop<'dev, I: Irql, X: Exclusion>(
         return;
     }
     adapter.set_state(State::Stopped);
+    trace::begin(cx, adapter);
+    let values = [why as u64, adapter.in_flight(), 0, 0];
+    trace::event(cx, adapter, Event::AdapterStopping, values);
     adapter.close_queues();
     let request = Request::Shutdown { delete_queues: false };
     let shutdown = control::run(cx, adapter, request, SHUTDOWN_BUDGET, SrbStatus::NoDevice);
@@ -220,6 +249,13 @@ pub(crate) fn stop<'dev, I: Irql, X: Exclusion>(
     if why == Stop::Removal || shutdown != Err(Failure::ShutdownTimeout) {
         disable(cx, adapter, why);
     }
+    let values = [
+        why as u64,
+        trace::failure_code(&shutdown),
+        trace::since(cx, adapter),
+        0,
+    ];
+    trace::event(cx, adapter, Event::AdapterStopped, values);
 }
 
 /// Disables the controller and completes what it had.

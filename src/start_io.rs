@@ -10,7 +10,8 @@ use storport::{
 use crate::{
     FerroNvme, Locked,
     adapter::{Adapter, State},
-    io, request, reset,
+    io, request,
+    reset::{self, Cause},
 };
 
 /// Answers go straight into the mapped data buffer. It is looked up when there is an answer: READ and WRITE have none.
@@ -63,7 +64,7 @@ fn start_unusual<'dev, 'srb>(
             return cx.with_start_io_lock(|cx| reset::unit(cx, adapter, srb));
         }
         Function::ResetBus => {
-            let status = match cx.with_start_io_lock(|cx| reset::bus(cx, adapter)) {
+            let status = match cx.with_start_io_lock(|cx| reset::bus(cx, adapter, Cause::Request)) {
                 Ok(()) => Completion::Success { transferred: 0 },
                 Err(_) => Completion::Status(SrbStatus::Error),
             };

@@ -16,7 +16,13 @@ use super::{
     hardware::Hardware,
     path::{Callback, Path},
 };
-use crate::{FerroNvme, Locked, adapter::Adapter, io, memory::ADMIN_ENTRIES};
+use crate::{
+    FerroNvme, Locked,
+    adapter::Adapter,
+    io,
+    memory::ADMIN_ENTRIES,
+    trace::{self, Event},
+};
 
 /// How long a recovery after a reset may take before the adapter is given up.
 const RECOVERY_BUDGET: Duration = Duration::from_secs(150);
@@ -171,6 +177,8 @@ pub(crate) fn abort<'dev>(cx: &Locked<'dev>, adapter: &'dev Adapter<'dev>, names
         if !queue.abort(&hardware.memory, &hardware.doorbells, queue_id, command_id) {
             break;
         }
+        let values = [queue_id.into(), command_id.into(), 0];
+        trace::command(cx, adapter, Event::AbortSent, values);
     }
     stepped::leave(&stalls(cx), &adapter.control, path);
 }

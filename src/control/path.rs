@@ -2,6 +2,7 @@
 
 use core::{sync::atomic::Ordering, time::Duration};
 
+use nvme::log::LogPageId;
 use nvme_core::{
     DmaStopped, Instant, Micros,
     control::{
@@ -25,6 +26,7 @@ use crate::{
     admin::{self, Completed},
     events, io,
     memory::{ADMIN_ENTRIES, IO_ENTRIES, MAX_PAIRS, Memory},
+    trace,
 };
 
 /// How long the work item may take to do its step, before it is asked for again.
@@ -168,6 +170,14 @@ impl Path {
                     self.events_stopped |= !events::note(cx, adapter, completed.status, completed.result);
                 }
                 admin::MACHINE => {
+                    if !completed.status.is_success() {
+                        trace::admin_ended(
+                            callback.cx,
+                            trace::Event::AdminFailed,
+                            completed.status,
+                            completed.result,
+                        );
+                    }
                     if self.rings.transfers {
                         hardware.memory.admin_data.read(0, &mut self.data);
                     }
@@ -176,7 +186,12 @@ impl Path {
                     }
                     self.rings.parked.put(completed);
                 }
-                _ => {}
+                _ => trace::admin_ended(
+                    callback.cx,
+                    trace::Event::AbortEnded,
+                    completed.status,
+                    completed.result,
+                ),
             }
         }
         let parked = self.rings.parked.get().copied();
@@ -282,8 +297,15 @@ impl<I: Irql, X: Exclusion> Stepped<Callback<'_, '_, I, X>> for Path {
 
     fn conclude(&mut self, callback: &Callback<'_, '_, I, X>, progress: stepped::Progress<Outcome, Failure>) {
         let (cx, adapter) = (callback.cx, callback.adapter);
+        if let stepped::Progress::Failed(failure) = progress {
+            trace::control_failed(cx, adapter, failure);
+        }
         match progress {
-            stepped::Progress::Done(Outcome::Ready { pairs, .. }) => {
+            stepped::Progress::Done(Outcome::Ready { pairs, changes }) => {
+                let duration = trace::since(cx, adapter);
+                let values = [pairs.into(), self.rings.io_entries.into(), duration, 0];
+                trace::event(cx, adapter, trace::Event::AdapterReady, values);
+                trace::namespaces(cx, adapter, changes, &self.namespaces);
                 adapter.units_outdated.store(1, Ordering::Release);
                 let state = if self.open(callback, pairs) {
                     State::Ready
@@ -298,9 +320,18 @@ impl<I: Irql, X: Exclusion> Stepped<Callback<'_, '_, I, X>> for Path {
                 if changes.added | changes.removed | changes.changed != 0 {
                     adapter.units_outdated.store(1, Ordering::Release);
                 }
+                trace::namespaces(cx, adapter, changes, &self.namespaces);
                 events::rescanned(cx, adapter, changes);
             }
-            stepped::Progress::Failed(_) if adapter.state() == State::Recovering => adapter.give_up(),
+            stepped::Progress::Done(Outcome::LogRead {
+                page: LogPageId::SMART,
+            }) => {
+                trace::health(cx, adapter, &self.data);
+            }
+            stepped::Progress::Failed(_) if adapter.state() == State::Recovering => {
+                adapter.give_up();
+                trace::adapter_failed(cx, adapter);
+            }
             // A command that is not back may still write to the data page: nothing can be asked any more.
             stepped::Progress::Failed(
                 Failure::FatalStatus

@@ -292,7 +292,14 @@ impl<'dev, M: Miniport, I: Irql, X: Running> Context<'dev, M, I, X> {
     }
 }
 
-impl<M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'_, M, I, X> {
+impl<'dev, M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'dev, M, I, X> {
+    /// As [`Context::weakest`], of what may be done up to `DISPATCH_LEVEL`.
+    #[must_use]
+    pub fn up_to_dispatch(&self) -> &Context<'dev, M, UpToDispatch, Unspecified> {
+        // SAFETY: as in `weakest`; the bound says that the IRQL is at most DISPATCH_LEVEL.
+        unsafe { &*ptr::from_ref(self).cast() }
+    }
+
     /// Pauses the adapter for at most `time` (`StorPortPause`); whole seconds.
     #[expect(clippy::must_use_candidate, reason = "the port driver's answer is advice")]
     pub fn pause(&self, time: Duration) -> bool {

@@ -26,13 +26,13 @@ pub const TEXT: usize = 64;
 pub struct LogEntry<'data> {
     /// The unit that it is about; `None` for the adapter.
     pub unit: Option<Address>,
-    /// The event's code, an NTSTATUS of the message file.
+    /// The message's id in the driver's message file, an NTSTATUS. The event's id is its low half.
     pub error: u32,
     /// Where in the driver it comes from.
     pub unique_id: u32,
-    /// A text to be inserted.
-    pub text: &'data str,
-    /// Data to be dumped with it.
+    /// What is put in the place of `%2` in the message; `%1` is the device.
+    pub text: &'data Wide<TEXT>,
+    /// Data to be dumped with it: with the text and its terminator at most 150 bytes.
     pub data: &'data [u8],
 }
 
@@ -42,8 +42,7 @@ impl<M: Miniport, I: AtMostDispatch, X: Exclusion> Context<'_, M, I, X> {
     /// # Errors
     /// See [`LogSystemEventError`].
     pub fn log_system_event(&self, entry: &LogEntry<'_>) -> Result<(), LogSystemEventError> {
-        let text = Wide::<TEXT>::new(entry.text);
-        let mut texts = [text.pointer().cast_mut()];
+        let mut texts = [entry.text.pointer().cast_mut()];
         let mut details = STOR_LOG_EVENT_DETAILS {
             InterfaceRevision: STOR_CURRENT_LOG_INTERFACE_REVISION,
             Size: u32::try_from(size_of::<STOR_LOG_EVENT_DETAILS>()).unwrap_or(0),

@@ -8,16 +8,23 @@ impl<const N: usize> Wide<N> {
     /// `text`, cut off where it gets too long; never in the middle of a character.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let mut units = [0; N];
+        let mut wide = Self([0; N]);
+        wide.append(text);
+        wide
+    }
+
+    /// Appends `text`, cut off as by [`Wide::new`].
+    pub fn append(&mut self, text: &str) {
         let room = N.saturating_sub(1);
-        let mut used = 0_usize;
+        let mut used = self.0.iter().take_while(|unit| **unit != 0).count();
         for character in text.chars() {
             let end = used.saturating_add(character.len_utf16());
             if character == '\0' || end > room {
                 break;
             }
             let mut encoded = [0; 2];
-            for (place, unit) in units
+            for (place, unit) in self
+                .0
                 .iter_mut()
                 .skip(used)
                 .zip(character.encode_utf16(&mut encoded))
@@ -26,7 +33,23 @@ impl<const N: usize> Wide<N> {
             }
             used = end;
         }
-        Self(units)
+    }
+
+    /// Appends `value` as `0x` and hexadecimal digits, without leading zeroes.
+    pub fn append_hexadecimal(&mut self, value: u64) {
+        let room = N.saturating_sub(1);
+        let used = self.0.iter().take_while(|unit| **unit != 0).count();
+        let digits = (u64::BITS.wrapping_sub(value.leading_zeros())).div_ceil(4).max(1);
+        let places = self.0.iter_mut().take(room).skip(used);
+        let prefix = [u16::from(b'0'), u16::from(b'x')];
+        let digits = (0..digits).rev().map(|index| {
+            let digit = value.wrapping_shr(index.wrapping_mul(4)) & 0xF;
+            let first = if digit < 10 { b'0' } else { b'a'.wrapping_sub(10) };
+            u16::from(first).wrapping_add(u16::from(digit.to_le_bytes()[0]))
+        });
+        for (place, unit) in places.zip(prefix.into_iter().chain(digits)) {
+            *place = unit;
+        }
     }
 
     /// The units; the last one is 0.
@@ -52,5 +75,22 @@ mod tests {
         assert_eq!(Wide::<4>::new("ab\u{1F980}").units(), &[0x61, 0x62, 0, 0]);
         assert_eq!(Wide::<4>::new("a\u{1F980}").units(), &[0x61, 0xD83E, 0xDD80, 0]);
         assert_eq!(Wide::<4>::new("a\0b").units(), &[0x61, 0, 0, 0]);
+    }
+
+    #[test]
+    fn numbers_are_appended_in_hexadecimal() {
+        for (value, expected) in [
+            (0, "a=0x0"),
+            (9, "a=0x9"),
+            (0xA0, "a=0xa0"),
+            (u64::MAX, "a=0xffffffffffffffff"),
+        ] {
+            let mut text = Wide::<24>::new("a=");
+            text.append_hexadecimal(value);
+            assert_eq!(text, Wide::<24>::new(expected));
+        }
+        let mut text = Wide::<6>::new("a=");
+        text.append_hexadecimal(0x1234);
+        assert_eq!(text, Wide::<6>::new("a=0x1"));
     }
 }

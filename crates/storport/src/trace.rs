@@ -73,6 +73,12 @@ impl Keywords {
     /// Commands.
     pub const COMMAND_TRACE: Self = Self(wdk_sys::STORPORT_ETW_EVENT_KEYWORD_COMMAND_TRACE as u64);
 
+    /// The keywords with these bits.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits as u64)
+    }
+
     /// Both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

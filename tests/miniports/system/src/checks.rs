@@ -16,6 +16,7 @@ use storport::{
     registry::{Value, ValueKind},
     srb::{Address, Fresh, Srb},
     status::{AcpiError, InferredError, PowerError, RelationshipError},
+    text::Wide,
     trace::{Channel, Event, Keywords, Level, Opcode, Parameter, Telemetry},
     unit::{AsyncNotification, PriorityHint, UnitAttributes},
 };
@@ -252,7 +253,7 @@ pub(crate) fn dpc(cx: &mut Dpc<'_, System>) {
         unit: Some(UNIT),
         error: 0xC004_000B,
         unique_id: 5,
-        text: "text",
+        text: &Wide::new("text"),
         data: &[1],
     };
     report(cx, cx.log_system_event(&entry).is_ok(), c"LogSystemEvent");
