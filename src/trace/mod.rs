@@ -58,6 +58,7 @@ pub(crate) struct Trace {
 
 type Weakest<'a, 'dev> = &'a Context<'dev, FerroNvme, Device, Unspecified>;
 
+#[inline(never)]
 fn microseconds(cx: Weakest<'_, '_>) -> u64 {
     u64::try_from(cx.now().as_micros()).unwrap_or(u64::MAX)
 }

@@ -122,7 +122,7 @@ fn tell(cx: UpTo<'_, '_>, record: &Record) {
     let Some(kind) = KINDS.iter().find(|kind| u32::from(kind.id) == record.id) else {
         return;
     };
-    let mut parameters = [Parameter::new("", 0); trace_ring::VALUES];
+    let mut parameters = [Parameter::NONE; trace_ring::VALUES];
     for ((place, name), value) in parameters.iter_mut().zip(kind.fields).zip(record.values) {
         *place = Parameter::new(name, value);
     }
@@ -143,7 +143,7 @@ fn tell(cx: UpTo<'_, '_>, record: &Record) {
 
 /// An entry of the event log: the message, and the values by their names in its text.
 fn log(cx: UpTo<'_, '_>, kind: &Kind, record: &Record) {
-    let mut text = Wide::<TEXT>::new("");
+    let mut text = Wide::<TEXT>::EMPTY;
     for (index, (name, value)) in kind.fields.iter().zip(record.values).enumerate() {
         if index != 0 {
             text.append(", ");

@@ -5,51 +5,25 @@
 pub struct Wide<const N: usize>([u16; N]);
 
 impl<const N: usize> Wide<N> {
+    /// No text.
+    pub const EMPTY: Self = Self([0; N]);
+
     /// `text`, cut off where it gets too long; never in the middle of a character.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let mut wide = Self([0; N]);
+        let mut wide = Self::EMPTY;
         wide.append(text);
         wide
     }
 
     /// Appends `text`, cut off as by [`Wide::new`].
     pub fn append(&mut self, text: &str) {
-        let room = N.saturating_sub(1);
-        let mut used = self.0.iter().take_while(|unit| **unit != 0).count();
-        for character in text.chars() {
-            let end = used.saturating_add(character.len_utf16());
-            if character == '\0' || end > room {
-                break;
-            }
-            let mut encoded = [0; 2];
-            for (place, unit) in self
-                .0
-                .iter_mut()
-                .skip(used)
-                .zip(character.encode_utf16(&mut encoded))
-            {
-                *place = *unit;
-            }
-            used = end;
-        }
+        append(&mut self.0, text);
     }
 
-    /// Appends `value` as `0x` and hexadecimal digits, without leading zeroes.
+    /// Appends `value` as `0x` and hexadecimal digits, without leading zeroes; cut off where it gets too long.
     pub fn append_hexadecimal(&mut self, value: u64) {
-        let room = N.saturating_sub(1);
-        let used = self.0.iter().take_while(|unit| **unit != 0).count();
-        let digits = (u64::BITS.wrapping_sub(value.leading_zeros())).div_ceil(4).max(1);
-        let places = self.0.iter_mut().take(room).skip(used);
-        let prefix = [u16::from(b'0'), u16::from(b'x')];
-        let digits = (0..digits).rev().map(|index| {
-            let digit = value.wrapping_shr(index.wrapping_mul(4)) & 0xF;
-            let first = if digit < 10 { b'0' } else { b'a'.wrapping_sub(10) };
-            u16::from(first).wrapping_add(u16::from(digit.to_le_bytes()[0]))
-        });
-        for (place, unit) in places.zip(prefix.into_iter().chain(digits)) {
-            *place = unit;
-        }
+        append_hexadecimal(&mut self.0, value);
     }
 
     /// The units; the last one is 0.
@@ -61,6 +35,48 @@ impl<const N: usize> Wide<N> {
     #[cfg(windows)]
     pub(crate) const fn pointer(&self) -> *const u16 {
         self.0.as_ptr()
+    }
+}
+
+/// The unused places, without the one for the terminator.
+fn rest(units: &mut [u16]) -> &mut [u16] {
+    let used = units.iter().take_while(|unit| **unit != 0).count();
+    let rest = units.get_mut(used..).unwrap_or_default();
+    rest.split_last_mut().map_or(&mut [], |(_, rest)| rest)
+}
+
+/// Compiled once for all lengths.
+#[inline(never)]
+fn append(units: &mut [u16], text: &str) {
+    let mut rest = rest(units);
+    for character in text.chars() {
+        let mut encoded = [0; 2];
+        let encoded = character.encode_utf16(&mut encoded);
+        if character == '\0' || encoded.len() > rest.len() {
+            break;
+        }
+        for unit in encoded {
+            let Some((place, others)) = rest.split_first_mut() else {
+                return;
+            };
+            *place = *unit;
+            rest = others;
+        }
+    }
+}
+
+#[inline(never)]
+fn append_hexadecimal(units: &mut [u16], value: u64) {
+    let digits = u64::BITS.wrapping_sub(value.leading_zeros()).div_ceil(4).max(1);
+    let digits = (0..digits).rev().map(|index| {
+        let digit = value.wrapping_shr(index.wrapping_mul(4)) & 0xF;
+        let first = if digit < 10 { b'0' } else { b'a'.wrapping_sub(10) };
+        let [digit, ..] = digit.to_le_bytes();
+        u16::from(first.wrapping_add(digit))
+    });
+    let prefix = [u16::from(b'0'), u16::from(b'x')];
+    for (place, unit) in rest(units).iter_mut().zip(prefix.into_iter().chain(digits)) {
+        *place = unit;
     }
 }
 

@@ -111,6 +111,12 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// No parameter: what a place holds that is not used.
+    pub const NONE: Self = Self {
+        name: Wide::EMPTY,
+        value: 0,
+    };
+
     /// A name, cut to 15 characters, and a value.
     #[must_use]
     pub fn new(name: &str, value: u64) -> Self {
