@@ -19,6 +19,7 @@
 //! | `miniport` | the callbacks |
 #![no_std]
 #![cfg(windows)]
+#![debugger_visualizer(natvis_file = "ferronvme.natvis")]
 #![cfg_attr(
     not(test),
     deny(

@@ -5,6 +5,7 @@
 //!
 //! - [`inf`]: a lossless INF parser, queries over it, and stamping;
 //! - [`pe`]: the parts of a PE image that signing and gating look at;
+//! - [`pdb`]: the types of a PDB, and whether its natvis fits them;
 //! - [`code`](mod@code): an image's functions, their stack frames, who calls whom;
 //! - [`authenticode`]: the image hash and the embedded signature;
 //! - [`catalog`]: the catalog (.cat), a certificate trust list with one entry per file;
@@ -24,6 +25,7 @@ pub mod inf;
 pub mod manifest;
 pub mod oid;
 pub mod package;
+pub mod pdb;
 pub mod pe;
 pub mod pkcs7;
 mod readme;

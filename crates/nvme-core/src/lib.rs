@@ -10,6 +10,7 @@
 //! * [`DmaStopped`]: the proof without which no request is given back;
 //! * [`async_event`]: what to do about events.
 #![no_std]
+#![debugger_visualizer(natvis_file = "nvme-core.natvis")]
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

@@ -11,6 +11,7 @@ use wdk_sys::{
 use crate::{
     context::{Context, Dispatch, Dpc, MessageInterrupt, StartIo, StateChanged, Unshared},
     control::{adapter_control, unit_control},
+    debugger::ADAPTERS,
     extension::{Extension, FRESH, LIVE, SlotTable},
     ffi,
     find_adapter::FindAdapter,
@@ -133,6 +134,7 @@ unsafe extern "C" fn find_adapter<M: Miniport>(
         }
     }
     live.header.times_found.fetch_add(1, Ordering::Relaxed);
+    ADAPTERS.add(extension);
     // SAFETY: HwStorFindAdapter is running with this configuration.
     let mut cx = unsafe { FindAdapter::new(live, configuration) };
     let error = match M::find_adapter(&mut cx, live.adapter()) {
@@ -146,6 +148,7 @@ unsafe extern "C" fn find_adapter<M: Miniport>(
     };
     // SAFETY: PASSIVE_LEVEL. No removal SRB follows.
     let _ = unsafe { live.run_down() };
+    ADAPTERS.remove(extension);
     error
 }
 

@@ -9,8 +9,9 @@
 //!
 //! The port driver's half is compiled for Windows only; the parts that decide something ([`slot`], [`rundown`],
 //! [`gate`], [`cell`], [`stepped`], [`status`], [`text`], [`version`], [`srb::extended`], [`pci`],
-//! [`memory::ownership`], [`memory::page`]) build and are tested everywhere.
+//! [`memory::ownership`], [`memory::page`], [`debugger`]) build and are tested everywhere.
 #![no_std]
+#![debugger_visualizer(natvis_file = "storport.natvis")]
 #![expect(unsafe_code, reason = "this crate is the boundary to the port driver")]
 #![cfg_attr(
     not(windows),
@@ -35,6 +36,7 @@
 extern crate std;
 
 pub mod cell;
+pub mod debugger;
 pub mod gate;
 pub mod memory;
 pub mod pci;

@@ -18,6 +18,7 @@ use wdk_sys::{_STOR_SPINLOCK, PVOID, STOR_DPC, STOR_LOCK_HANDLE, storage::StorPo
 
 use crate::{
     context::StartIo,
+    debugger::ADAPTERS,
     extension::{DpcSlot, Extension, SlotTable},
     ffi,
     miniport::Miniport,
@@ -67,6 +68,7 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
         // SAFETY: as above; the rundown consists of atomics, and promises to touch nothing after its last decrement.
         let held = unsafe { (*rundown).release() };
         if let Some(srb) = held {
+            ADAPTERS.remove(extension);
             // SAFETY: the rundown gives the SRB that it held to exactly one caller.
             unsafe { complete_held(extension, srb) };
         }

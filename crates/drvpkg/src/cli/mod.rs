@@ -4,6 +4,8 @@ mod catalog;
 mod explain;
 mod inf;
 mod inspect;
+mod layout;
+mod natvis;
 mod package;
 mod verify;
 
@@ -50,6 +52,10 @@ enum Verb {
     /// Check how a driver image was linked and, with --allow, what it imports.
     #[command(visible_alias = "imports")]
     Inspect(inspect::Inspect),
+    /// Check that the natvis in a PDB names only members that its types have.
+    Natvis(natvis::Natvis),
+    /// Print the layout of types, and where variables lie, from a PDB.
+    Layout(layout::Layout),
 }
 
 /// How a verb ended, when it did not fail.
@@ -73,6 +79,8 @@ pub(crate) fn run() -> ExitCode {
         Verb::Catalog(verb) => verb.run(),
         Verb::Explain(verb) => verb.run(),
         Verb::Inspect(verb) => verb.run(),
+        Verb::Natvis(verb) => verb.run(),
+        Verb::Layout(verb) => verb.run(),
     };
     match answer {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
