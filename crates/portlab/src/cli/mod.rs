@@ -9,6 +9,7 @@ mod demo;
 mod driver;
 mod exit;
 mod failing;
+mod figures;
 mod labspeed;
 mod life;
 mod page;
@@ -47,6 +48,7 @@ enum Command {
     Debug(debug::Debug),
     Torture(torture::Torture),
     Labspeed(labspeed::LabSpeed),
+    Bench(figures::Figures),
     Ddi(ddi::Ddi),
 }
 
@@ -64,6 +66,7 @@ pub(crate) fn main() -> Exit {
         Command::Debug(debug) => debug.run(),
         Command::Torture(torture) => torture.run(),
         Command::Labspeed(speed) => speed.run(),
+        Command::Bench(figures) => figures.run(),
         Command::Ddi(ddi) => ddi.run(),
     }
 }

@@ -238,7 +238,7 @@ impl Lab {
     }
 
     /// Waits until each processor has done what was posted to it before.
-    fn settle(&self) {
+    pub fn settle(&self) {
         let processors = self.engine.processors();
         let left = Arc::new(AtomicU32::new(processors));
         for processor in 0..processors {
