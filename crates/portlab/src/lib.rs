@@ -10,6 +10,7 @@
 //! | [`model`] | storport.sys and ntoskrnl.exe as documented; violations |
 //! | [`debugger`] | what gdb needs to look into a driver |
 //! | [`device`] | controllers: QEMU over qtest |
+//! | [`nbd`] | a Network Block Device server: disks for block-level clients |
 //! | [`observe`] | what a run looks like to somebody who watches |
 //! | [`package`] | a driver package on disk, and what its INF writes to the registry |
 //! | [`shards`] | processes that share out seeds |
@@ -23,6 +24,7 @@ pub mod device;
 pub mod engine;
 pub mod memory;
 pub mod model;
+pub mod nbd;
 pub mod observe;
 pub mod package;
 pub mod pe;

@@ -1,8 +1,8 @@
 //! The command descriptor blocks that Windows' disk stack sends.
 //!
-//! Sources: SPC-4 6.4 (INQUIRY), 6.33 (REPORT LUNS), 6.11 and 6.12 (MODE SENSE), 6.47 (TEST UNIT READY); SBC-3 5.10
-//! and 5.11 (READ), 5.15 and 5.16 (READ CAPACITY), 5.22 (START STOP UNIT), 5.23 (SYNCHRONIZE CACHE), 5.32 and 5.34
-//! (WRITE).
+//! Sources: SPC-4 6.4 (INQUIRY), 6.33 (REPORT LUNS), 6.35 (REPORT SUPPORTED OPERATION CODES), 6.11 and 6.12 (MODE SENSE),
+//! 6.47 (TEST UNIT READY); SBC-3 5.10 and 5.11 (READ), 5.15 and 5.16 (READ CAPACITY), 5.22 (START STOP UNIT), 5.23
+//! (SYNCHRONIZE CACHE), 5.28 (UNMAP), 5.32 and 5.34 (WRITE), 5.43 (WRITE SAME).
 
 /// TEST UNIT READY.
 #[must_use]
@@ -90,6 +90,52 @@ pub fn read(form: Form, lba: u64, blocks: u32) -> Vec<u8> {
 #[must_use]
 pub fn write(form: Form, lba: u64, blocks: u32) -> Vec<u8> {
     block_command(form, 0x2a, 0x8a, lba, blocks)
+}
+
+/// A READ or WRITE of either form with force unit access.
+#[must_use]
+pub fn force_unit_access(mut command: Vec<u8>) -> Vec<u8> {
+    command[1] |= 8;
+    command
+}
+
+/// WRITE SAME(16) of one block's data to `blocks` blocks from `lba`; `unmap` allows to unmap them instead.
+#[must_use]
+pub fn write_same_16(lba: u64, blocks: u32, unmap: bool) -> Vec<u8> {
+    let mut cdb = vec![0; 16];
+    cdb[0] = 0x93;
+    cdb[1] = u8::from(unmap) << 3;
+    cdb[2..10].copy_from_slice(&lba.to_be_bytes());
+    cdb[10..14].copy_from_slice(&blocks.to_be_bytes());
+    cdb
+}
+
+/// UNMAP with a parameter list of `length` bytes.
+#[must_use]
+pub fn unmap(length: u16) -> Vec<u8> {
+    let mut cdb = vec![0; 10];
+    cdb[0] = 0x42;
+    cdb[7..9].copy_from_slice(&length.to_be_bytes());
+    cdb
+}
+
+/// UNMAP's parameter list for `blocks` blocks from `lba`.
+#[must_use]
+pub fn unmap_list(lba: u64, blocks: u32) -> Vec<u8> {
+    let mut list = vec![0, 22, 0, 16, 0, 0, 0, 0];
+    list.extend(lba.to_be_bytes());
+    list.extend(blocks.to_be_bytes());
+    list.extend([0; 4]);
+    list
+}
+
+/// REPORT SUPPORTED OPERATION CODES for one operation code without service actions.
+#[must_use]
+pub fn report_operation_code(operation: u8, length: u32) -> Vec<u8> {
+    let mut cdb = vec![0; 12];
+    cdb[..4].copy_from_slice(&[0xa3, 0x0c, 1, operation]);
+    cdb[6..10].copy_from_slice(&length.to_be_bytes());
+    cdb
 }
 
 /// Falls back to the 16-byte form where the 10-byte one cannot hold the address or the length.

@@ -22,7 +22,7 @@ use crate::{
 
 /// What the disk does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Defect {
+pub(crate) enum Defect {
     /// Nothing.
     #[default]
     None,
@@ -55,7 +55,7 @@ pub(super) enum Defect {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Bytes(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Bytes(Arc<Mutex<Vec<u8>>>);
 
 impl Buffer for Bytes {
     fn write(&self, offset: usize, data: &[u8]) {
@@ -70,7 +70,7 @@ impl Buffer for Bytes {
 
 type Done = Box<dyn FnOnce(Outcome) + Send>;
 
-pub(super) struct MemoryDisk(Arc<Medium>);
+pub(crate) struct MemoryDisk(Arc<Medium>);
 
 struct Medium {
     block: u32,
@@ -105,7 +105,7 @@ fn check(sense: Sense) -> Outcome {
 
 impl MemoryDisk {
     /// A disk whose reads and writes are done by a thread of its own, a little later.
-    pub(super) fn new(blocks: usize, block: u32, defect: Defect) -> Self {
+    pub(crate) fn new(blocks: usize, block: u32, defect: Defect) -> Self {
         let medium = Arc::new(Medium {
             block,
             bytes: Mutex::new(vec![0; blocks * block as usize]),
@@ -129,7 +129,7 @@ impl MemoryDisk {
         Self(medium)
     }
 
-    pub(super) fn image(&self) -> Vec<u8> {
+    pub(crate) fn image(&self) -> Vec<u8> {
         self.0.bytes.lock().expect("medium").clone()
     }
 }
@@ -169,6 +169,7 @@ impl Medium {
                     u32::from_be_bytes(cdb[10..14].try_into().expect("4")),
                 );
             }
+            0x42 | 0x93 => return self.zero(command),
             0x12 => self.inquiry(cdb),
             0xa0 => Some(vec![0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
             0x25 => {
@@ -246,6 +247,37 @@ impl Medium {
         let mut data = vec![0, cdb[2], 0, u8::try_from(body.len()).expect("small")];
         data.append(&mut body);
         Some(data)
+    }
+
+    /// UNMAP of one descriptor, WRITE SAME of a block: what is unmapped reads as zeroes.
+    fn zero(&self, command: &Command<Bytes>) -> Outcome {
+        let buffer = command.buffer.as_ref().expect("a buffer");
+        let mut data = vec![
+            0;
+            if command.cdb[0] == 0x42 {
+                24
+            } else {
+                self.block as usize
+            }
+        ];
+        buffer.read(0, &mut data);
+        let (range, block) = if command.cdb[0] == 0x42 {
+            (&data[8..20], vec![0; self.block as usize])
+        } else {
+            (&command.cdb[2..14], data.clone())
+        };
+        let lba = u64::from_be_bytes(range[..8].try_into().expect("8"));
+        let count = u32::from_be_bytes(range[8..].try_into().expect("4"));
+        let end = lba.checked_add(count.into()).filter(|end| *end <= self.blocks());
+        let Some(end) = end else {
+            return check(super::status::LBA_OUT_OF_RANGE);
+        };
+        let [start, end] = [lba, end].map(|lba| usize::try_from(lba).expect("small") * block.len());
+        let mut bytes = self.bytes.lock().expect("medium");
+        for place in bytes[start..end].chunks_exact_mut(block.len()) {
+            place.copy_from_slice(&block);
+        }
+        good(data.len())
     }
 
     fn transfer(&self, command: &Command<Bytes>, mut lba: u64, blocks: u32) -> Outcome {

@@ -15,7 +15,7 @@ pub mod cost;
 pub mod disk;
 pub mod lab_disk;
 #[cfg(test)]
-mod memory_disk;
+pub(crate) mod memory_disk;
 pub mod progress;
 pub mod properties;
 pub mod read_loop;
