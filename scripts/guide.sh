@@ -80,6 +80,14 @@ check() {
             *) grep -rqE "fn $name\b" "$root/crates" "$root/tests" --include '*.rs' ;;
         esac || echo "docs/guide/soundness.md: there is no $name"
     done >>"$3"
+    # Commands are those that there are, and the page of tasks has all of them.
+    grep -rohE '(^|[^A-Za-z0-9_])\./x [a-z][a-z-]*' "$1/docs" "$1/README.md" "$1/CHANGELOG.md" --include '*.md' | sed 's/.* //' | sort -u |
+        while read -r task; do
+            echo "$tasks" | grep -qxF -e "$task" || echo "there is no task ./x $task"
+        done >>"$3"
+    echo "$tasks" | while read -r task; do
+        grep -qE "^\\|.*\`$task\`.*\\|" "$1/docs/guide/build.md" || echo "docs/guide/build.md does not tell of the task $task"
+    done >>"$3"
     check_files "$1" >"$2.files"
     links=$((links + $(grep -c '^internal' "$2.files" || true)))
     while read -r kind link file; do
@@ -105,6 +113,7 @@ strings() {
     sed 's/\\/\\\\/g; s/"/\\"/g; s/\t/ /g; s/.*/"&"/' "$1" | paste -sd, - | sed 's/,"/, "/g'
 }
 
+tasks=$("$root/x" | sed -n 's/^  \([a-z-]*\)  *[A-Z].*/\1/p')
 work=$root/target/guide-check
 rm -rf "$work"
 mkdir -p "$work" "$root/target/reports"
@@ -171,6 +180,12 @@ mistake "an anchor of the README that is not there"
 fresh
 sed 's/`exactly_one_caller_frees`/`exactly_two_callers_free`/' "$root/docs/guide/soundness.md" >"$copy/docs/guide/soundness.md"
 mistake "a test that is not there"
+fresh
+printf '\n`./x no-such-task`\n' >>"$page"
+mistake "a task that is not there"
+fresh
+sed 's/`torture`, //' "$root/docs/guide/build.md" >"$copy/docs/guide/build.md"
+mistake "a task that the page of tasks does not have"
 
 cat >"$root/target/reports/guide.json" <<END
 {
