@@ -13,6 +13,7 @@
 //! | [`nbd`] | a Network Block Device server: disks for block-level clients |
 //! | [`observe`] | what a run looks like to somebody who watches |
 //! | [`package`] | a driver package on disk, and what its INF writes to the registry |
+//! | [`serve`] | a started lab as a disk that other programs use over a socket |
 //! | [`shards`] | processes that share out seeds |
 //! | [`torture`] | short lives of a driver on a misbehaving controller, each decided by its seed |
 //! | [`workload`] | what the disk stack sends: start-up commands, verified traffic |
@@ -28,6 +29,7 @@ pub mod nbd;
 pub mod observe;
 pub mod package;
 pub mod pe;
+pub mod serve;
 pub mod shards;
 pub mod torture;
 pub mod trap;

@@ -8,7 +8,7 @@ use signal_hook::{
 };
 
 /// Status of a process that was interrupted, as shells count it.
-const INTERRUPTED: i32 = 130;
+pub(super) const INTERRUPTED: i32 = 130;
 
 /// The documented exit statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

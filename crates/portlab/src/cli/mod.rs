@@ -15,6 +15,7 @@ mod life;
 mod page;
 mod report;
 mod run;
+mod serve;
 mod torture;
 mod watch;
 
@@ -43,6 +44,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Serve(serve::Serve),
     Demo(demo::Demo),
     Count(count::Count),
     Debug(debug::Debug),
@@ -55,12 +57,15 @@ enum Command {
 /// Runs the command line and says how the process is to end.
 pub(crate) fn main() -> Exit {
     let arguments = Arguments::parse();
-    if let Err(error) = exit::end_on_signals() {
+    // Who serves ends in order.
+    let serves = matches!(arguments.command, Command::Serve(_));
+    if !serves && let Err(error) = exit::end_on_signals() {
         eprintln!("portlab: cannot catch signals: {error}");
         return Exit::Environment;
     }
     match arguments.command {
         Command::Run(run) => run.run(),
+        Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
         Command::Count(count) => count.run(),
         Command::Debug(debug) => debug.run(),

@@ -11,6 +11,8 @@ pub trait Buffer: Clone + Send + 'static {
     fn write(&self, offset: usize, data: &[u8]);
     /// Copies out of the buffer from `offset`.
     fn read(&self, offset: usize, out: &mut [u8]);
+    /// Fills it.
+    fn fill(&self, byte: u8);
 }
 
 /// A request.
@@ -37,6 +39,17 @@ pub enum Function {
     Flush,
     /// `SRB_FUNCTION_SHUTDOWN`.
     Shutdown,
+}
+
+/// What a reset is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reset {
+    /// `SRB_FUNCTION_RESET_LOGICAL_UNIT`.
+    Unit(Address),
+    /// `SRB_FUNCTION_RESET_DEVICE`: the unit's target.
+    Target(Address),
+    /// `HwStorResetBus`.
+    Bus(u8),
 }
 
 /// Why a request could not even be made.
@@ -68,6 +81,9 @@ pub trait Disk: Sync {
 
     /// Resets a bus, with whatever is in flight.
     fn reset_bus(&self, path: u8) -> ResetOutcome;
+
+    /// Resets without waiting for it; `done` runs once with whether it succeeded, on any thread, and never blocks.
+    fn submit_reset(&self, reset: Reset, done: Box<dyn FnOnce(bool) + Send>);
 
     /// The adapter's limits.
     fn limits(&self) -> Limits;

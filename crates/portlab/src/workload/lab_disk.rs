@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::disk::{Buffer, BufferError, Command, Disk, Function};
+use super::disk::{Buffer, BufferError, Command, Disk, Function, Reset};
 use crate::model::{Address, DataBuffer, Lab, Limits, Outcome, Request, ResetOutcome, SrbFunction};
 
 /// Bytes of a page.
@@ -15,6 +15,10 @@ impl Buffer for DataBuffer {
 
     fn read(&self, offset: usize, out: &mut [u8]) {
         Self::read(self, offset, out);
+    }
+
+    fn fill(&self, byte: u8) {
+        Self::fill(self, byte);
     }
 }
 
@@ -75,6 +79,19 @@ impl Disk for LabDisk<'_> {
 
     fn reset_bus(&self, path: u8) -> ResetOutcome {
         self.lab.reset_bus(path)
+    }
+
+    fn submit_reset(&self, reset: Reset, done: Box<dyn FnOnce(bool) + Send>) {
+        let lab = self.lab;
+        match reset {
+            Reset::Unit(unit) => {
+                lab.submit_reset(false, unit, Box::new(|outcome| done(outcome.is_success())))
+            }
+            Reset::Target(unit) => {
+                lab.submit_reset(true, unit, Box::new(|outcome| done(outcome.is_success())))
+            }
+            Reset::Bus(path) => lab.submit_bus_reset(path, Box::new(|outcome| done(outcome.success))),
+        }
     }
 
     /// The transfer length is what the class driver makes of both limits: a buffer that does not begin at a page

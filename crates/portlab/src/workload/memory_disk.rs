@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    disk::{Buffer, BufferError, Command, Disk, Function},
+    disk::{Buffer, BufferError, Command, Disk, Function, Reset},
     status::Sense,
 };
 use crate::{
@@ -65,6 +65,10 @@ impl Buffer for Bytes {
     fn read(&self, offset: usize, out: &mut [u8]) {
         let end = offset + out.len();
         out.copy_from_slice(&self.0.lock().expect("buffer")[offset..end]);
+    }
+
+    fn fill(&self, byte: u8) {
+        self.0.lock().expect("buffer").fill(byte);
     }
 }
 
@@ -357,6 +361,10 @@ impl Disk for MemoryDisk {
 
     fn function(&self, _function: Function, _unit: Address) -> Outcome {
         good(0)
+    }
+
+    fn submit_reset(&self, _reset: Reset, done: Box<dyn FnOnce(bool) + Send>) {
+        done(self.reset_bus(0).success);
     }
 
     fn reset_bus(&self, _path: u8) -> ResetOutcome {
