@@ -15,7 +15,7 @@
 //! On Windows Microsoft's `wdk-build` does the main part, elsewhere its stand-in (docs/adr/0002).
 
 use thiserror::Error;
-pub use version_resource::Driver;
+pub use version_resource::{Driver, Message};
 
 /// What drivers of today have and wdk-build leaves out; spelt as both LLVM's linker and Microsoft's
 /// understand it.
@@ -31,7 +31,7 @@ const LINK_ARGUMENTS: [&str; 3] = [
 /// Why a miniport's build cannot be configured.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The version resource cannot be made.
+    /// A resource cannot be made.
     #[error(transparent)]
     Version(#[from] version_resource::LinkError),
     /// The driver kit, or what stands in for it, cannot be used.
@@ -53,4 +53,12 @@ pub fn configure(driver: &Driver<'_>) -> Result<(), Error> {
     version_resource::link_into_driver(driver)?;
     wdk_build::configure_wdk_binary_build()?;
     Ok(())
+}
+
+/// Puts the texts of the miniport's own entries in the event log into the driver: a message table.
+///
+/// # Errors
+/// [`enum@Error`]; outside a build script always.
+pub fn link_messages(messages: &[Message]) -> Result<(), Error> {
+    Ok(version_resource::link_messages(messages)?)
 }

@@ -4,7 +4,7 @@ use std::{env, fs, io, num::ParseIntError, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::{Error, Version, VersionInfo, to_res_file};
+use crate::{Error, Message, MessageError, Version, VersionInfo, messages_to_res_file, to_res_file};
 
 /// Why a resource could not be linked into a driver.
 #[derive(Debug, Error)]
@@ -24,6 +24,9 @@ pub enum LinkError {
     /// The resource cannot be made.
     #[error(transparent)]
     Resource(#[from] Error),
+    /// The message table cannot be made.
+    #[error(transparent)]
+    Messages(#[from] MessageError),
     /// The file could not be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -75,7 +78,20 @@ pub fn link_into_driver(driver: &Driver<'_>) -> Result<(), LinkError> {
         strings: strings.into(),
     })?;
 
-    let path = PathBuf::from(cargo_variable("OUT_DIR")?).join("version.res");
+    link("version.res", &file)
+}
+
+/// Writes a message table and makes the linker put it into the driver. The INF names the driver as `EventMessageFile`.
+///
+/// # Errors
+///
+/// [`LinkError`]; outside a build script always.
+pub fn link_messages(messages: &[Message]) -> Result<(), LinkError> {
+    link("messages.res", &messages_to_res_file(messages)?)
+}
+
+fn link(name: &str, file: &[u8]) -> Result<(), LinkError> {
+    let path = PathBuf::from(cargo_variable("OUT_DIR")?).join(name);
     fs::write(&path, file).map_err(|source| LinkError::Write {
         path: path.clone(),
         source,

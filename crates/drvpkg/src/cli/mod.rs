@@ -5,6 +5,7 @@ mod explain;
 mod inf;
 mod inspect;
 mod layout;
+mod messages;
 mod natvis;
 mod package;
 mod verify;
@@ -49,6 +50,8 @@ enum Verb {
     Catalog(catalog::Catalog),
     /// Say which functions of a miniport reach what its release flavour must not reach.
     Explain(explain::Explain),
+    /// Show an image's message table, and whether it has a text for each message that the driver logs.
+    Messages(messages::Messages),
     /// Check how a driver image was linked and, with --allow, what it imports.
     #[command(visible_alias = "imports")]
     Inspect(inspect::Inspect),
@@ -81,6 +84,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Inspect(verb) => verb.run(),
         Verb::Natvis(verb) => verb.run(),
         Verb::Layout(verb) => verb.run(),
+        Verb::Messages(verb) => verb.run(),
     };
     match answer {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@
 //! Certificate Table".
 
 pub mod inspect;
+pub mod messages;
 pub mod version;
 
 use std::ops::Range;

@@ -210,7 +210,8 @@ fn our_infs_say_what_a_storport_miniport_needs() {
         assert_eq!(setting("LoadOrderGroup"), "SCSI Miniport");
 
         let mut registry = Vec::new();
-        for section in [setting("AddReg"), service[3].to_owned()] {
+        let event_log = inf.value(service[3], "AddReg").unwrap();
+        for section in [setting("AddReg"), event_log] {
             registry.extend(values(&inf, &section));
         }
         for field in &inf
@@ -239,7 +240,7 @@ fn our_infs_say_what_a_storport_miniport_needs() {
                 "",
                 "EventMessageFile",
                 "0x00020000",
-                "%SystemRoot%\\System32\\IoLogMsg.dll",
+                "%SystemRoot%\\System32\\IoLogMsg.dll;%13%\\ferronvme.sys",
             ],
         ] {
             assert!(

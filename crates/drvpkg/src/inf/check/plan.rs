@@ -48,6 +48,8 @@ pub(super) struct Service {
     pub(super) flags: String,
     /// Its service-install section; empty for the null driver.
     pub(super) section: String,
+    /// Its event-log section; empty if there is none.
+    pub(super) event_log: String,
 }
 
 /// Entries of a registry section, and whose key HKR stands for.
@@ -289,6 +291,7 @@ impl Plan {
             name: value(0),
             flags: value(1),
             section,
+            event_log,
         });
     }
 }

@@ -217,6 +217,11 @@ pub const FAULTS: &[Fault] = &[
     fault("service-start", "StartType = 0", "StartType = 2"),
     fault("service-binary", "%13%\\sample.sys", "%12%\\sample.sys"),
     fault("service-binary", "%13%\\sample.sys", "%13%\\other.sys"),
+    fault(
+        "event-log",
+        "[Sample_EventLog]\nAddReg = Sample_Events\n[Sample_Events]\n",
+        "[Sample_EventLog]\n",
+    ),
     fault("service-state", "HKR, Parameters, BusType", "HKR,, BusType"),
     fault(
         "registry-root",

@@ -127,6 +127,8 @@ rules! {
         "A Plug and Play driver (type 1) starts at boot, with the system or on demand: 0, 1 or 3.", "INF AddService Directive";
     SERVICE_BINARY = "service-binary", None, Error,
         "ServiceBinary is a file of this package in the driver store: %13%.", "Driver Package Isolation";
+    EVENT_LOG = "event-log", None, Error,
+        "The event-log section of a service has AddReg directives; what is registered stands in the sections that they name.", "INF AddService Directive";
     SERVICE_STATE = "service-state", None, Error,
         "A service's values lie under its Parameters key.", "Driver Package Isolation";
 

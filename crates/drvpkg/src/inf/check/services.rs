@@ -3,7 +3,7 @@
 use super::{
     Findings, number,
     plan::{Plan, Service},
-    rules::{SERVICE_ASSOCIATED, SERVICE_BINARY, SERVICE_ENTRY, SERVICE_MISSING, SERVICE_START},
+    rules::{EVENT_LOG, SERVICE_ASSOCIATED, SERVICE_BINARY, SERVICE_ENTRY, SERVICE_MISSING, SERVICE_START},
 };
 use crate::inf::Inf;
 
@@ -45,6 +45,30 @@ pub(super) fn check(inf: &Inf, plan: &Plan, findings: &mut Findings) {
         if !service.section.is_empty() && inf.has_section(&service.section) {
             check_service(inf, plan, service, findings);
         }
+        if !service.event_log.is_empty() && inf.has_section(&service.event_log) {
+            check_event_log(inf, service, findings);
+        }
+    }
+}
+
+fn check_event_log(inf: &Inf, service: &Service, findings: &mut Findings) {
+    const DIRECTIVES: [&str; 3] = ["AddReg", "DelReg", "BitReg"];
+    for found in inf.section(&service.event_log) {
+        let key = found.entry.key.as_ref().map_or("", |key| key.text.as_str());
+        if !DIRECTIVES
+            .iter()
+            .any(|directive| directive.eq_ignore_ascii_case(key))
+        {
+            findings.tell(
+                &EVENT_LOG,
+                found.line,
+                format!("[{}] has another entry", service.event_log),
+            );
+        }
+    }
+    if inf.lookup(&service.event_log, "AddReg").is_none() {
+        let name = &service.event_log;
+        findings.tell(&EVENT_LOG, service.line, format!("[{name}] has no AddReg"));
     }
 }
 
