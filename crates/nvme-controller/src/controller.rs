@@ -244,6 +244,12 @@ impl Controller {
         &mut self.plan
     }
 
+    /// Its submission queues, the admin queue too: identifier, entries, and the tail that the host told last.
+    pub fn submission_queues(&self) -> impl Iterator<Item = (u16, u32, u32)> + '_ {
+        let queues = self.submission.iter();
+        queues.map(|(id, queue)| (*id, queue.entries, queue.tail))
+    }
+
     /// Commands that the controller has fetched and not completed.
     #[must_use]
     pub fn in_flight(&self) -> usize {

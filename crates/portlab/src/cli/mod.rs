@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod capture;
 mod console;
 mod count;
 mod ddi;
@@ -48,6 +49,7 @@ enum Command {
     Demo(demo::Demo),
     Count(count::Count),
     Debug(debug::Debug),
+    Capture(capture::Capture),
     Torture(torture::Torture),
     Labspeed(labspeed::LabSpeed),
     Bench(figures::Figures),
@@ -69,6 +71,7 @@ pub(crate) fn main() -> Exit {
         Command::Demo(demo) => demo.run(),
         Command::Count(count) => count.run(),
         Command::Debug(debug) => debug.run(),
+        Command::Capture(capture) => capture.run(),
         Command::Torture(torture) => torture.run(),
         Command::Labspeed(speed) => speed.run(),
         Command::Bench(figures) => figures.run(),

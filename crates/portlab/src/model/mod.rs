@@ -10,6 +10,7 @@
 //! | `machine`, `adapter`, `activity`, `callback`, `limits`, `counters`, `counting` | one driver, one adapter, the callback that runs |
 //! | `kept` | images kept from one life to the next |
 //! | `observation` | what an observer is told |
+//! | `capture` | the machine as a debugger finds it |
 //! | `dispatch`, `extended`, `notification` | the driver's calls, by export and code |
 //! | `registration`, `pnp`, `configuration`, `control`, `bus` | `StorPortInitialize`, start, controls, the PCI function |
 //! | `stopping`, `power_states`, `idle`, `notices`, `surprise`, `resources` | stop and restart, D0 and D3, run-time idling, what is told, surprise removal, rebalance |
@@ -31,6 +32,7 @@ mod buffer;
 mod bug_check;
 mod bus;
 mod callback;
+mod capture;
 mod completion;
 mod configuration;
 mod control;
@@ -102,6 +104,7 @@ mod workers;
 pub use adapter_descriptor::AdapterDescriptor;
 pub use allocation_failures::{AllocationFailures, ParseAllocationFailuresError, Which};
 pub use buffer::DataBuffer;
+pub use capture::{Capture, InFlight, Region, Worker};
 pub use counting::{Callback, Counts, Executed, Invocation};
 pub use dump::DumpDriver;
 pub use dump_mode::{DumpError, DumpMode, DumpPlan, DumpReport};

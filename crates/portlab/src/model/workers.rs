@@ -15,8 +15,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    activity::Activity, adapter::Phase, limits::status, machine::Machine, options::EngineKind, request::Leak,
-    rules,
+    activity::Activity, adapter::Phase, capture, limits::status, machine::Machine, options::EngineKind,
+    request::Leak, rules,
 };
 use crate::{
     abi::{GuestAddress, codes::stor_status, entry::Routine, exports::Arguments, guest},
@@ -63,6 +63,19 @@ impl Workers {
             .values()
             .filter(|worker| worker.queued || worker.running > 0)
             .count()
+    }
+
+    /// Workers that are not freed.
+    pub(super) fn present(&self) -> Vec<capture::Worker> {
+        let table = self.table.lock();
+        let present = table.iter().filter(|(_, worker)| !worker.freed);
+        present
+            .map(|(&handle, worker)| capture::Worker {
+                handle,
+                queued: worker.queued,
+                running: worker.running,
+            })
+            .collect()
     }
 
     /// Workers never freed; they are forgotten.
