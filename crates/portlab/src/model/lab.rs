@@ -111,6 +111,7 @@ impl Lab {
             preemption: options.preemption,
             ground: ground.clone(),
             exchange: activity::exchange,
+            keep_events: options.keep_events,
             ..deterministic::Options::new(options.seed)
         })?;
         let engine = Arc::new(engine);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use super::allocation_failures::AllocationFailures;
 pub use crate::engine::deterministic::Preemption;
-use crate::{device::Device, observe::Observer};
+use crate::{device::Device, engine::deterministic, observe::Observer};
 
 /// A driver, a device, and the machine around them.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub struct LabOptions {
     pub adapter_controls: AdapterControls,
     /// Where the deterministic engine preempts the driver.
     pub preemption: Preemption,
+    /// Events that the deterministic engine keeps, the latest ones.
+    pub keep_events: usize,
     /// Who watches; nobody, usually.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -63,6 +65,7 @@ impl LabOptions {
             without_rule: None,
             adapter_controls: AdapterControls::BySeed,
             preemption: Preemption::BySeed,
+            keep_events: deterministic::KEPT,
             observer: None,
         }
     }

@@ -54,6 +54,7 @@ impl Lab {
         // What came back to wait is the port driver's, not the miniport's.
         self.fail_waiting();
         let settled = machine.settle(SETTLE);
+        self.end_retries();
         let outstanding = machine.outstanding();
         if outstanding > 0 {
             self.judge_outstanding();
@@ -151,6 +152,14 @@ impl Lab {
             self.machine
                 .end(&request, super::request::Outcome::made_up(status::NO_HBA));
         }
+    }
+
+    /// Requests that the miniport was too busy for end when they would be tried again.
+    fn end_retries(&self) {
+        let machine = &self.machine;
+        machine.engine.wait(SETTLE, &mut || {
+            machine.outstanding() <= machine.requests.owned_count()
+        });
     }
 
     fn judge_outstanding(&self) {

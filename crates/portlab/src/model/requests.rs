@@ -284,6 +284,11 @@ impl Requests {
         })
     }
 
+    /// SRBs that the miniport owns.
+    pub(super) fn owned_count(&self) -> usize {
+        self.owned.lock().len()
+    }
+
     /// Requests that have not ended.
     pub(super) fn open_count(&self) -> usize {
         self.open.load(Ordering::Acquire)

@@ -29,9 +29,6 @@ use crate::{
 
 /// How long resets that were asked for may take together.
 const RESETS: Duration = Duration::from_secs(400);
-/// Events kept of a life.
-const EVENTS: usize = 60;
-
 /// What is tortured.
 #[derive(Debug, Clone)]
 pub struct Subject {
@@ -39,6 +36,8 @@ pub struct Subject {
     pub driver: PathBuf,
     /// What its INF wrote to the registry.
     pub registry: AdapterParameters,
+    /// Events told of a life, the latest ones; none are kept for 0.
+    pub events: usize,
 }
 
 /// Why a life cannot be lived: nothing that the driver did.
@@ -138,6 +137,7 @@ pub fn live(seed: u64, plan: &Plan, subject: &Subject) -> Result<Life, LifeError
     options.seed = seed;
     options.allocation_failures.clone_from(&plan.starved_start);
     options.engine = EngineKind::Deterministic;
+    options.keep_events = subject.events;
     let lab = match Lab::load(options) {
         Ok(lab) => lab,
         // Its DriverEntry is the driver's: everything else is ours or the file's.
@@ -158,10 +158,17 @@ pub fn live(seed: u64, plan: &Plan, subject: &Subject) -> Result<Life, LifeError
     };
     let result = living.whole(seed);
     let (tally, started) = (living.tally, living.started);
-    Ok(judged(&lab, &device, result, tally, started))
+    Ok(judged(&lab, &device, result, tally, started, subject.events))
 }
 
-fn judged(lab: &Lab, device: &InProcessNvme, result: Result<(), Wrong>, tally: Tally, started: bool) -> Life {
+fn judged(
+    lab: &Lab,
+    device: &InProcessNvme,
+    result: Result<(), Wrong>,
+    tally: Tally,
+    started: bool,
+    told: usize,
+) -> Life {
     let violations = lab.violations();
     let bug_check = lab.bug_check().map(|check| Wrong::BugCheck(check.meaning));
     let broken = violations.first().map(|violation| Wrong::Rule {
@@ -171,7 +178,7 @@ fn judged(lab: &Lab, device: &InProcessNvme, result: Result<(), Wrong>, tally: T
     });
     let statistics = lab.statistics();
     let events = lab.scheduling_events();
-    let from = events.len().saturating_sub(EVENTS);
+    let from = events.len().saturating_sub(told);
     let mut log: Vec<String> = lab
         .event_log()
         .iter()

@@ -86,9 +86,9 @@ pub(super) struct Torture {
     /// this process, and what kills one kills it; no life knows how many there are
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// Show the plan, the log and the latest events of each life
-    #[arg(long)]
-    events: bool,
+    /// Show the plan, the log and the latest events of each life: 60 of them, or as many as are asked for
+    #[arg(long, value_name = "COUNT", num_args = 0..=1, require_equals = true, default_missing_value = "60")]
+    events: Option<usize>,
     /// A driver that is broken on purpose: one of the lives must show it. May be given several times
     #[arg(long, value_name = "NAME=DRIVER.sys")]
     broken: Vec<Broken>,
@@ -132,11 +132,12 @@ impl Torture {
         let subject = Subject {
             driver: self.driver.clone(),
             registry: self.registry()?,
+            events: self.events.unwrap_or_default(),
         };
         let lives = one::Lives {
             subject,
             replay_one_in: self.replay_one_in,
-            events: self.events,
+            events: self.events.is_some(),
         };
         if self.serve {
             return processes::serve(&lives).map(|()| Exit::Success);
@@ -224,7 +225,7 @@ impl Torture {
         print!("{text}");
         for (seed, failure) in &mut own.failed {
             failure.replay = self.replay_command(*seed, &self.driver);
-            if report.failed.len() < TOLD || self.events {
+            if report.failed.len() < TOLD || self.events.is_some() {
                 println!("seed {seed}: {}", failure.reason);
                 println!("  {} events, hash {}", failure.events, failure.hash);
                 println!("  replay: {}", failure.replay);
@@ -258,6 +259,7 @@ impl Torture {
             subject: Subject {
                 driver: broken.driver.clone(),
                 registry: own.subject.registry.clone(),
+                events: 0,
             },
             // Lives that fail are replayed whatever their number is.
             replay_one_in: u64::MAX,

@@ -84,7 +84,7 @@ impl Processes<'_> {
         arguments.push("--replay-one-in".into());
         arguments.push(self.lives.replay_one_in.to_string().into());
         if self.lives.events {
-            arguments.push("--events".into());
+            arguments.push(format!("--events={}", self.lives.subject.events).into());
         }
         if let Some(inf) = &self.inf {
             arguments.push("--inf".into());

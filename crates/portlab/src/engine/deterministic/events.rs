@@ -9,8 +9,8 @@ use std::{
 
 use crate::engine::LockName;
 
-/// Events kept for reports, unless all are.
-const KEPT: usize = 2048;
+/// Events kept for reports, usually.
+pub const KEPT: usize = 2048;
 
 /// Something that the engine decided or was told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,13 +100,13 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn new(keep_all: bool) -> Self {
+    pub(super) fn new(keep: usize) -> Self {
         Self {
             // Fixed keys: the same events give the same hash in every process of this build.
             hasher: DefaultHasher::new(),
             count: 0,
             latest: VecDeque::new(),
-            keep: if keep_all { usize::MAX } else { KEPT },
+            keep,
         }
     }
 
@@ -118,10 +118,10 @@ impl Events {
             event,
         };
         record.hash(&mut self.hasher);
-        if self.latest.len() >= self.keep {
+        self.latest.push_back(record);
+        if self.latest.len() > self.keep {
             self.latest.pop_front();
         }
-        self.latest.push_back(record);
     }
 
     /// Adds values to the hash that are no event of their own.

@@ -49,7 +49,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 
-pub use self::events::{Event, Record};
+pub use self::events::{Event, KEPT, Record};
 use self::{
     clock::Clock,
     events::Events,
@@ -106,8 +106,8 @@ pub struct Options {
     pub seed: u64,
     /// Choices in a row with nothing finished until it is called a livelock.
     pub budget: u64,
-    /// Keeps all events, not only the latest.
-    pub keep_events: bool,
+    /// Events kept, the latest ones.
+    pub keep_events: usize,
     /// Where the driver is preempted.
     pub preemption: Preemption,
     /// Where stacks go; wherever there is room, without it.
@@ -124,7 +124,7 @@ impl Options {
             processors: 2,
             seed,
             budget: BUDGET,
-            keep_events: false,
+            keep_events: KEPT,
             preemption: Preemption::BySeed,
             ground: None,
             exchange: |_| {},

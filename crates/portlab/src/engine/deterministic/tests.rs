@@ -391,7 +391,7 @@ fn devices_move_when_written_to_and_when_they_want() {
 fn life(seed: u64) -> (Vec<Record>, (u64, u64)) {
     let engine = engine(&Options {
         processors: 3,
-        keep_events: true,
+        keep_events: usize::MAX,
         ..Options::new(seed)
     });
     let lock = Arc::new(SpinLock::new(LockName::Interrupt));

@@ -179,6 +179,34 @@ fn busy_is_tried_again() {
     assert!(bench.broken().is_empty());
 }
 
+scsi_miniport!(BusyForever, |extension, srb| {
+    complete(extension, srb, status::BUSY);
+});
+
+#[test]
+fn a_removal_ends_what_is_to_be_tried_again() {
+    let bench = Bench::start::<BusyForever>();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    for _ in 0..3 {
+        let sender = sender.clone();
+        bench.lab.submit(
+            bench.command(0x28, 512),
+            Box::new(move |outcome| sender.send(outcome).expect("a listener")),
+        );
+    }
+    eventually("the first refusal", || bench.lab.statistics().busy_retries > 0);
+    let (report, violations) = bench.finish();
+    assert!(report.clean, "{report:?} {violations:?}");
+    assert_eq!(
+        receiver
+            .iter()
+            .take(3)
+            .filter(|outcome| !outcome.is_success())
+            .count(),
+        3
+    );
+}
+
 scsi_miniport!(BusyWithData, |extension, srb| {
     let seen: u64 = guest::read(extension);
     guest::write(extension, &(seen + 1));
