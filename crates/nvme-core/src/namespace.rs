@@ -66,6 +66,8 @@ pub struct NamespaceInfo {
     pub thin_provisioned: bool,
     /// Deallocated blocks read as zeroes.
     pub deallocated_reads_zero: bool,
+    /// RESCAP: the reservations that it can have; 0: none.
+    pub reservation_capabilities: u8,
     /// EUI64, zero if there is none.
     pub eui64: [u8; 8],
     /// NGUID, zero if there is none.
@@ -90,6 +92,7 @@ impl NamespaceInfo {
         optimal_io_boundary: 0,
         thin_provisioned: false,
         deallocated_reads_zero: false,
+        reservation_capabilities: 0,
         eui64: [0; 8],
         nguid: [0; 16],
         uuid: [0; 16],
@@ -116,6 +119,7 @@ impl NamespaceInfo {
             optimal_io_boundary: view.optimal_io_boundary(),
             thin_provisioned: view.is_thin_provisioned(),
             deallocated_reads_zero: view.deallocated_reads_zero(),
+            reservation_capabilities: view.reservation_capabilities(),
             eui64: view.eui64().unwrap_or_default(),
             nguid: view.nguid().unwrap_or_default(),
             listed: true,

@@ -83,6 +83,14 @@ pub mod io_opcode {
     pub const DATASET_MANAGEMENT: u8 = 0x09;
     /// Verify.
     pub const VERIFY: u8 = 0x0C;
+    /// Reservation Register.
+    pub const RESERVATION_REGISTER: u8 = 0x0D;
+    /// Reservation Report.
+    pub const RESERVATION_REPORT: u8 = 0x0E;
+    /// Reservation Acquire.
+    pub const RESERVATION_ACQUIRE: u8 = 0x11;
+    /// Reservation Release.
+    pub const RESERVATION_RELEASE: u8 = 0x15;
 }
 
 /// A command (Base 2.0, section 3.3.3.1). The command identifier is set when a slot has been taken.
@@ -153,6 +161,15 @@ impl SubmissionEntry {
     /// Puts the command identifier in.
     pub const fn set_command_id(&mut self, id: u16) {
         self.dword0 = (self.dword0 & 0xFFFF) | ((id as u32) << 16);
+    }
+
+    /// The same command as the first (false) or second (true) half of a fused operation: FUSE, bits 9:8 of dword 0.
+    #[must_use]
+    pub const fn fused(mut self, second: bool) -> Self {
+        const FIRST: u32 = 1 << 8;
+        const SECOND: u32 = 2 << 8;
+        self.dword0 |= if second { SECOND } else { FIRST };
+        self
     }
 
     /// The same command for a namespace.

@@ -26,6 +26,7 @@ pub mod identify;
 pub mod io;
 pub mod log;
 mod registers;
+pub mod reservation;
 mod status;
 
 pub use command::{DataPointer, NamespaceId, SubmissionEntry, admin_opcode, io_opcode};

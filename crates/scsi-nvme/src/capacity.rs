@@ -5,9 +5,10 @@ use scsi::cdb::ReadCapacity16;
 use zerocopy::IntoBytes;
 
 use crate::data_in::DataIn;
+use crate::provisioning;
 use crate::request::{Request, Translation};
 use crate::translate::answer;
-use crate::unit::Namespace;
+use crate::unit::{Controller, Namespace};
 
 /// READ CAPACITY (10), which has no allocation length.
 pub(crate) fn read_capacity_10(
@@ -24,6 +25,7 @@ pub(crate) fn read_capacity_10(
 /// READ CAPACITY (16).
 pub(crate) fn read_capacity_16(
     request: &Request<'_>,
+    controller: &Controller,
     namespace: &Namespace,
     command: ReadCapacity16,
     data_in: &mut dyn DataIn,
@@ -32,6 +34,10 @@ pub(crate) fn read_capacity_16(
         namespace.last_lba(),
         namespace.block_length(),
         namespace.physical_block_exponent,
+    )
+    .with_provisioning(
+        provisioning::is_managed(controller),
+        namespace.deallocated_reads_zero,
     );
     answer(request, command.allocation_length, data_in, |answer| {
         answer.put(data.as_bytes());

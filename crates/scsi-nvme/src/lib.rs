@@ -23,25 +23,31 @@
 
 mod capacity;
 mod data_in;
+mod exchange;
 mod identification;
 mod inquiry;
+mod log;
 mod lun_set;
 mod media;
 mod mode;
+mod provisioning;
 mod report_luns;
 mod request;
+mod reserve;
 mod status;
+mod supported;
 mod translate;
 mod unit;
 mod usual;
 mod vpd;
 
 pub use data_in::DataIn;
+pub use exchange::{AREA_BYTES, Area, Areas, Command, Data, DataOut, Exchange, Next, Queue};
 pub use lun_set::LunSet;
 pub use request::{
     DataDirection, DataPhase, NvmCommand, Outcome, Request, Transfer, Translation, data_phase,
 };
 pub use status::outcome;
 pub use translate::{Target, translate};
-pub use unit::{Controller, Namespace};
+pub use unit::{Controller, Features, Namespace};
 pub use usual::{Geometry, Prepared};

@@ -1,9 +1,13 @@
-//! READ, WRITE, SYNCHRONIZE CACHE and START STOP UNIT: what reaches the medium.
+//! What reaches the medium: READ, WRITE and VERIFY in their forms, UNMAP, SYNCHRONIZE CACHE and START STOP UNIT.
 
 use nvme::io::BlockRange;
-use scsi::cdb::{MediaAccess, PowerCondition, StartStopUnit, SynchronizeCache};
+use scsi::cdb::{
+    ByteCheck, MediaAccess, PowerCondition, StartStopUnit, SynchronizeCache, Unmap, Verify, WriteSame,
+};
 use scsi::sense::Sense;
 
+use crate::exchange::{Exchange, Sweep};
+use crate::provisioning;
 use crate::request::{NvmCommand, Request, Transfer, Translation};
 use crate::translate::WRONG_DIRECTION;
 use crate::unit::{Controller, Namespace};
@@ -46,17 +50,7 @@ fn transfer(
     namespace: &Namespace,
     access: &MediaAccess,
 ) -> Result<Option<Transfer>, Sense> {
-    // Without protection information any other RDPROTECT or WRPROTECT is invalid (SBC-3, tables of the two
-    // fields).
-    if access.protect != 0 {
-        return Err(Sense::invalid_field(MediaAccess::PROTECT_FIELD));
-    }
-    if access.blocks > namespace.max_transfer_blocks(controller) {
-        return Err(Sense::invalid_field(access.transfer_length_field));
-    }
-    if !namespace.contains(access.lba, access.blocks) {
-        return Err(Sense::LBA_OUT_OF_RANGE);
-    }
+    check(namespace, access, namespace.max_transfer_blocks(controller))?;
     if access.blocks == 0 {
         return Ok(None);
     }
@@ -73,6 +67,162 @@ fn transfer(
         force_unit_access: access.fua,
         bytes,
     }))
+}
+
+/// VERIFY (SBC-3; SNTL on the same commands): Verify, or Read to nowhere; with data Compare, which needs a controller that
+/// has it. A verification without data may be as long as one command takes blocks, since it transfers nothing.
+pub(crate) fn verify(
+    request: &Request<'_>,
+    controller: &Controller,
+    namespace: &Namespace,
+    verify: &Verify,
+) -> Translation {
+    let Verify { access, byte_check } = verify;
+    let limit = match byte_check {
+        ByteCheck::Data => namespace.max_transfer_blocks(controller),
+        ByteCheck::Medium | ByteCheck::OneBlock => provisioning::WRITE_SAME_BLOCKS,
+    };
+    if let Err(sense) = check(namespace, access, limit) {
+        return Translation::check_condition(sense);
+    }
+    if access.blocks == 0 {
+        return Translation::GOOD;
+    }
+    let features = controller.features;
+    match byte_check {
+        ByteCheck::Medium if features.verify => match BlockRange::new(access.lba, access.blocks) {
+            Some(range) => Translation::Submit(NvmCommand::Verify {
+                namespace: namespace.id(),
+                range,
+            }),
+            None => Translation::check_condition(Sense::invalid_field(access.transfer_length_field)),
+        },
+        ByteCheck::Medium => Exchange::sweep(request, controller, namespace, access, Sweep::Read),
+        ByteCheck::Data | ByteCheck::OneBlock if !features.compare => {
+            Translation::check_condition(Sense::invalid_field(Verify::BYTE_CHECK_FIELD))
+        }
+        ByteCheck::Data => match transfer(request, controller, namespace, access) {
+            Err(sense) => Translation::check_condition(sense),
+            Ok(None) => Translation::GOOD,
+            Ok(Some(_)) if !request.data_direction.permits_out() => WRONG_DIRECTION,
+            Ok(Some(transfer)) => Translation::Submit(NvmCommand::Compare(transfer)),
+        },
+        ByteCheck::OneBlock => Exchange::sweep(request, controller, namespace, access, Sweep::Compare),
+    }
+}
+
+/// WRITE AND VERIFY (SBC-3): a Write through to the medium, then what VERIFY does.
+pub(crate) fn write_and_verify(
+    request: &Request<'_>,
+    controller: &Controller,
+    namespace: &Namespace,
+    verify: &Verify,
+) -> Translation {
+    let compares = match verify.byte_check {
+        ByteCheck::Medium => false,
+        ByteCheck::Data if controller.features.compare => true,
+        ByteCheck::Data | ByteCheck::OneBlock => {
+            return Translation::check_condition(Sense::invalid_field(Verify::BYTE_CHECK_FIELD));
+        }
+    };
+    let through = MediaAccess {
+        fua: true,
+        ..verify.access
+    };
+    match write(request, controller, namespace, &through) {
+        Translation::Submit(NvmCommand::Write(transfer)) => {
+            Exchange::write_and_verify(request, controller, namespace, transfer, compares)
+        }
+        other => other,
+    }
+}
+
+/// PRE-FETCH (SBC-3): GOOD says that the blocks need not be in the cache, and NVMe has no command that would bring them there.
+pub(crate) fn pre_fetch(namespace: &Namespace, access: &MediaAccess) -> Translation {
+    if namespace.contains(access.lba, access.blocks) {
+        Translation::GOOD
+    } else {
+        Translation::check_condition(Sense::LBA_OUT_OF_RANGE)
+    }
+}
+
+/// WRITE SAME (SBC-3; SNTL on the same commands): Write Zeroes for zeroes, else Writes of the block again and again.
+pub(crate) fn write_same(
+    request: &Request<'_>,
+    controller: &Controller,
+    namespace: &Namespace,
+    command: &WriteSame,
+) -> Translation {
+    let access = &command.access;
+    if command.anchor {
+        return Translation::check_condition(Sense::invalid_field(WriteSame::ANCHOR_FIELD));
+    }
+    if command.unmap && !provisioning::write_same_unmaps(controller, namespace) {
+        return Translation::check_condition(Sense::invalid_field(WriteSame::UNMAP_FIELD));
+    }
+    // WSNZ = 1: what zero asks for may take longer than any time-out.
+    if let Err(sense) = check(namespace, access, provisioning::WRITE_SAME_BLOCKS) {
+        return Translation::check_condition(sense);
+    }
+    if access.blocks == 0 {
+        return Translation::check_condition(Sense::invalid_field(access.transfer_length_field));
+    }
+    if namespace.write_protected {
+        return Translation::check_condition(Sense::WRITE_PROTECTED);
+    }
+    let sweep = Sweep::Write {
+        deallocate: command.unmap,
+        data: !command.no_data,
+    };
+    Exchange::sweep(request, controller, namespace, access, sweep)
+}
+
+/// COMPARE AND WRITE (SBC-3; SNTL on the same command): Compare and Write fused, which makes them one to everybody else.
+pub(crate) fn compare_and_write(
+    request: &Request<'_>,
+    controller: &Controller,
+    namespace: &Namespace,
+    access: &MediaAccess,
+) -> Translation {
+    let limit = provisioning::compare_and_write_blocks(controller, namespace);
+    if let Err(sense) = check(namespace, access, u32::from(limit)) {
+        return Translation::check_condition(sense);
+    }
+    if namespace.write_protected {
+        return Translation::check_condition(Sense::WRITE_PROTECTED);
+    }
+    if access.blocks == 0 {
+        return Translation::GOOD;
+    }
+    Exchange::compare_and_write(request, namespace, access)
+}
+
+/// UNMAP (SBC-3; SNTL on the same command).
+pub(crate) fn unmap(request: &Request<'_>, namespace: &Namespace, command: Unmap) -> Translation {
+    if command.anchor {
+        return Translation::check_condition(Sense::invalid_field(Unmap::ANCHOR_FIELD));
+    }
+    if namespace.write_protected {
+        return Translation::check_condition(Sense::WRITE_PROTECTED);
+    }
+    if command.parameter_list_length == 0 {
+        return Translation::GOOD;
+    }
+    Exchange::unmap(request, namespace, command)
+}
+
+/// What every command on blocks asks first: no protection information, not more than `limit` blocks, all of them there.
+fn check(namespace: &Namespace, access: &MediaAccess, limit: u32) -> Result<(), Sense> {
+    if access.protect != 0 {
+        return Err(Sense::invalid_field(MediaAccess::PROTECT_FIELD));
+    }
+    if access.blocks > limit {
+        return Err(Sense::invalid_field(access.transfer_length_field));
+    }
+    if !namespace.contains(access.lba, access.blocks) {
+        return Err(Sense::LBA_OUT_OF_RANGE);
+    }
+    Ok(())
 }
 
 /// SYNCHRONIZE CACHE (SBC-3; SNTL on the same commands). Flush has no range: the whole namespace is

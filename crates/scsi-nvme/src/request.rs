@@ -6,6 +6,8 @@ use scsi::opcode::Opcode;
 use scsi::sense::Sense;
 use scsi::status::Status;
 
+use crate::exchange::Exchange;
+
 /// Which way the request's data buffer may be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DataDirection {
@@ -51,6 +53,8 @@ pub enum Translation {
     },
     /// The NVM command is to be submitted; its completion's status goes through [`outcome`](crate::outcome).
     Submit(NvmCommand),
+    /// Several commands are needed, or data of the controller's that are not the initiator's.
+    Exchange(Exchange),
     /// The command failed; no data were transferred.
     Fail(Outcome),
 }
@@ -97,6 +101,15 @@ pub enum NvmCommand {
     Read(Transfer),
     /// Write.
     Write(Transfer),
+    /// Compare.
+    Compare(Transfer),
+    /// Verify: nothing is transferred.
+    Verify {
+        /// The namespace.
+        namespace: NamespaceId,
+        /// The blocks.
+        range: BlockRange,
+    },
     /// Flush.
     Flush {
         /// The namespace whose volatile cache is to be written to the medium.
@@ -109,8 +122,8 @@ impl NvmCommand {
     #[must_use]
     pub const fn namespace(&self) -> NamespaceId {
         match self {
-            Self::Read(transfer) | Self::Write(transfer) => transfer.namespace,
-            Self::Flush { namespace } => *namespace,
+            Self::Read(transfer) | Self::Write(transfer) | Self::Compare(transfer) => transfer.namespace,
+            Self::Flush { namespace } | Self::Verify { namespace, .. } => *namespace,
         }
     }
 
@@ -118,8 +131,8 @@ impl NvmCommand {
     #[must_use]
     pub const fn data_length(&self) -> u32 {
         match self {
-            Self::Read(transfer) | Self::Write(transfer) => transfer.bytes,
-            Self::Flush { .. } => 0,
+            Self::Read(transfer) | Self::Write(transfer) | Self::Compare(transfer) => transfer.bytes,
+            Self::Flush { .. } | Self::Verify { .. } => 0,
         }
     }
 
@@ -140,12 +153,14 @@ impl NvmCommand {
                 data,
                 transfer.force_unit_access,
             ),
+            Self::Compare(transfer) => io::compare(transfer.namespace, transfer.range, data),
+            Self::Verify { namespace, range } => io::verify(*namespace, *range),
             Self::Flush { namespace } => io::flush(*namespace),
         }
     }
 }
 
-/// The blocks of a Read or Write; all of them exist in the namespace.
+/// The blocks of a Read, Write or Compare; all of them exist in the namespace.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Transfer {
     /// The namespace.
@@ -163,7 +178,7 @@ pub struct Transfer {
 pub enum DataPhase {
     /// READ: if it is submitted, the device writes to the buffer.
     Read,
-    /// WRITE: if it is submitted, the device reads the buffer.
+    /// WRITE and what compares with the buffer: if it is submitted, the device reads the buffer.
     Write,
     /// Anything else: the device does not touch the buffer.
     Other,
@@ -176,7 +191,18 @@ pub enum DataPhase {
 pub fn data_phase(cdb: &[u8]) -> DataPhase {
     match cdb.first().copied().map(Opcode) {
         Some(Opcode::READ_6 | Opcode::READ_10 | Opcode::READ_12 | Opcode::READ_16) => DataPhase::Read,
-        Some(Opcode::WRITE_6 | Opcode::WRITE_10 | Opcode::WRITE_12 | Opcode::WRITE_16) => DataPhase::Write,
+        Some(
+            Opcode::WRITE_6
+            | Opcode::WRITE_10
+            | Opcode::WRITE_12
+            | Opcode::WRITE_16
+            | Opcode::VERIFY_10
+            | Opcode::VERIFY_12
+            | Opcode::VERIFY_16
+            | Opcode::WRITE_AND_VERIFY_10
+            | Opcode::WRITE_AND_VERIFY_12
+            | Opcode::WRITE_AND_VERIFY_16,
+        ) => DataPhase::Write,
         _ => DataPhase::Other,
     }
 }

@@ -5,10 +5,11 @@ use scsi::opcode::Opcode;
 use scsi::sense::{FieldPointer, Sense};
 
 use crate::data_in::{Answer, DataIn};
+use crate::exchange::Exchange;
 use crate::lun_set::LunSet;
 use crate::request::{Request, Translation};
 use crate::unit::{Controller, Namespace};
-use crate::{capacity, inquiry, media, mode, report_luns};
+use crate::{capacity, inquiry, log, media, mode, provisioning, report_luns, reserve, supported};
 
 /// What a request is addressed to.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,9 @@ fn to_namespace(
     data_in: &mut dyn DataIn,
 ) -> Translation {
     let controller = target.controller;
+    if !supported::is_available(request.cdb, controller, namespace) {
+        return Translation::check_condition(Sense::INVALID_OPCODE);
+    }
     match command {
         Ok(Command::Read(access)) => media::read(request, controller, namespace, &access),
         Ok(Command::Write(access)) => media::write(request, controller, namespace, &access),
@@ -54,9 +58,31 @@ fn to_namespace(
         Ok(Command::RequestSense(command)) => request_sense(request, command, Sense::NONE, data_in),
         Ok(Command::ReadCapacity10) => capacity::read_capacity_10(request, namespace, data_in),
         Ok(Command::ReadCapacity16(command)) => {
-            capacity::read_capacity_16(request, namespace, command, data_in)
+            capacity::read_capacity_16(request, controller, namespace, command, data_in)
         }
         Ok(Command::ModeSense(command)) => mode::mode_sense(request, controller, namespace, command, data_in),
+        Ok(Command::Verify(verify)) => media::verify(request, controller, namespace, &verify),
+        Ok(Command::WriteAndVerify(verify)) => {
+            media::write_and_verify(request, controller, namespace, &verify)
+        }
+        Ok(Command::PreFetch(access)) => media::pre_fetch(namespace, &access),
+        Ok(Command::WriteSame(command)) => media::write_same(request, controller, namespace, &command),
+        Ok(Command::CompareAndWrite(access)) => {
+            media::compare_and_write(request, controller, namespace, &access)
+        }
+        Ok(Command::Unmap(command)) => media::unmap(request, namespace, command),
+        Ok(Command::GetLbaStatus(command)) => {
+            provisioning::get_lba_status(request, namespace, command, data_in)
+        }
+        Ok(Command::ReportSupportedOperationCodes(command)) => {
+            supported::report(request, controller, namespace, command, data_in)
+        }
+        Ok(Command::ModeSelect(command)) => Exchange::mode_select(request, controller, namespace, command),
+        Ok(Command::LogSense(command)) => log::log_sense(request, namespace, command, data_in),
+        Ok(Command::PersistentReserveIn(command)) => {
+            reserve::reserve_in(request, namespace, command, data_in)
+        }
+        Ok(Command::PersistentReserveOut(command)) => reserve::reserve_out(request, namespace, command),
         Err(error) => Translation::check_condition(error.sense()),
     }
 }

@@ -18,6 +18,29 @@ pub struct Controller {
     /// The most that one command may transfer, in bytes: what the miniport reported as
     /// `MaximumTransferLength`. 0: nothing but NVMe's own 65,536 blocks limits a command.
     pub max_transfer_bytes: u32,
+    /// The optional commands that it has.
+    pub features: Features,
+}
+
+/// Optional commands of a controller: ONCS and FUSES of Identify Controller. The default: none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are independent bits of the structure"
+)]
+pub struct Features {
+    /// Compare.
+    pub compare: bool,
+    /// Dataset Management.
+    pub dataset_management: bool,
+    /// Write Zeroes.
+    pub write_zeroes: bool,
+    /// Verify.
+    pub verify: bool,
+    /// Reservations.
+    pub reservations: bool,
+    /// Compare and Write as a fused operation.
+    pub fused_compare_and_write: bool,
 }
 
 /// A namespace that a LUN stands for. Its geometry is checked once, here, so that the translation need not.
@@ -36,6 +59,12 @@ pub struct Namespace {
     pub physical_block_exponent: u8,
     /// NPWG in blocks: writes are best made in multiples of it; 0: not told.
     pub preferred_write_granularity: u16,
+    /// NSFEAT bit 0: blocks take up space only once they are written.
+    pub thin_provisioned: bool,
+    /// DLFEAT: deallocated blocks read as zeroes.
+    pub deallocated_reads_zero: bool,
+    /// RESCAP: bit 0, reservations persist through power loss; bits 1 to 6, the types by their number.
+    pub reservation_capabilities: u8,
 }
 
 impl Namespace {
@@ -57,6 +86,9 @@ impl Namespace {
             write_protected: false,
             physical_block_exponent: 0,
             preferred_write_granularity: 0,
+            thin_provisioned: false,
+            deallocated_reads_zero: false,
+            reservation_capabilities: 0,
         })
     }
 

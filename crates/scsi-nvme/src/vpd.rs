@@ -4,23 +4,26 @@ use scsi::cdb::Inquiry;
 use scsi::inquiry::{Peripheral, graphic_ascii};
 use scsi::sense::Sense;
 use scsi::vpd::{
-    BlockDeviceCharacteristics, BlockLimits, CodeSet, DesignatorHeader, DesignatorType, PageCode, PageHeader,
+    BlockDeviceCharacteristics, BlockLimits, CodeSet, DesignatorHeader, DesignatorType,
+    LogicalBlockProvisioning, PageCode, PageHeader,
 };
 use zerocopy::IntoBytes;
 
 use crate::data_in::DataIn;
 use crate::identification::{Text, VENDOR, eui64, nguid, product, unit_serial_number};
+use crate::provisioning;
 use crate::request::{Request, Translation};
 use crate::translate::answer;
 use crate::unit::{Controller, Namespace};
 
 /// Every page there is, in ascending order.
-const SUPPORTED: [PageCode; 5] = [
+const SUPPORTED: [PageCode; 6] = [
     PageCode::SUPPORTED_PAGES,
     PageCode::UNIT_SERIAL_NUMBER,
     PageCode::DEVICE_IDENTIFICATION,
     PageCode::BLOCK_LIMITS,
     PageCode::BLOCK_DEVICE_CHARACTERISTICS,
+    PageCode::LOGICAL_BLOCK_PROVISIONING,
 ];
 
 const DEVICE: Peripheral = Peripheral::DIRECT_ACCESS;
@@ -55,13 +58,22 @@ pub(crate) fn page(
         }
         PageCode::BLOCK_LIMITS => {
             let maximum = namespace.max_transfer_blocks(controller);
-            let page = BlockLimits::new(DEVICE, maximum, namespace.preferred_write_granularity);
+            let limits = provisioning::limits(controller, namespace);
+            let granularity = namespace.preferred_write_granularity;
+            let page = BlockLimits::new(DEVICE, maximum, granularity, limits);
             answer(request, allocation_length, data_in, |answer| {
                 answer.put(page.as_bytes());
             })
         }
         PageCode::BLOCK_DEVICE_CHARACTERISTICS => {
             let page = BlockDeviceCharacteristics::non_rotating(DEVICE);
+            answer(request, allocation_length, data_in, |answer| {
+                answer.put(page.as_bytes());
+            })
+        }
+        PageCode::LOGICAL_BLOCK_PROVISIONING => {
+            let provisioning = provisioning::provisioning(controller, namespace);
+            let page = LogicalBlockProvisioning::new(DEVICE, provisioning);
             answer(request, allocation_length, data_in, |answer| {
                 answer.put(page.as_bytes());
             })

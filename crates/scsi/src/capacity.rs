@@ -56,6 +56,16 @@ impl Capacity16 {
             reserved: [0; 16],
         }
     }
+
+    /// The same data with LBPME, logical block provisioning management, and LBPRZ, unmapped blocks read as zeroes.
+    #[must_use]
+    pub fn with_provisioning(mut self, managed: bool, reads_zeroes: bool) -> Self {
+        const LBPME: u16 = 1 << 15;
+        const LBPRZ: u16 = 1 << 14;
+        let flag = |set: bool, flag: u16| if set { flag } else { 0 };
+        self.provisioning = U16::new(flag(managed, LBPME) | flag(managed && reads_zeroes, LBPRZ));
+        self
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +93,19 @@ mod tests {
         assert_eq!(bytes[..12], [1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 2, 0]);
         assert_eq!(bytes[12..16], [0, 3, 0, 0]);
         assert!(bytes[16..].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn capacity_16_has_lbpme_and_lbprz_at_the_top_of_byte_14() {
+        let byte_14 = |managed, zeroes| {
+            Capacity16::new(0, 512, 0)
+                .with_provisioning(managed, zeroes)
+                .as_bytes()[14]
+        };
+        assert_eq!(
+            [byte_14(true, true), byte_14(true, false), byte_14(false, true)],
+            [0xC0, 0x80, 0]
+        );
     }
 
     #[test]

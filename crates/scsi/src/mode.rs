@@ -38,6 +38,12 @@ pub struct PageCode(pub u8);
 impl PageCode {
     /// Caching (SBC-3).
     pub const CACHING: Self = Self(0x08);
+    /// Control (SPC-4).
+    pub const CONTROL: Self = Self(0x0A);
+    /// Power Condition (SPC-4).
+    pub const POWER_CONDITION: Self = Self(0x1A);
+    /// Informational Exceptions Control (SPC-4).
+    pub const INFORMATIONAL_EXCEPTIONS: Self = Self(0x1C);
     /// All pages.
     pub const ALL: Self = Self(0x3F);
 }
@@ -213,6 +219,54 @@ impl CachingPage {
             rest: [0; 17],
         }
     }
+}
+
+/// The Control mode page: commands may be reordered, sense data come in fixed format.
+///
+/// `current` gives its values, which are its defaults; without it, the mask of changeable values, which is empty.
+#[must_use]
+pub const fn control_page(current: bool) -> [u8; 12] {
+    const GLTSD: u8 = 0x02;
+    const UNRESTRICTED_REORDERING: u8 = 0x10;
+    let (flags, queue) = if current {
+        (GLTSD, UNRESTRICTED_REORDERING)
+    } else {
+        (0, 0)
+    };
+    [PageCode::CONTROL.0, 0x0A, flags, queue, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// The Power Condition mode page: no timer runs and none can be set.
+#[must_use]
+pub const fn power_condition_page() -> [u8; 40] {
+    let mut page = [0; 40];
+    if let [code, length, ..] = &mut page {
+        *code = PageCode::POWER_CONDITION.0;
+        *length = 0x26;
+    }
+    page
+}
+
+/// The Informational Exceptions Control mode page: exceptions are reported where they are asked for (MRIE = 6), in the log
+/// page of that name.
+#[must_use]
+pub const fn informational_exceptions_page(current: bool) -> [u8; 12] {
+    const ON_REQUEST: u8 = 0x06;
+    let method = if current { ON_REQUEST } else { 0 };
+    [
+        PageCode::INFORMATIONAL_EXCEPTIONS.0,
+        0x0A,
+        0,
+        method,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]
 }
 
 #[cfg(test)]

@@ -66,6 +66,8 @@ impl AdditionalSense {
     pub const LOGICAL_BLOCK_REFERENCE_TAG_CHECK_FAILED: Self = Self::new(0x10, 0x03);
     /// 11h/00h.
     pub const UNRECOVERED_READ_ERROR: Self = Self::new(0x11, 0x00);
+    /// 1Ah/00h.
+    pub const PARAMETER_LIST_LENGTH_ERROR: Self = Self::new(0x1A, 0x00);
     /// 1Dh/00h.
     pub const MISCOMPARE_DURING_VERIFY: Self = Self::new(0x1D, 0x00);
     /// 20h/00h.
@@ -82,6 +84,8 @@ impl AdditionalSense {
     pub const LOGICAL_UNIT_NOT_SUPPORTED: Self = Self::new(0x25, 0x00);
     /// 26h/00h.
     pub const INVALID_FIELD_IN_PARAMETER_LIST: Self = Self::new(0x26, 0x00);
+    /// 26h/04h.
+    pub const INVALID_RELEASE_OF_PERSISTENT_RESERVATION: Self = Self::new(0x26, 0x04);
     /// 27h/00h.
     pub const WRITE_PROTECTED: Self = Self::new(0x27, 0x00);
     /// 27h/07h.
@@ -179,6 +183,17 @@ impl Sense {
     pub const SAVING_PARAMETERS_NOT_SUPPORTED: Self = Self::new(
         SenseKey::IllegalRequest,
         AdditionalSense::SAVING_PARAMETERS_NOT_SUPPORTED,
+    );
+
+    /// The parameter list is shorter than what it says or than it must be, or is cut in the middle of a field.
+    pub const PARAMETER_LIST_LENGTH_ERROR: Self = Self::new(
+        SenseKey::IllegalRequest,
+        AdditionalSense::PARAMETER_LIST_LENGTH_ERROR,
+    );
+    /// A field of the parameter list has a value that is not accepted.
+    pub const INVALID_FIELD_IN_PARAMETER_LIST: Self = Self::new(
+        SenseKey::IllegalRequest,
+        AdditionalSense::INVALID_FIELD_IN_PARAMETER_LIST,
     );
 
     /// Sense data without a field pointer.

@@ -22,6 +22,8 @@ impl PageCode {
     pub const BLOCK_LIMITS: Self = Self(0xB0);
     /// Block Device Characteristics (SBC-3).
     pub const BLOCK_DEVICE_CHARACTERISTICS: Self = Self(0xB1);
+    /// Logical Block Provisioning (SBC-3).
+    pub const LOGICAL_BLOCK_PROVISIONING: Self = Self(0xB2);
 }
 
 /// The four bytes that begin every VPD page.
@@ -122,26 +124,96 @@ pub struct BlockLimits {
     reserved: [u8; 20],
 }
 
+/// What the Block Limits page tells beside the limit of a transfer.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Limits {
+    /// MAXIMUM COMPARE AND WRITE LENGTH in blocks; 0: there is no such command.
+    pub compare_and_write: u8,
+    /// MAXIMUM UNMAP LBA COUNT; 0: there is no such command.
+    pub unmap_blocks: u32,
+    /// MAXIMUM UNMAP BLOCK DESCRIPTOR COUNT.
+    pub unmap_descriptors: u32,
+    /// MAXIMUM WRITE SAME LENGTH in blocks, with WSNZ = 1; 0: no limit is reported, and WSNZ = 0.
+    pub write_same: u64,
+}
+
 impl BlockLimits {
-    /// The page of a unit that limits transfers to `maximum_transfer_length` blocks and has neither COMPARE
-    /// AND WRITE, PRE-FETCH, UNMAP nor WRITE SAME.
+    /// The page of a unit that limits transfers to `maximum_transfer_length` blocks and has the other `limits`.
     #[must_use]
-    pub const fn new(peripheral: Peripheral, maximum_transfer_length: u32, granularity: u16) -> Self {
+    pub const fn new(
+        peripheral: Peripheral,
+        maximum_transfer_length: u32,
+        granularity: u16,
+        limits: Limits,
+    ) -> Self {
         const LENGTH: u16 = 0x3C;
         Self {
             header: PageHeader::new(peripheral, PageCode::BLOCK_LIMITS, LENGTH),
-            write_same_non_zero: 0,
-            maximum_compare_and_write_length: 0,
+            write_same_non_zero: (limits.write_same != 0) as u8,
+            maximum_compare_and_write_length: limits.compare_and_write,
             optimal_transfer_length_granularity: U16::new(granularity),
             maximum_transfer_length: U32::new(maximum_transfer_length),
             optimal_transfer_length: U32::ZERO,
             maximum_prefetch_length: U32::ZERO,
-            maximum_unmap_lba_count: U32::ZERO,
-            maximum_unmap_descriptor_count: U32::ZERO,
+            maximum_unmap_lba_count: U32::new(limits.unmap_blocks),
+            maximum_unmap_descriptor_count: U32::new(limits.unmap_descriptors),
             optimal_unmap_granularity: U32::ZERO,
             unmap_granularity_alignment: U32::ZERO,
-            maximum_write_same_length: U64::ZERO,
+            maximum_write_same_length: U64::new(limits.write_same),
             reserved: [0; 20],
+        }
+    }
+}
+
+/// The Logical Block Provisioning page (SBC-3), without a provisioning group descriptor.
+#[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct LogicalBlockProvisioning {
+    header: PageHeader,
+    threshold_exponent: u8,
+    flags: u8,
+    provisioning_type: u8,
+    reserved: u8,
+}
+
+/// What the Logical Block Provisioning page tells.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Provisioning {
+    /// LBPU: UNMAP.
+    pub unmap: bool,
+    /// LBPWS and LBPWS10: WRITE SAME (16) and (10) with UNMAP = 1.
+    pub write_same: bool,
+    /// LBPRZ: unmapped blocks read as zeroes.
+    pub reads_zeroes: bool,
+    /// PROVISIONING TYPE: thin (2), else not reported (0).
+    pub thin: bool,
+}
+
+impl LogicalBlockProvisioning {
+    /// The page.
+    #[must_use]
+    pub const fn new(peripheral: Peripheral, provisioning: Provisioning) -> Self {
+        const LENGTH: u16 = 4;
+        const LBPU: u8 = 0x80;
+        const LBPWS_AND_LBPWS10: u8 = 0x60;
+        const LBPRZ: u8 = 0x04;
+        const THIN: u8 = 2;
+        let mut flags = 0;
+        if provisioning.unmap {
+            flags |= LBPU;
+        }
+        if provisioning.write_same {
+            flags |= LBPWS_AND_LBPWS10;
+        }
+        if provisioning.reads_zeroes {
+            flags |= LBPRZ;
+        }
+        Self {
+            header: PageHeader::new(peripheral, PageCode::LOGICAL_BLOCK_PROVISIONING, LENGTH),
+            threshold_exponent: 0,
+            flags,
+            provisioning_type: if provisioning.thin { THIN } else { 0 },
+            reserved: 0,
         }
     }
 }
@@ -174,11 +246,38 @@ mod tests {
 
     #[test]
     fn block_limits_page_is_3ch_long_with_the_transfer_limit_at_8() {
-        let page = BlockLimits::new(Peripheral::DIRECT_ACCESS, 0x0102_0304, 0x0506);
+        let page = BlockLimits::new(Peripheral::DIRECT_ACCESS, 0x0102_0304, 0x0506, Limits::default());
         let bytes = page.as_bytes();
         assert_eq!(bytes.len(), 4 + 0x3C);
         assert_eq!(bytes[..12], [0x00, 0xB0, 0x00, 0x3C, 0, 0, 5, 6, 1, 2, 3, 4]);
         assert!(bytes[12..].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn block_limits_page_has_each_limit_in_its_place() {
+        let limits = Limits {
+            compare_and_write: 8,
+            unmap_blocks: 0x1112_1314,
+            unmap_descriptors: 0x2122_2324,
+            write_same: 0x31,
+        };
+        let page = BlockLimits::new(Peripheral::DIRECT_ACCESS, 0, 0, limits);
+        let bytes = page.as_bytes();
+        assert_eq!(bytes[4..6], [1, 8]);
+        assert_eq!(bytes[20..28], [0x11, 0x12, 0x13, 0x14, 0x21, 0x22, 0x23, 0x24]);
+        assert_eq!(bytes[36..44], [0, 0, 0, 0, 0, 0, 0, 0x31]);
+    }
+
+    #[test]
+    fn logical_block_provisioning_page_has_its_flags_in_byte_5() {
+        let provisioning = Provisioning {
+            unmap: true,
+            write_same: true,
+            reads_zeroes: true,
+            thin: true,
+        };
+        let page = LogicalBlockProvisioning::new(Peripheral::DIRECT_ACCESS, provisioning);
+        assert_eq!(page.as_bytes(), [0, 0xB2, 0, 4, 0, 0xE4, 2, 0]);
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub struct ControllerInfo {
     pub supports_verify: bool,
     /// Reservations are supported.
     pub supports_reservations: bool,
+    /// Compare and Write is supported as a fused operation.
+    pub supports_fused_compare_and_write: bool,
     /// SGLs are supported.
     pub supports_sgl: bool,
 }
@@ -93,6 +95,7 @@ impl ControllerInfo {
             supports_write_zeroes: view.supports_write_zeroes(),
             supports_verify: view.supports_verify(),
             supports_reservations: view.supports_reservations(),
+            supports_fused_compare_and_write: view.supports_fused_compare_and_write(),
             supports_sgl: view.supports_sgl(),
         }
     }

@@ -260,6 +260,12 @@ impl<'a> IdentifyController<'a> {
         self.layout.oncs.get() & (1 << 7) != 0
     }
 
+    /// FUSES bit 0: Compare and Write as a fused operation.
+    #[must_use]
+    pub const fn supports_fused_compare_and_write(&self) -> bool {
+        self.layout.fuses.get() & 1 != 0
+    }
+
     /// VWC.
     #[must_use]
     pub const fn volatile_write_cache(&self) -> VolatileWriteCache {

@@ -165,6 +165,12 @@ impl<'a> IdentifyNamespace<'a> {
         self.layout.dlfeat & 7 == 1
     }
 
+    /// RESCAP: bit 0, reservations persist through power loss; bits 1 to 6, the types by their number.
+    #[must_use]
+    pub const fn reservation_capabilities(&self) -> u8 {
+        self.layout.rescap
+    }
+
     /// NOIOB: optimal I/O boundary in logical blocks, 0 if not reported.
     #[must_use]
     pub const fn optimal_io_boundary(&self) -> u16 {

@@ -1,10 +1,17 @@
 //! Command descriptor blocks: bytes of any length and content become a [`Command`] or a [`CdbError`].
 
+mod blocks;
+mod management;
 mod media;
 mod primary;
 #[cfg(test)]
 mod tests;
 
+pub use blocks::{ByteCheck, GetLbaStatus, Unmap, Verify, WriteSame};
+pub use management::{
+    LogSense, ModeSelect, PersistentReserveIn, PersistentReserveOut, ReportSupportedOperationCodes,
+    ReportingOptions,
+};
 pub use media::{MediaAccess, SynchronizeCache};
 pub use primary::{
     Inquiry, ModeSense, ModeSenseForm, PowerCondition, ReadCapacity16, ReportLuns, RequestSense,
@@ -13,7 +20,9 @@ pub use primary::{
 
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use crate::opcode::{Opcode, ServiceActionIn16};
+use blocks::Size;
+
+use crate::opcode::{Opcode, REPORT_SUPPORTED_OPERATION_CODES, ServiceActionIn16};
 use crate::sense::{FieldPointer, Sense};
 
 /// Bits of the SERVICE ACTION field in byte 1.
@@ -45,6 +54,30 @@ pub enum Command {
     SynchronizeCache(SynchronizeCache),
     /// START STOP UNIT.
     StartStopUnit(StartStopUnit),
+    /// VERIFY (10), (12) or (16).
+    Verify(Verify),
+    /// WRITE AND VERIFY (10), (12) or (16).
+    WriteAndVerify(Verify),
+    /// WRITE SAME (10) or (16).
+    WriteSame(WriteSame),
+    /// COMPARE AND WRITE; `blocks` are compared, and as many written.
+    CompareAndWrite(MediaAccess),
+    /// PRE-FETCH (10) or (16).
+    PreFetch(MediaAccess),
+    /// UNMAP.
+    Unmap(Unmap),
+    /// GET LBA STATUS.
+    GetLbaStatus(GetLbaStatus),
+    /// REPORT SUPPORTED OPERATION CODES.
+    ReportSupportedOperationCodes(ReportSupportedOperationCodes),
+    /// MODE SELECT (6) or (10).
+    ModeSelect(ModeSelect),
+    /// LOG SENSE.
+    LogSense(LogSense),
+    /// PERSISTENT RESERVE IN.
+    PersistentReserveIn(PersistentReserveIn),
+    /// PERSISTENT RESERVE OUT.
+    PersistentReserveOut(PersistentReserveOut),
 }
 
 /// Why bytes are not a command that this crate knows.
@@ -106,6 +139,24 @@ impl Command {
             Opcode::SYNCHRONIZE_CACHE_10 => Self::SynchronizeCache(SynchronizeCache::parse_10(cdb)?),
             Opcode::SYNCHRONIZE_CACHE_16 => Self::SynchronizeCache(SynchronizeCache::parse_16(cdb)?),
             Opcode::START_STOP_UNIT => Self::StartStopUnit(StartStopUnit::parse(cdb)?),
+            Opcode::VERIFY_10 => Self::Verify(Verify::parse(cdb, Size::Ten)?),
+            Opcode::VERIFY_12 => Self::Verify(Verify::parse(cdb, Size::Twelve)?),
+            Opcode::VERIFY_16 => Self::Verify(Verify::parse(cdb, Size::Sixteen)?),
+            Opcode::WRITE_AND_VERIFY_10 => Self::WriteAndVerify(Verify::parse(cdb, Size::Ten)?),
+            Opcode::WRITE_AND_VERIFY_12 => Self::WriteAndVerify(Verify::parse(cdb, Size::Twelve)?),
+            Opcode::WRITE_AND_VERIFY_16 => Self::WriteAndVerify(Verify::parse(cdb, Size::Sixteen)?),
+            Opcode::WRITE_SAME_10 => Self::WriteSame(WriteSame::parse(cdb, Size::Ten)?),
+            Opcode::WRITE_SAME_16 => Self::WriteSame(WriteSame::parse(cdb, Size::Sixteen)?),
+            Opcode::COMPARE_AND_WRITE => Self::CompareAndWrite(blocks::parse_compare_and_write(cdb)?),
+            Opcode::PRE_FETCH_10 => Self::PreFetch(blocks::parse_pre_fetch(cdb, Size::Ten)?),
+            Opcode::PRE_FETCH_16 => Self::PreFetch(blocks::parse_pre_fetch(cdb, Size::Sixteen)?),
+            Opcode::UNMAP => Self::Unmap(Unmap::parse(cdb)?),
+            Opcode::MAINTENANCE_IN => Self::parse_maintenance_in(cdb)?,
+            Opcode::MODE_SELECT_6 => Self::ModeSelect(ModeSelect::parse_6(cdb)?),
+            Opcode::MODE_SELECT_10 => Self::ModeSelect(ModeSelect::parse_10(cdb)?),
+            Opcode::LOG_SENSE => Self::LogSense(LogSense::parse(cdb)?),
+            Opcode::PERSISTENT_RESERVE_IN => Self::PersistentReserveIn(PersistentReserveIn::parse(cdb)?),
+            Opcode::PERSISTENT_RESERVE_OUT => Self::PersistentReserveOut(PersistentReserveOut::parse(cdb)?),
             _ => return Err(CdbError::UnsupportedOpcode),
         };
         check_control(opcode, cdb)?;
@@ -118,7 +169,21 @@ impl Command {
         };
         match ServiceActionIn16(byte & SERVICE_ACTION) {
             ServiceActionIn16::READ_CAPACITY_16 => Ok(Self::ReadCapacity16(ReadCapacity16::parse(cdb)?)),
+            ServiceActionIn16::GET_LBA_STATUS => Ok(Self::GetLbaStatus(GetLbaStatus::parse(cdb)?)),
             _ => Err(CdbError::UnsupportedServiceAction),
+        }
+    }
+}
+
+impl Command {
+    fn parse_maintenance_in(cdb: &[u8]) -> Result<Self, CdbError> {
+        match cdb.get(1) {
+            None => Err(truncated(cdb)),
+            Some(byte) if byte & SERVICE_ACTION == REPORT_SUPPORTED_OPERATION_CODES => {
+                let command = ReportSupportedOperationCodes::parse(cdb)?;
+                Ok(Self::ReportSupportedOperationCodes(command))
+            }
+            Some(_) => Err(CdbError::UnsupportedServiceAction),
         }
     }
 }

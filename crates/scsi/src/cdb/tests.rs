@@ -163,7 +163,7 @@ fn report_luns_accepts_the_three_select_reports_of_a_simple_target() {
 }
 
 #[test]
-fn service_action_in_16_knows_read_capacity_only() {
+fn service_action_in_16_knows_read_capacity_and_get_lba_status() {
     let cdb = [0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0];
     assert_eq!(
         Command::parse(&cdb),
@@ -171,9 +171,76 @@ fn service_action_in_16_knows_read_capacity_only() {
             allocation_length: 32
         }))
     );
-    let error = Command::parse(&[0x9E, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0]).unwrap_err();
+    assert_eq!(
+        Command::parse(&[0x9E, 0x12, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 24, 0, 0]),
+        Ok(Command::GetLbaStatus(GetLbaStatus {
+            lba: 0x102,
+            allocation_length: 24
+        }))
+    );
+    let error = Command::parse(&[0x9E, 0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0]).unwrap_err();
     assert_eq!(error, CdbError::UnsupportedServiceAction);
     assert_eq!(error.sense(), Sense::invalid_field(FieldPointer::bit(1, 4)));
+}
+
+#[test]
+fn verify_and_write_same_flags_stand_where_sbc_3_has_them() {
+    let Ok(Command::Verify(verify)) = Command::parse(&[0x2F, 0xB2, 1, 2, 3, 4, 0, 5, 6, 0]) else {
+        panic!("no VERIFY");
+    };
+    assert_eq!(verify.byte_check, ByteCheck::Data);
+    assert_eq!(
+        (
+            verify.access.lba,
+            verify.access.blocks,
+            verify.access.protect,
+            verify.access.dpo
+        ),
+        (0x0102_0304, 0x0506, 0b101, true)
+    );
+    let error = Command::parse(&[0x2F, 0x04, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap_err();
+    assert_eq!(error, CdbError::InvalidField(FieldPointer::bit(1, 2)));
+    let Ok(Command::WriteSame(same)) =
+        Command::parse(&[0x93, 0x19, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0])
+    else {
+        panic!("no WRITE SAME");
+    };
+    assert!(same.unmap && same.anchor && same.no_data);
+    assert_eq!((same.access.lba, same.access.blocks), (7, 9));
+    let Ok(Command::WriteSame(ten)) = Command::parse(&[0x41, 0x01, 0, 0, 0, 7, 0, 0, 9, 0]) else {
+        panic!("no WRITE SAME (10)");
+    };
+    assert!(!ten.no_data, "bit 0 is obsolete in WRITE SAME (10)");
+}
+
+#[test]
+fn compare_and_write_counts_its_blocks_in_byte_13() {
+    let Ok(Command::CompareAndWrite(access)) =
+        Command::parse(&[0x89, 0x18, 0, 0, 0, 0, 0, 0, 0, 5, 9, 9, 9, 3, 0, 0])
+    else {
+        panic!("no COMPARE AND WRITE");
+    };
+    assert_eq!(
+        (access.lba, access.blocks, access.fua, access.dpo),
+        (5, 3, true, true)
+    );
+}
+
+#[test]
+fn reservation_fields_stand_where_spc_4_has_them() {
+    assert_eq!(
+        Command::parse(&[0x5F, 0x01, 0x03, 0, 0, 0, 0, 1, 24, 0]),
+        Ok(Command::PersistentReserveOut(PersistentReserveOut {
+            service_action: PersistentReserveOut::RESERVE,
+            scope: 0,
+            kind: 3,
+            parameter_list_length: 0x118
+        }))
+    );
+    assert_eq!(
+        Command::parse(&[0x5E, 4, 0, 0, 0, 0, 0, 0, 8, 0]),
+        Err(CdbError::UnsupportedServiceAction)
+    );
 }
 
 #[test]
@@ -190,7 +257,7 @@ fn request_sense_tells_the_two_formats_apart() {
 #[test]
 fn unknown_opcodes_and_the_empty_cdb_are_invalid_operation_codes() {
     assert_eq!(Command::parse(&[]), Err(CdbError::UnsupportedOpcode));
-    for opcode in [0x04, 0x42, 0x7F, 0xC0, 0xFF] {
+    for opcode in [0x04, 0x16, 0x7F, 0xC0, 0xFF] {
         let error = Command::parse(&padded(opcode)).unwrap_err();
         assert_eq!(error.sense(), Sense::INVALID_OPCODE);
     }
