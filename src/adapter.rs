@@ -20,8 +20,9 @@ use crate::{
     FerroNvme,
     control::Path,
     events::EventWork,
+    exchange::Exchanges,
     io::{Doorbells, IoCompletion, IoQueue, IoSubmission},
-    memory::{MAX_PAIRS, Memory},
+    memory::{EXCHANGES, MAX_PAIRS, MAX_QUEUES, Memory},
     trace::Trace,
     units::{MAX_UNITS, Units},
 };
@@ -33,11 +34,11 @@ pub(crate) struct Adapter<'dev> {
     pub(crate) registers: SetOnce<Registers<'dev>>,
     /// Queues and the admin data page.
     pub(crate) memory: SetOnce<Memory<'dev>>,
-    /// The I/O queue pairs: one for each channel.
-    queues: [IoQueue<'dev>; MAX_PAIRS],
+    /// The I/O queue pairs: one for each channel, and behind them that of the exchanges.
+    queues: [IoQueue<'dev>; MAX_QUEUES],
     /// The producer's end of each.
     pub(crate) producers: PerChannelState<'dev, FerroNvme, IoSubmission, MAX_PAIRS>,
-    /// How many pairs the controller has; 0 before they are made.
+    /// How many pairs the controller has, that of the exchanges among them; 0 before they are made.
     pairs: AtomicU32,
     /// What the usual requests need of each unit, by LUN; written under the StartIo lock.
     geometries: [Snapshot; MAX_UNITS as usize],
@@ -64,6 +65,10 @@ pub(crate) struct Adapter<'dev> {
     pub(crate) unit_reset_deadline: AtomicU64,
     /// What was told.
     pub(crate) trace: Trace,
+    /// The requests of the exchanges, their namespaces, and the noted ends of their admin commands.
+    pub(crate) exchange_srbs: InFlight<'dev, FerroNvme, EXCHANGES>,
+    exchange_namespaces: [AtomicU32; EXCHANGES],
+    pub(crate) exchange_results: [AtomicU32; EXCHANGES],
     state: AtomicU32,
 }
 
@@ -100,6 +105,40 @@ impl<'adapter> Adapter<'adapter> {
         self.pairs.load(Ordering::Acquire) as usize
     }
 
+    /// I/O queue pairs that belong to channels.
+    pub(crate) fn channels(&self) -> usize {
+        match self.pairs() {
+            pairs @ (0 | 1) => pairs,
+            pairs => pairs.saturating_sub(1),
+        }
+    }
+
+    /// The queue pair of the exchanges; a controller that has one pair only has none.
+    pub(crate) fn exchange_queue(&self) -> Option<&IoQueue<'adapter>> {
+        let index = self.channels();
+        if index == self.pairs() {
+            return None;
+        }
+        self.queue(index)
+    }
+
+    /// Its identifier.
+    pub(crate) fn exchange_queue_id(&self) -> u16 {
+        crate::io::queue_id(self.channels())
+    }
+
+    /// The exchange at `place` is of `namespace`.
+    pub(crate) fn set_exchange(&self, place: usize, namespace: u32) {
+        if let Some(entry) = self.exchange_namespaces.get(place) {
+            entry.store(namespace, Ordering::Relaxed);
+        }
+    }
+
+    /// The namespace of the exchange at `place`.
+    pub(crate) fn exchange_namespace(&self, place: usize) -> Option<u32> {
+        Some(self.exchange_namespaces.get(place)?.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn set_pairs(&self, pairs: u16) {
         self.pairs.store(u32::from(pairs), Ordering::Release);
     }
@@ -114,6 +153,7 @@ impl<'adapter> Adapter<'adapter> {
     /// Whether a command of `namespace` is in flight on any pair; 0: of any namespace.
     pub(crate) fn is_any_in_flight(&self, namespace: u32) -> bool {
         self.queues().any(|(_, queue)| queue.is_any_in_flight(namespace))
+            || crate::exchange::is_any_open(self, namespace)
     }
 
     /// Commands in flight on all pairs.
@@ -200,6 +240,7 @@ pub(crate) struct StartIoState {
     /// The controller as the translation sees it.
     pub(crate) controller: Late<Controller>,
     pub(crate) units: Units,
+    pub(crate) exchanges: Exchanges,
 }
 
 /// Belongs to a DPC; those of the I/O queue pairs use it.

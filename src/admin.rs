@@ -22,6 +22,8 @@ pub(crate) const MACHINE: u32 = 1;
 pub(crate) const EVENT: u32 = 2;
 /// The end of an Abort; the aborted command answers for itself.
 const ABORT: u32 = 3;
+/// A command of an exchange; the tag is its place.
+pub(crate) const EXCHANGE: u32 = 4;
 
 /// The rings and what is outstanding. All zeroes: closed.
 #[derive(FromZeros)]
@@ -35,7 +37,7 @@ pub(crate) struct AdminQueue {
 /// A completion of the admin queue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Completed {
-    /// [`MACHINE`], [`EVENT`] or nobody's.
+    /// [`MACHINE`], [`EVENT`], [`EXCHANGE`] or nobody's.
     pub(crate) key: u32,
     /// The tag it was submitted with.
     pub(crate) tag: u32,

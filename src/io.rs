@@ -13,7 +13,7 @@ use nvme::{Completion as Entry, DataPointer};
 use nvme_core::{
     DmaStopped,
     command_table::{CommandTable, Published, Withdrawn},
-    queue::{CompletionMemory, CompletionRing, SubmissionMemory, SubmissionRing, Submitting},
+    queue::{CompletionMemory, CompletionRing, InProgress, SubmissionMemory, SubmissionRing, Submitting},
 };
 use scsi_nvme::NvmCommand;
 use storport::{
@@ -29,6 +29,7 @@ use zerocopy::FromZeros;
 use crate::{
     FerroNvme,
     adapter::Adapter,
+    exchange,
     memory::{IO_ENTRIES, PairMemory},
     request::Command,
     reset, trace,
@@ -70,9 +71,9 @@ pub(crate) struct IoQueue<'dev> {
 /// The memory and the doorbells of a pair.
 #[derive(Clone, Copy)]
 pub(crate) struct Pair<'dev> {
-    submissions: Entries<'dev, 8>,
-    completions: Entries<'dev, 2>,
-    doorbells: Doorbells<'dev>,
+    pub(crate) submissions: Entries<'dev, 8>,
+    pub(crate) completions: Entries<'dev, 2>,
+    pub(crate) doorbells: Doorbells<'dev>,
 }
 
 impl<'dev> Pair<'dev> {
@@ -171,6 +172,11 @@ impl IoQueue<'_> {
         self.life.fetch_and(!CLOSED, Ordering::AcqRel);
     }
 
+    /// Whoever makes the pair anew waits until the guard is dropped.
+    pub(crate) fn begin_submitting(&self) -> InProgress<'_> {
+        self.submitting.begin()
+    }
+
     /// Nobody is between taking a slot and ringing the doorbell: asked of a closed pair, before it is made anew.
     pub(crate) fn is_idle(&self) -> bool {
         self.submitting.is_idle()
@@ -196,7 +202,7 @@ impl IoQueue<'_> {
     }
 
     #[inline]
-    fn life(&self) -> u64 {
+    pub(crate) fn life(&self) -> u64 {
         self.life.load(Ordering::Acquire)
     }
 }
@@ -205,7 +211,7 @@ impl IoQueue<'_> {
 const CLOSED: u64 = 0xFFFF;
 
 /// The number of entries in a life; 0: the pair is closed.
-fn entries_of(life: u64) -> u16 {
+pub(crate) fn entries_of(life: u64) -> u16 {
     let [low, high, ..] = life.to_le_bytes();
     u16::from_le_bytes([low, high])
 }
@@ -424,6 +430,8 @@ pub(crate) fn fail<'dev, I: Irql, X: Exclusion, S: Stage>(
     srb: Srb<'dev, FerroNvme, S>,
     outcome: &scsi_nvme::Outcome,
 ) -> Token<S> {
+    #[cfg(ferroport_broken = "wrong-sense-out-of-range")]
+    let outcome = &crate::broken::mistaken(*outcome);
     let sense = outcome.sense.map(scsi::sense::Sense::to_fixed);
     let sense = sense.as_ref().map_or(&[][..], |sense| &sense[..]);
     srb.complete(
@@ -452,6 +460,7 @@ pub(crate) fn reclaim<'dev>(
             }
         });
     }
+    exchange::reclaim(cx, adapter, &proof, status);
     // A request whose completion another processor is just reaping is that processor's to complete.
     for _ in 0..PATIENCE {
         if adapter.queues().all(|(_, queue)| queue.table.used() == 0) {

@@ -10,6 +10,7 @@
 //! | `request` | `HwStorBuildIo`: PRPs and command in the SRB extension |
 //! | `start_io` | `HwStorStartIo`: what each SRB function leads to |
 //! | `io` | the I/O queue pairs |
+//! | `exchange` | requests that take several commands |
 //! | `units` | logical units and their namespaces |
 //! | `control` | the control path: steps the machine of `nvme-core` by stalls, by DPC and timer, by work item |
 //! | `admin` | the admin queue |
@@ -41,6 +42,7 @@ mod broken {
 }
 mod control;
 mod events;
+mod exchange;
 mod io;
 mod memory;
 mod miniport;

@@ -4,11 +4,15 @@ use storport::dma::Dma;
 
 /// Entries of the admin queues.
 pub(crate) const ADMIN_ENTRIES: u16 = 32;
+/// Exchanges that are open at a time.
+pub(crate) const EXCHANGES: usize = 8;
 /// Entries of an I/O queue at most; the controller's MQES may allow fewer.
 pub(crate) const IO_ENTRIES: u16 = 256;
 /// I/O queue pairs at most. Machines with more processors share them: the port driver then gives several processors one
 /// channel.
 pub(crate) const MAX_PAIRS: usize = 32;
+/// I/O queue pairs with that of the exchanges.
+pub(crate) const MAX_QUEUES: usize = MAX_PAIRS + 1;
 
 const PAGE: usize = 4096;
 const SUBMISSION_ENTRY: usize = 64;
@@ -25,7 +29,10 @@ const IO_COMPLETION: usize = pages((IO_ENTRIES as usize).saturating_mul(COMPLETI
 const IO_PAIR: usize = IO_SUBMISSION.saturating_add(IO_COMPLETION);
 const ADMIN: usize = ADMIN_SUBMISSION
     .saturating_add(ADMIN_COMPLETION)
-    .saturating_add(PAGE);
+    .saturating_add(PAGE)
+    .saturating_add(EXCHANGE.saturating_mul(EXCHANGES));
+/// A page of PRPs and two of data.
+const EXCHANGE: usize = PAGE.saturating_mul(3);
 
 /// Bytes of DMA memory with `pairs` I/O queue pairs.
 pub(crate) const fn total(pairs: usize) -> usize {
@@ -41,8 +48,21 @@ pub(crate) struct Memory<'dev> {
     pub(crate) admin_completion: Dma<'dev>,
     /// Data of admin commands: one page.
     pub(crate) admin_data: Dma<'dev>,
+    /// The memory of the exchanges, one behind the other.
+    exchanges: Dma<'dev>,
     /// The I/O queue pairs, one behind the other.
     io: Dma<'dev>,
+}
+
+/// The memory of one exchange.
+#[derive(Clone, Copy)]
+pub(crate) struct ExchangeMemory<'dev> {
+    /// PRPs, each of which names the first area.
+    pub(crate) list: Dma<'dev>,
+    /// The first area.
+    pub(crate) first: Dma<'dev>,
+    /// The second area.
+    pub(crate) second: Dma<'dev>,
 }
 
 /// The memory of one I/O queue pair.
@@ -65,8 +85,29 @@ impl<'dev> Memory<'dev> {
             admin_submission: next(ADMIN_SUBMISSION)?,
             admin_completion: next(ADMIN_COMPLETION)?,
             admin_data: next(PAGE)?,
+            exchanges: next(EXCHANGE.saturating_mul(EXCHANGES))?,
             io: next(IO_PAIR.saturating_mul(pairs))?,
         })
+    }
+
+    /// The memory of exchange `index`.
+    pub(crate) fn exchange(&self, index: usize) -> Option<ExchangeMemory<'dev>> {
+        let offset = EXCHANGE.checked_mul(index)?;
+        let whole = self.exchanges.slice(offset, EXCHANGE)?;
+        Some(ExchangeMemory {
+            list: whole.slice(0, PAGE)?,
+            first: whole.slice(PAGE, PAGE)?,
+            second: whole.slice(PAGE.saturating_mul(2), PAGE)?,
+        })
+    }
+
+    /// Makes each exchange's list of PRPs.
+    pub(crate) fn prepare_exchanges(&self) {
+        for exchange in (0..EXCHANGES).filter_map(|index| self.exchange(index)) {
+            for offset in (0..PAGE).step_by(size_of::<u64>()) {
+                exchange.list.write64(offset, exchange.first.bus_address());
+            }
+        }
     }
 
     /// The memory of I/O queue pair `index`; `None` if there is none for it.

@@ -19,9 +19,9 @@ use crate::{
     FerroNvme,
     adapter::{Adapter, DpcState, StartIoState, State},
     control::{self, CONTROL_DPC, FIRST_IO_DPC},
-    events,
+    events, exchange,
     io::{self, Doorbells, Pair},
-    memory::{self, IO_ENTRIES, MAX_PAIRS, Memory},
+    memory::{self, IO_ENTRIES, MAX_PAIRS, MAX_QUEUES, Memory},
     request::{self, MAX_SEGMENTS, MAX_TRANSFER},
     reset::{self, Cause, Stop},
     start_io,
@@ -62,7 +62,7 @@ impl Miniport for FerroNvme {
     type DpcState<'dev> = DpcState;
     type SrbExtension = request::Extension;
     type UnitExtension = ();
-    type Slots = Slots<1, 2, { FIRST_IO_DPC + MAX_PAIRS }>;
+    type Slots = Slots<1, 2, { FIRST_IO_DPC + MAX_QUEUES }>;
     type Interrupts = PerMessage;
     type Channels = ConcurrentChannels;
 
@@ -150,12 +150,17 @@ impl Miniport for FerroNvme {
         if let Some(pair) = cx.index().checked_sub(FIRST_IO_DPC) {
             #[cfg(ferroport_broken = "lost-wake-up")]
             crate::broken::wake_up::reaps(pair, true);
-            io::reap(cx, adapter, pair);
+            if pair == adapter.channels() {
+                exchange::pump(cx, adapter);
+            } else {
+                io::reap(cx, adapter, pair);
+            }
             #[cfg(ferroport_broken = "lost-wake-up")]
             crate::broken::wake_up::reaps(pair, false);
             return;
         }
         control::pump(cx, adapter);
+        exchange::pump(cx, adapter);
         if control::settle(cx, adapter) {
             events::tell(cx, adapter);
         }
@@ -234,14 +239,16 @@ fn find<'dev>(
     let registers = cx.map_registers(BAR0).ok_or(FindError::BadConfig)?;
     // The upper bound: how many pairs the controller has is known when they are made.
     let pairs = processors(cx).clamp(1, MAX_PAIRS);
+    let queues = pairs.saturating_add(1);
     let whole = cx
-        .uncached_extension(memory::total(pairs), &LARGEST)
+        .uncached_extension(memory::total(queues), &LARGEST)
         .ok_or(FindError::Error)?;
-    let memory = Memory::cut(whole, pairs).ok_or(FindError::Error)?;
+    let memory = Memory::cut(whole, queues).ok_or(FindError::Error)?;
     let capabilities = nvme::Capabilities::from_bits(registers.read64(nvme::Register::Capabilities.offset()));
     let admin = Doorbells::new(registers, capabilities, 0).ok_or(FindError::NotFound)?;
     let life = cx.times_found().wrapping_sub(1);
-    for index in 0..pairs {
+    memory.prepare_exchanges();
+    for index in 0..queues {
         let doorbells = Doorbells::new(registers, capabilities, io::queue_id(index));
         let pair = memory
             .pair(index)
@@ -323,20 +330,22 @@ fn start<'dev>(
     let offered = cx.offered_performance().ok();
     let channels = offered.filter(OfferedPerformance::concurrent_channels);
     let channels = channels.map_or(1, |offered| offered.concurrent_channels);
-    let wanted = u16::try_from(channels.min(own_messages).max(1)).unwrap_or(1);
+    let wanted = channels.min(own_messages).max(1);
+    let wanted = u16::try_from(wanted.min(MAX_PAIRS as u32)).unwrap_or(1);
     if own_messages != 0
         && let Some(mut path) = control::enter(cx, adapter)
     {
-        path.set_own_vectors();
+        path.set_own_vectors(wanted);
     }
     let request = Request::Queues {
-        pairs: wanted.min(u16::try_from(MAX_PAIRS).unwrap_or(1)),
+        // One more, for exchanges.
+        pairs: wanted.saturating_add(1),
     };
     match control::run(cx, adapter, request, QUEUES_BUDGET, SrbStatus::BusReset) {
         Ok(Outcome::Ready { .. }) => {}
         Ok(_) | Err(_) => return Err(InitializeError),
     }
-    let pairs = u32::try_from(adapter.pairs()).unwrap_or(1);
+    let pairs = u32::try_from(adapter.channels()).unwrap_or(1);
     if let Some(offered) = offered {
         let mut performance = Performance::new();
         if pairs > 1 {

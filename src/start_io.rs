@@ -4,20 +4,20 @@ use nvme::NamespaceId;
 use scsi_nvme::{NvmCommand, Request, Target, Translation};
 use storport::{
     context::StartIo,
-    srb::{Completion, Fresh, Function, PnpAction, Srb, SrbStatus, Started},
+    srb::{Completion, Fresh, Function, PnpAction, Srb, SrbStatus, Stage, Started},
 };
 
 use crate::{
     FerroNvme, Locked,
     adapter::{Adapter, State},
-    io, request,
+    exchange, io, request,
     reset::{self, Cause},
 };
 
 /// Answers go straight into the mapped data buffer. It is looked up when there is an answer: READ and WRITE have none.
-struct Answer<'a, 'dev, 'srb>(&'a mut Srb<'dev, FerroNvme, Fresh<'srb>>);
+pub(crate) struct Answer<'a, 'dev, S: Stage>(pub(crate) &'a mut Srb<'dev, FerroNvme, S>);
 
-impl scsi_nvme::DataIn for Answer<'_, '_, '_> {
+impl<S: Stage> scsi_nvme::DataIn for Answer<'_, '_, S> {
     fn write(&mut self, offset: usize, bytes: &[u8]) {
         if let Some(mut buffer) = self.0.data_buffer() {
             buffer.write(offset, bytes);
@@ -116,10 +116,17 @@ fn execute<'dev, 'srb>(
         namespace: namespace.as_ref(),
         luns: &state.units.luns(),
     };
+    #[cfg(ferroport_broken = "wrong-residual")]
+    let whole = srb.data_length();
     Decision::Started(
         match scsi_nvme::translate(&request, &target, &mut Answer(&mut srb)) {
+            // A short answer is said to have filled the buffer.
+            #[cfg(ferroport_broken = "wrong-residual")]
+            Translation::Complete { .. } => srb.complete(cx, Completion::Success { transferred: whole }),
+            #[cfg(not(ferroport_broken = "wrong-residual"))]
             Translation::Complete { length } => srb.complete(cx, Completion::Success { transferred: length }),
             Translation::Submit(command) => return Decision::Submit(srb, command),
+            Translation::Exchange(exchange) => exchange::start(cx, adapter, srb, exchange),
             Translation::Fail(outcome) => io::fail(cx, srb, &outcome),
         },
     )

@@ -54,6 +54,9 @@ impl Units {
         namespace.eui64 = info.eui64;
         namespace.nguid = info.nguid;
         namespace.write_protected = info.write_protected;
+        namespace.thin_provisioned = info.thin_provisioned;
+        namespace.deallocated_reads_zero = info.deallocated_reads_zero;
+        namespace.reservation_capabilities = info.reservation_capabilities;
         Some(namespace)
     }
 

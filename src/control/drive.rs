@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     FerroNvme, Locked,
-    adapter::Adapter,
-    io,
+    adapter::{Adapter, State},
+    admin, io,
     memory::ADMIN_ENTRIES,
     trace::{self, Event},
 };
@@ -181,4 +181,38 @@ pub(crate) fn abort<'dev>(cx: &Locked<'dev>, adapter: &'dev Adapter<'dev>, names
         trace::command(cx, adapter, Event::AbortSent, values);
     }
     stepped::leave(&stalls(cx), &adapter.control, path);
+}
+
+/// Submits an admin command of the exchange at place `tag`; false if there is no room for it, or the control path is held.
+pub(crate) fn submit_exchange<'dev>(
+    cx: &Locked<'dev>,
+    adapter: &'dev Adapter<'dev>,
+    entry: nvme::SubmissionEntry,
+    tag: u32,
+) -> bool {
+    let Some(hardware) = Hardware::new(adapter, SrbStatus::Aborted) else {
+        return false;
+    };
+    let Some(mut path) = enter(cx, adapter) else {
+        return false;
+    };
+    // Asked by who holds the path: who stops or resets the adapter says so before it takes the path.
+    let submitted = adapter.state() == State::Ready
+        && path
+            .rings
+            .admin
+            .submit(&hardware.memory, &hardware.doorbells, entry, admin::EXCHANGE, tag);
+    stepped::leave(&stalls(cx), &adapter.control, path);
+    submitted
+}
+
+/// The write cache was enabled or disabled by an exchange.
+pub(crate) fn write_cache_set<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, enabled: bool) {
+    if let Some(controller) = cx.start_io_state().controller.get_mut() {
+        controller.write_cache_enabled = enabled;
+    }
+    if let Some(mut path) = enter(cx, adapter) {
+        path.set_write_cache(enabled);
+        stepped::leave(&stalls(cx), &adapter.control, path);
+    }
 }

@@ -24,8 +24,8 @@ use crate::{
     FerroNvme,
     adapter::{Adapter, State},
     admin::{self, Completed},
-    events, io,
-    memory::{ADMIN_ENTRIES, IO_ENTRIES, MAX_PAIRS, Memory},
+    events, exchange, io,
+    memory::{ADMIN_ENTRIES, IO_ENTRIES, MAX_QUEUES, Memory},
     trace,
 };
 
@@ -37,7 +37,7 @@ const WORKER_PATIENCE: Micros = Micros::from_millis(10);
 pub(crate) struct Path {
     machine: Control,
     pub(super) namespaces: NamespaceTable,
-    pairs: [QueuePair; MAX_PAIRS],
+    pairs: [QueuePair; MAX_QUEUES],
     pub(super) rings: Rings,
     /// A request is under way.
     busy: bool,
@@ -93,9 +93,10 @@ impl Path {
         self.machine.configure(config).is_ok()
     }
 
-    /// Each I/O queue pair has a message of its own, that of its queue identifier. Else all have message 0.
-    pub(crate) fn set_own_vectors(&mut self) {
-        for (index, pair) in self.pairs.iter_mut().enumerate() {
+    /// Each of the I/O queue pairs of `channels` has a message of its own, that of its queue identifier. All others have
+    /// message 0.
+    pub(crate) fn set_own_vectors(&mut self, channels: u16) {
+        for (index, pair) in self.pairs.iter_mut().enumerate().take(usize::from(channels)) {
             pair.interrupt_vector = io::queue_id(index);
         }
     }
@@ -186,6 +187,9 @@ impl Path {
                     }
                     self.rings.parked.put(completed);
                 }
+                admin::EXCHANGE => {
+                    exchange::note(callback.cx, callback.adapter, completed.tag, completed.status);
+                }
                 _ => trace::admin_ended(
                     callback.cx,
                     trace::Event::AbortEnded,
@@ -237,6 +241,11 @@ impl Path {
                 open
             })
         })
+    }
+
+    /// The write cache was enabled or disabled.
+    pub(super) fn set_write_cache(&mut self, enabled: bool) {
+        self.machine.set_write_cache(enabled);
     }
 
     /// How many commands the controller aborts at a time.

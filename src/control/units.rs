@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use scsi_nvme::Geometry;
+use scsi_nvme::{Features, Geometry};
 use storport::{
     Context,
     context::{AtMostDispatch, PassiveInitialize, Unshared},
@@ -42,6 +42,7 @@ fn replace_units(state: &mut StartIoState, adapter: &Adapter<'_>) -> bool {
     };
     adapter.units_outdated.store(0, Ordering::Release);
     let info = path.info();
+    let has_exchanges = adapter.exchange_queue().is_some();
     let controller = *state.controller.put(scsi_nvme::Controller {
         serial_number: info.serial_number,
         model_number: info.model_number,
@@ -49,6 +50,14 @@ fn replace_units(state: &mut StartIoState, adapter: &Adapter<'_>) -> bool {
         volatile_write_cache: info.write_cache_present,
         write_cache_enabled: info.write_cache_enabled,
         max_transfer_bytes: info.max_transfer_bytes.min(MAX_TRANSFER),
+        features: Features {
+            compare: info.supports_compare,
+            dataset_management: has_exchanges && info.supports_dataset_management,
+            write_zeroes: info.supports_write_zeroes,
+            verify: info.supports_verify,
+            reservations: has_exchanges && info.supports_reservations,
+            fused_compare_and_write: has_exchanges && info.supports_fused_compare_and_write,
+        },
     });
     let changed = state
         .units

@@ -3,7 +3,14 @@
 use miniport_build::{Driver, Error, configure};
 
 fn main() -> Result<(), Error> {
-    for mistake in ["lost-wake-up", "command-id-reuse", "buffer-freed-under-dma"] {
+    for mistake in [
+        "lost-wake-up",
+        "command-id-reuse",
+        "buffer-freed-under-dma",
+        "unmap-does-nothing",
+        "wrong-sense-out-of-range",
+        "wrong-residual",
+    ] {
         let feature = format!("CARGO_FEATURE_{}", mistake.to_uppercase().replace('-', "_"));
         if std::env::var_os(feature).is_some() {
             println!("cargo::rustc-cfg=ferroport_broken");

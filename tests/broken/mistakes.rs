@@ -93,3 +93,26 @@ pub(crate) fn complete_unit<'dev>(
         }
     }
 }
+
+/// UNMAP checks its parameter list, says GOOD, and unmaps nothing.
+#[cfg(ferroport_broken = "unmap-does-nothing")]
+pub(crate) fn without_unmap(next: scsi_nvme::Next) -> scsi_nvme::Next {
+    match next {
+        scsi_nvme::Next::Submit(command)
+            if command.entry.opcode() == nvme::io_opcode::DATASET_MANAGEMENT =>
+        {
+            scsi_nvme::Next::Done { transferred: 24 }
+        }
+        other => other,
+    }
+}
+
+/// Blocks beyond the end are called an invalid field.
+#[cfg(ferroport_broken = "wrong-sense-out-of-range")]
+pub(crate) fn mistaken(outcome: scsi_nvme::Outcome) -> scsi_nvme::Outcome {
+    use scsi::sense::{FieldPointer, Sense};
+    if outcome.sense == Some(Sense::LBA_OUT_OF_RANGE) {
+        return scsi_nvme::Outcome::check_condition(Sense::invalid_field(FieldPointer::byte(2)));
+    }
+    outcome
+}

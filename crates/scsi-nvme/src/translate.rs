@@ -28,6 +28,7 @@ pub struct Target<'a> {
 ///
 /// Callable at any IRQL; touches nothing but its arguments.
 #[must_use]
+#[inline(never)]
 pub fn translate(request: &Request<'_>, target: &Target<'_>, data_in: &mut dyn DataIn) -> Translation {
     let command = Command::parse(request.cdb);
     match target.namespace {

@@ -66,8 +66,14 @@ fn read_capacity_16_tells_the_whole_lba_and_the_physical_block() {
     let mut expected = [0; 32];
     expected[..12].copy_from_slice(&[0, 0, 0, 0, 0, 0x1F, 0xFF, 0xFF, 0, 0, 2, 0]);
     expected[13] = 3;
+    // LBPME: Dataset Management unmaps.
+    expected[14] = 0x80;
     assert_eq!(bench.answer(&read_capacity_16(32)), expected);
     assert_eq!(bench.answer(&read_capacity_16(12)), expected[..12]);
+    let mut bench = Bench::with_namespace(|namespace| namespace.deallocated_reads_zero = true);
+    assert_eq!(bench.answer(&read_capacity_16(32))[14], 0xC0);
+    bench.controller.features.dataset_management = false;
+    assert_eq!(bench.answer(&read_capacity_16(32))[14], 0);
 }
 
 #[test]
@@ -156,7 +162,7 @@ fn every_other_command_to_an_absent_lun_is_lun_not_supported() {
 #[test]
 fn an_unsupported_opcode_is_invalid_command_operation_code() {
     let bench = Bench::default();
-    for opcode in [0x04, 0x15, 0x2F, 0x42, 0x55, 0x7F, 0x93, 0xA3, 0xFF] {
+    for opcode in [0x04, 0x16, 0x17, 0x3C, 0x7F, 0x8B, 0x9F, 0xFF] {
         let mut cdb = [0; 16];
         cdb[0] = opcode;
         bench.fails(&cdb, Sense::INVALID_OPCODE);
@@ -164,6 +170,7 @@ fn an_unsupported_opcode_is_invalid_command_operation_code() {
 }
 
 const HEADER_6: [u8; 4] = [31, 0, 0x10, 8];
+const HEADER_6_ALL: [u8; 4] = [95, 0, 0x10, 8];
 const SHORT_DESCRIPTOR: [u8; 8] = [0, 0x20, 0, 0, 0, 0, 2, 0];
 
 fn caching_page(flags: u8) -> Vec<u8> {
@@ -176,11 +183,33 @@ fn caching_page(flags: u8) -> Vec<u8> {
 fn mode_sense_6_returns_header_descriptor_and_caching_page() {
     let bench = Bench::default();
     let expected = [&HEADER_6[..], &SHORT_DESCRIPTOR, &caching_page(0x04)].concat();
-    for page in [0x08, 0x3F, 0x88, 0xBF] {
+    for page in [0x08, 0x88] {
         for subpage in [0x00, 0xFF] {
             assert_eq!(bench.answer(&[0x1A, 0, page, subpage, 192, 0]), expected);
         }
     }
+}
+
+#[test]
+fn all_pages_come_in_ascending_order() {
+    let mut power_condition = [0; 40];
+    power_condition[..2].copy_from_slice(&[0x1A, 0x26]);
+    let expected = [
+        &HEADER_6_ALL[..],
+        &SHORT_DESCRIPTOR,
+        &caching_page(0x04),
+        &[0x0A, 0x0A, 0x02, 0x10, 0, 0, 0, 0, 0, 0, 0, 0],
+        &power_condition,
+        &[0x1C, 0x0A, 0, 0x06, 0, 0, 0, 0, 0, 0, 0, 0],
+    ]
+    .concat();
+    let bench = Bench::default();
+    assert_eq!(bench.answer(&[0x1A, 0, 0x3F, 0, 255, 0]), expected);
+    assert_eq!(bench.answer(&[0x1A, 0, 0xBF, 0xFF, 255, 0]), expected);
+    assert_eq!(
+        bench.answer(&[0x1A, 0x08, 0x0A, 0, 255, 0])[4..],
+        expected[32..44]
+    );
 }
 
 #[test]
@@ -226,9 +255,19 @@ fn wce_is_one_only_with_a_cache_that_is_enabled() {
 }
 
 #[test]
-fn no_value_is_changeable_and_none_is_saved() {
-    let bench = Bench::default();
+fn wce_of_a_cache_is_changeable_and_nothing_else_and_nothing_is_saved() {
+    let mut bench = Bench::default();
+    assert_eq!(
+        bench.answer(&[0x1A, 0x08, 0x48, 0, 192, 0])[4..],
+        caching_page(0x04)
+    );
+    for page in [0x4A, 0x5A, 0x5C] {
+        let mask = bench.answer(&[0x1A, 0x08, page, 0, 192, 0]);
+        assert!(mask[6..].iter().all(|byte| *byte == 0), "{page:#x}");
+    }
+    bench.controller.volatile_write_cache = false;
     assert_eq!(bench.answer(&[0x1A, 0x08, 0x48, 0, 192, 0])[4..], caching_page(0));
+    let bench = Bench::default();
     bench.fails(
         &[0x1A, 0x08, 0xC8, 0, 192, 0],
         Sense::SAVING_PARAMETERS_NOT_SUPPORTED,
@@ -245,7 +284,7 @@ fn write_protection_shows_in_the_device_specific_parameter() {
 #[test]
 fn unsupported_mode_pages_and_subpages_are_invalid_fields() {
     let bench = Bench::default();
-    for page in (0..0x3F).filter(|page| *page != 0x08) {
+    for page in (0..0x3F).filter(|page| ![0x08, 0x0A, 0x1A, 0x1C].contains(page)) {
         bench.fails(&[0x1A, 0, page, 0, 192, 0], invalid_bit(2, 5));
     }
     bench.fails(&[0x1A, 0, 0x08, 1, 192, 0], invalid_byte(3));
@@ -255,9 +294,9 @@ fn unsupported_mode_pages_and_subpages_are_invalid_fields() {
 #[test]
 fn an_answer_is_cut_to_the_allocation_length_and_to_the_buffer() {
     let mut bench = Bench::default();
-    assert_eq!(bench.answer(&[0x1A, 0, 0x3F, 0, 5, 0]), [31, 0, 0x10, 8, 0]);
+    assert_eq!(bench.answer(&[0x1A, 0, 0x3F, 0, 5, 0]), [95, 0, 0x10, 8, 0]);
     bench.data_length = 4;
-    assert_eq!(bench.answer(&[0x1A, 0, 0x3F, 0, 192, 0]), HEADER_6);
+    assert_eq!(bench.answer(&[0x1A, 0, 0x3F, 0, 192, 0]), HEADER_6_ALL);
     assert_eq!(bench.answer(&READ_CAPACITY_10), [0, 0x1F, 0xFF, 0xFF]);
 }
 

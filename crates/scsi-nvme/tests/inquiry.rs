@@ -78,7 +78,7 @@ fn an_absent_lun_has_peripheral_qualifier_011b() {
 fn supported_pages_are_ascending_and_each_of_them_answers() {
     let bench = Bench::default();
     let list = bench.answer(&inquiry(Some(0x00), 255));
-    assert_eq!(list, [0x00, 0x00, 0, 5, 0x00, 0x80, 0x83, 0xB0, 0xB1]);
+    assert_eq!(list, [0x00, 0x00, 0, 6, 0x00, 0x80, 0x83, 0xB0, 0xB1, 0xB2]);
     for page in &list[4..] {
         assert_eq!(bench.answer(&inquiry(Some(*page), 255))[1], *page);
     }
@@ -87,7 +87,7 @@ fn supported_pages_are_ascending_and_each_of_them_answers() {
 #[test]
 fn every_page_that_is_not_listed_is_an_invalid_field() {
     let bench = Bench::default();
-    for page in (0..=255).filter(|page| ![0x00, 0x80, 0x83, 0xB0, 0xB1].contains(page)) {
+    for page in (0..=255).filter(|page| ![0x00, 0x80, 0x83, 0xB0, 0xB1, 0xB2].contains(page)) {
         bench.fails(&inquiry(Some(page), 255), invalid_byte(2));
     }
 }
@@ -182,8 +182,10 @@ fn block_limits_tell_the_longest_transfer_in_blocks() {
     let mut bench = Bench::with_namespace(|namespace| namespace.preferred_write_granularity = 8);
     let page = bench.answer(&inquiry(Some(0xB0), 255));
     assert_eq!(page.len(), 64);
-    assert_eq!(page[..12], [0x00, 0xB0, 0, 0x3C, 0, 0, 0, 8, 0, 0, 4, 0]);
-    assert!(page[12..].iter().all(|byte| *byte == 0));
+    // WSNZ, 8 blocks to compare and write.
+    assert_eq!(page[..12], [0x00, 0xB0, 0, 0x3C, 1, 8, 0, 8, 0, 0, 4, 0]);
+    assert_eq!(page[20..28], [0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 1, 0], "UNMAP");
+    assert_eq!(page[36..44], [0, 0, 0, 0, 0, 1, 0, 0], "WRITE SAME");
     bench.controller.max_transfer_bytes = 0;
     assert_eq!(bench.answer(&inquiry(Some(0xB0), 255))[8..12], [0, 1, 0, 0]);
 }
@@ -199,6 +201,25 @@ fn the_longest_transfer_is_accepted_and_one_block_more_is_not() {
         matches!(bench.translation(&cdb), scsi_nvme::Translation::Submit(_))
     };
     assert!(submitted(blocks) && !submitted(blocks + 1));
+}
+
+#[test]
+fn without_the_commands_their_limits_and_their_flags_are_zero() {
+    let mut bench = Bench::with_namespace(|namespace| {
+        namespace.thin_provisioned = true;
+        namespace.deallocated_reads_zero = true;
+    });
+    assert_eq!(
+        bench.answer(&inquiry(Some(0xB2), 255)),
+        [0, 0xB2, 0, 4, 0, 0xE4, 2, 0]
+    );
+    bench.controller.features = scsi_nvme::Features::default();
+    assert_eq!(
+        bench.answer(&inquiry(Some(0xB2), 255)),
+        [0, 0xB2, 0, 4, 0, 0, 0, 0]
+    );
+    let page = bench.answer(&inquiry(Some(0xB0), 255));
+    assert_eq!((page[5], &page[20..28]), (0, &[0; 8][..]));
 }
 
 #[test]

@@ -7,15 +7,16 @@ use nvme::NamespaceId;
 use proptest::prelude::*;
 use scsi::status::Status;
 use scsi_nvme::{
-    Controller, DataDirection, DataIn, DataPhase, Geometry, LunSet, Namespace, NvmCommand, Prepared, Request,
-    Target, Translation, data_phase, outcome, translate,
+    Controller, DataDirection, DataIn, DataPhase, Features, Geometry, LunSet, Namespace, NvmCommand,
+    Prepared, Request, Target, Translation, data_phase, outcome, translate,
 };
 
 /// Any bytes; mostly an operation code that the translation knows, since others end soon.
 fn cdb() -> impl Strategy<Value = Vec<u8>> {
     let known = prop::sample::select(vec![
         0x00, 0x03, 0x08, 0x0A, 0x12, 0x1A, 0x1B, 0x25, 0x28, 0x2A, 0x35, 0x5A, 0x88, 0x8A, 0x91, 0x9E, 0xA0,
-        0xA8, 0xAA,
+        0xA8, 0xAA, 0x15, 0x2E, 0x2F, 0x34, 0x41, 0x42, 0x4D, 0x55, 0x5E, 0x5F, 0x89, 0x8E, 0x8F, 0x90, 0x93,
+        0xA3, 0xAE, 0xAF,
     ]);
     let rest = prop::collection::vec(prop_oneof![3 => Just(0), 1 => any::<u8>()], 0..24);
     let known = (known, rest).prop_map(|(opcode, mut rest)| {
@@ -42,6 +43,7 @@ prop_compose! {
         volatile_write_cache: bool,
         write_cache_enabled: bool,
         max_transfer_bytes in prop_oneof![Just(0), Just(u32::MAX), any::<u32>()],
+        features: [bool; 6],
     ) -> Controller {
         Controller {
             serial_number,
@@ -50,6 +52,14 @@ prop_compose! {
             volatile_write_cache,
             write_cache_enabled,
             max_transfer_bytes,
+            features: Features {
+                compare: features[0],
+                dataset_management: features[1],
+                write_zeroes: features[2],
+                verify: features[3],
+                reservations: features[4],
+                fused_compare_and_write: features[5],
+            },
         }
     }
 }
@@ -64,6 +74,9 @@ prop_compose! {
         write_protected: bool,
         physical_block_exponent: u8,
         preferred_write_granularity: u16,
+        thin_provisioned: bool,
+        deallocated_reads_zero: bool,
+        reservation_capabilities: u8,
     ) -> Namespace {
         let mut namespace = Namespace::new(NamespaceId(id), blocks, block_shift).unwrap();
         namespace.eui64 = eui64;
@@ -71,6 +84,9 @@ prop_compose! {
         namespace.write_protected = write_protected;
         namespace.physical_block_exponent = physical_block_exponent;
         namespace.preferred_write_granularity = preferred_write_granularity;
+        namespace.thin_provisioned = thin_provisioned;
+        namespace.deallocated_reads_zero = deallocated_reads_zero;
+        namespace.reservation_capabilities = reservation_capabilities;
         namespace
     }
 }
@@ -97,9 +113,9 @@ fn allocation_length(cdb: &[u8]) -> usize {
     match cdb[0] {
         0x03 | 0x1A => at(4, 1),
         0x12 => at(3, 2),
-        0x5A => at(7, 2),
+        0x4D | 0x5A | 0x5E => at(7, 2),
         0x9E => at(10, 4),
-        0xA0 => at(6, 4),
+        0xA0 | 0xA3 => at(6, 4),
         _ => usize::MAX,
     }
 }
@@ -119,7 +135,7 @@ proptest! {
                 let may_write = matches!(bench.data_direction, DataDirection::In | DataDirection::Either);
                 prop_assert!(bytes.is_empty() || may_write);
             }
-            Translation::Submit(_) | Translation::Fail(_) => prop_assert!(bytes.is_empty()),
+            Translation::Submit(_) | Translation::Fail(_) | Translation::Exchange(_) => prop_assert!(bytes.is_empty()),
         }
     }
 
@@ -134,7 +150,11 @@ proptest! {
         prop_assert!(command.data_length() <= bench.data_length);
         let (phase, permitted) = match command {
             NvmCommand::Read(_) => (DataPhase::Read, DataDirection::In),
-            NvmCommand::Write(_) => (DataPhase::Write, DataDirection::Out),
+            NvmCommand::Write(_) | NvmCommand::Compare(_) => (DataPhase::Write, DataDirection::Out),
+            NvmCommand::Verify { range, .. } => {
+                prop_assert!(range.start + u64::from(range.blocks_zero_based) < namespace.blocks());
+                return Ok(());
+            }
             NvmCommand::Flush { .. } => {
                 prop_assert!(bench.controller.volatile_write_cache);
                 prop_assert_eq!(data_phase(&cdb), DataPhase::Other);
@@ -143,7 +163,7 @@ proptest! {
         };
         prop_assert_eq!(data_phase(&cdb), phase);
         prop_assert!([permitted, DataDirection::Either].contains(&bench.data_direction));
-        let (NvmCommand::Read(transfer) | NvmCommand::Write(transfer)) = command else { unreachable!() };
+        let (NvmCommand::Read(transfer) | NvmCommand::Write(transfer) | NvmCommand::Compare(transfer)) = command else { unreachable!() };
         let blocks = u128::from(transfer.range.blocks_zero_based) + 1;
         prop_assert!(u128::from(transfer.range.start) + blocks <= u128::from(namespace.blocks()));
         prop_assert_eq!(u128::from(transfer.bytes), blocks << namespace.block_shift());

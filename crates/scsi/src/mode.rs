@@ -240,10 +240,9 @@ pub const fn control_page(current: bool) -> [u8; 12] {
 #[must_use]
 pub const fn power_condition_page() -> [u8; 40] {
     let mut page = [0; 40];
-    if let [code, length, ..] = &mut page {
-        *code = PageCode::POWER_CONDITION.0;
-        *length = 0x26;
-    }
+    let [code, length, ..] = &mut page;
+    *code = PageCode::POWER_CONDITION.0;
+    *length = 0x26;
     page
 }
 

@@ -155,6 +155,11 @@ impl Control {
         Ok(())
     }
 
+    /// Set Features was sent by somebody else, and the volatile write cache is now enabled, or disabled.
+    pub const fn set_write_cache(&mut self, enabled: bool) {
+        self.info.write_cache_enabled = enabled;
+    }
+
     /// What is known of the controller, from [`Outcome::Identified`] on; kept when it is stopped.
     #[must_use]
     pub const fn info(&self) -> &ControllerInfo {

@@ -251,6 +251,7 @@ impl Exchange {
     }
 
     /// Looks at the Data-Out Buffer, and says what is to be submitted first.
+    #[inline(never)]
     pub fn begin(&mut self, data: &mut dyn DataOut, areas: &mut dyn Areas) -> Next {
         match &mut self.kind {
             Kind::Sweep(state) => state.begin(self.namespace, self.block_shift, data, areas),
@@ -290,6 +291,7 @@ impl Exchange {
     }
 
     /// Takes the status of what was submitted last, and says what comes next.
+    #[inline(never)]
     pub fn resume(&mut self, status: Status) -> Next {
         if let Kind::ReserveOut(state) = &self.kind {
             return match state.outcome(status) {
@@ -319,6 +321,7 @@ impl Exchange {
 
     /// Writes the answer that [`Next::Answer`] announces; returns its length in bytes, at most what the CDB and the request
     /// allow.
+    #[inline(never)]
     pub fn answer(&self, areas: &dyn Areas, data_in: &mut dyn DataIn) -> u32 {
         let (allocation_length, write): (_, &dyn Fn(&mut Answer<'_>)) = match &self.kind {
             Kind::Log(page) => (page.allocation_length(), &|answer| page.write(areas, answer)),
