@@ -76,13 +76,19 @@ pub(super) fn clip(command: &mut Command, block: u32) -> Result<Clipped, Complet
             ..Completion::refused(Sense::INVALID_FIELD_IN_INFORMATION_UNIT)
         })
     };
-    if against && length > 0 {
+    if against && writes && length > 0 {
+        // Nothing to write came; GOOD would be a lie.
         return mismatch(0);
     }
+    // In the direction of a read that is flagged as a write, nothing is expected.
     let expected = match command.direction {
         Direction::None => 0,
+        _ if against => 0,
         _ => u64::from(command.expected),
     };
+    if against {
+        command.direction = Direction::None;
+    }
     if length <= expected {
         return Ok(Clipped::default());
     }
@@ -106,7 +112,7 @@ pub(super) fn clip(command: &mut Command, block: u32) -> Result<Clipped, Complet
     bytes.copy_from_slice(&field[field.len() - width..]);
     Ok(Clipped {
         buffer: u32::try_from(fitting * block).ok(),
-        moved: Some(length),
+        moved: Some(if against { 0 } else { length }),
     })
 }
 
@@ -166,7 +172,10 @@ mod tests {
     #[test]
     fn data_does_not_go_against_the_command() {
         assert!(clip(&mut command(&WRITE_10, Direction::In, 1024), 512).is_err());
-        assert!(clip(&mut command(&READ_10, Direction::Out, 1024), 512).is_err());
+        let mut read = command(&READ_10, Direction::Out, 1024);
+        let clipped = clip(&mut read, 512).unwrap();
+        assert_eq!((clipped.buffer, clipped.moved, read.direction), (Some(0), Some(0), Direction::None));
+        assert_eq!(read.cdb[7..9], [0, 0]);
     }
 
     #[test]
