@@ -235,14 +235,14 @@ impl Login {
             }
             Some(_) => return Err(Status::SessionTypeNotSupported),
         };
-        let [a, b, c, d, e, f, high, low] = header.lun();
+        let [isid @ .., high, low] = header.lun();
         if [high, low] != [0, 0] {
             // Another connection of a session that there may be.
             return Err(Status::SessionDoesNotExist);
         }
         Ok(Identity {
             initiator: initiator.to_owned(),
-            isid: [a, b, c, d, e, f],
+            isid,
             kind,
         })
     }

@@ -101,8 +101,11 @@ impl Header {
     /// The logical unit number, as it is on the wire (SAM-5, 4.7).
     #[must_use]
     pub const fn lun(&self) -> [u8; 8] {
-        let [_, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h, ..] = self.0;
-        [a, b, c, d, e, f, g, h]
+        let [_, _, _, _, _, _, _, _, rest @ ..] = &self.0;
+        match rest.first_chunk() {
+            Some(lun) => *lun,
+            None => [0; 8],
+        }
     }
 
     /// The initiator task tag.

@@ -68,7 +68,7 @@ impl Connection {
         } else if !frame.intact {
             self.reject(&header, reject::DATA_DIGEST_ERROR);
             task.error = Some(Sense::PROTOCOL_SERVICE_CRC_ERROR);
-        } else if (!frame.data.is_empty() && !(write && self.parameters.immediate_data))
+        } else if !(frame.data.is_empty() || write && self.parameters.immediate_data)
             || frame.data.len() > unsolicited
             || (task.unsolicited && self.parameters.initial_r2t)
         {

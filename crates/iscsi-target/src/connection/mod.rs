@@ -8,6 +8,8 @@ mod management;
 mod plain;
 mod response;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},

@@ -6,6 +6,8 @@
 mod hub;
 mod mailbox;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::{
     io,
@@ -118,7 +120,7 @@ impl ServerConfig {
             max_transfer,
             solicited: 16 << 20,
             login_time: Duration::from_secs(15),
-            stall_time: Duration::from_secs(60),
+            stall_time: Duration::from_mins(1),
         }
     }
 }

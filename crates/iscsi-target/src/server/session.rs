@@ -30,7 +30,7 @@ use crate::{
 /// Bytes of input to begin with.
 const INBOX: usize = 64 << 10;
 /// When a peer that says nothing is asked whether it is there, by TCP.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+const KEEP_ALIVE: Duration = Duration::from_mins(1);
 /// REQUEST SENSE.
 const REQUEST_SENSE: u8 = 0x03;
 

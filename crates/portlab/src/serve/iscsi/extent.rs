@@ -174,7 +174,10 @@ mod tests {
         assert!(clip(&mut command(&WRITE_10, Direction::In, 1024), 512).is_err());
         let mut read = command(&READ_10, Direction::Out, 1024);
         let clipped = clip(&mut read, 512).unwrap();
-        assert_eq!((clipped.buffer, clipped.moved, read.direction), (Some(0), Some(0), Direction::None));
+        assert_eq!(
+            (clipped.buffer, clipped.moved, read.direction),
+            (Some(0), Some(0), Direction::None)
+        );
         assert_eq!(read.cdb[7..9], [0, 0]);
     }
 

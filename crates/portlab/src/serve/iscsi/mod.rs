@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Time-out of a command: that of the disk class driver (`TimeOutValue`).
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// SCSI status: later.
 const BUSY: u8 = 0x08;
 
