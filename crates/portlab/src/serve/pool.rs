@@ -15,14 +15,14 @@ const KEPT: usize = 32 << 20;
 const POISON: u8 = 0xA5;
 
 #[derive(Debug)]
-struct Shelf<B> {
+struct Kept<B> {
     by_length: HashMap<usize, Vec<B>>,
-    kept: usize,
+    bytes: usize,
 }
 
 /// A pool of one disk's buffers. A handle: clones are the same pool.
 #[derive(Debug)]
-pub struct Pool<B>(Arc<Mutex<Shelf<B>>>);
+pub struct Pool<B>(Arc<Mutex<Kept<B>>>);
 
 impl<B> Clone for Pool<B> {
     fn clone(&self) -> Self {
@@ -32,9 +32,9 @@ impl<B> Clone for Pool<B> {
 
 impl<B> Default for Pool<B> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Shelf {
+        Self(Arc::new(Mutex::new(Kept {
             by_length: HashMap::new(),
-            kept: 0,
+            bytes: 0,
         })))
     }
 }
@@ -44,7 +44,7 @@ impl<B> Default for Pool<B> {
 pub struct Lent<B> {
     buffer: B,
     length: usize,
-    pool: Weak<Mutex<Shelf<B>>>,
+    pool: Weak<Mutex<Kept<B>>>,
 }
 
 impl<B: Buffer> Pool<B> {
@@ -53,15 +53,15 @@ impl<B: Buffer> Pool<B> {
     /// # Errors
     /// If the disk has no memory of that size.
     pub fn take<D: Disk<Buffer = B>>(&self, disk: &D, length: usize) -> Result<Lent<B>, BufferError> {
-        let kept = {
-            let mut shelf = self.0.lock();
-            let buffer = shelf.by_length.get_mut(&length).and_then(Vec::pop);
+        let used = {
+            let mut kept = self.0.lock();
+            let buffer = kept.by_length.get_mut(&length).and_then(Vec::pop);
             if buffer.is_some() {
-                shelf.kept -= length;
+                kept.bytes -= length;
             }
             buffer
         };
-        let buffer = match kept {
+        let buffer = match used {
             Some(buffer) => buffer,
             None => disk.buffer(length)?,
         };
@@ -93,13 +93,13 @@ impl<B: Buffer> Lent<B> {
 
     /// Returns it. Not after a request that the driver did not end itself: the device may still have it.
     pub fn give_back(self) {
-        let Some(shelf) = self.pool.upgrade() else {
+        let Some(pool) = self.pool.upgrade() else {
             return;
         };
-        let mut shelf = shelf.lock();
-        if shelf.kept + self.length <= KEPT {
-            shelf.kept += self.length;
-            shelf.by_length.entry(self.length).or_default().push(self.buffer);
+        let mut kept = pool.lock();
+        if kept.bytes + self.length <= KEPT {
+            kept.bytes += self.length;
+            kept.by_length.entry(self.length).or_default().push(self.buffer);
         }
     }
 }
