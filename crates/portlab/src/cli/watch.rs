@@ -43,7 +43,8 @@ impl Watch {
     }
 }
 
-fn create(path: &Path) -> Result<(PathBuf, Arc<Timeline>), WriteError> {
+/// Opens a timeline's file.
+pub(super) fn create(path: &Path) -> Result<(PathBuf, Arc<Timeline>), WriteError> {
     let parent = path
         .parent()
         .filter(|directory| !directory.as_os_str().is_empty());

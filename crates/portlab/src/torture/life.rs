@@ -25,12 +25,14 @@ use crate::{
         AdapterParameters, Address, EngineKind, Lab, LabError, LabOptions, PowerAction, Resources,
         StartError, Violation,
     },
+    observe::Observer,
 };
 
 /// How long resets that were asked for may take together.
 const RESETS: Duration = Duration::from_secs(400);
+
 /// What is tortured.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Subject {
     /// The `.sys` file.
     pub driver: PathBuf,
@@ -38,6 +40,8 @@ pub struct Subject {
     pub registry: AdapterParameters,
     /// Events told of a life, the latest ones; none are kept for 0.
     pub events: usize,
+    /// Who watches; nobody, usually.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// Why a life cannot be lived: nothing that the driver did.
@@ -138,6 +142,7 @@ pub fn live(seed: u64, plan: &Plan, subject: &Subject) -> Result<Life, LifeError
     options.allocation_failures.clone_from(&plan.starved_start);
     options.engine = EngineKind::Deterministic;
     options.keep_events = subject.events;
+    options.observer.clone_from(&subject.observer);
     let lab = match Lab::load(options) {
         Ok(lab) => lab,
         // Its DriverEntry is the driver's: everything else is ours or the file's.

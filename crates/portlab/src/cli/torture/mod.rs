@@ -13,6 +13,7 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -20,6 +21,7 @@ use std::{
 use clap::Args;
 use portlab::{
     model::AdapterParameters,
+    observe::Observer,
     package::parameters,
     torture::{
         Subject,
@@ -33,17 +35,19 @@ use self::{
     report::{BrokenBuild, TortureReport},
     seeds::Seeds,
 };
-use super::{exit::Exit, report::write, run::refuse};
+use super::{exit::Exit, report::write, run::refuse, watch};
 
 /// Failures that are told one by one.
 const TOLD: usize = 20;
 /// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// A driver that is broken on purpose, and its name.
+/// A driver that is broken on purpose, its name, and what its mistake looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Broken {
     name: String,
+    /// What the reason of a life has to say to be this mistake's; any reason will do without it.
+    sign: Option<String>,
     driver: PathBuf,
 }
 
@@ -54,11 +58,23 @@ impl FromStr for Broken {
         let (name, driver) = text
             .split_once('=')
             .filter(|(name, driver)| !name.is_empty() && !driver.is_empty())
-            .ok_or("write NAME=DRIVER.sys")?;
+            .ok_or("write NAME=DRIVER.sys or NAME:SIGN=DRIVER.sys")?;
+        let (name, sign) = match name.split_once(':') {
+            Some((name, sign)) => (name, Some(sign.to_owned())),
+            None => (name, None),
+        };
         Ok(Self {
             name: name.to_owned(),
+            sign,
             driver: driver.into(),
         })
+    }
+}
+
+impl Broken {
+    /// Whether a life that failed for `reason` shows the mistake.
+    fn shows(&self, reason: &str) -> bool {
+        self.sign.as_ref().is_none_or(|sign| reason.contains(sign))
     }
 }
 
@@ -89,8 +105,12 @@ pub(super) struct Torture {
     /// Show the plan, the log and the latest events of each life: 60 of them, or as many as are asked for
     #[arg(long, value_name = "COUNT", num_args = 0..=1, require_equals = true, default_missing_value = "60")]
     events: Option<usize>,
-    /// A driver that is broken on purpose: one of the lives must show it. May be given several times
-    #[arg(long, value_name = "NAME=DRIVER.sys")]
+    /// Write a timeline that <https://ui.perfetto.dev> opens; of one seed
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["serve", "broken"])]
+    trace: Option<PathBuf>,
+    /// A driver that is broken on purpose: one of the lives must show it, by a reason that holds the words SIGN if they are
+    /// given. May be given several times
+    #[arg(long, value_name = "NAME[:SIGN]=DRIVER.sys")]
     broken: Vec<Broken>,
     /// Write a report
     #[arg(long, value_name = "FILE")]
@@ -129,10 +149,22 @@ impl Torture {
     }
 
     fn all(&self) -> Result<Exit, String> {
+        let timeline = match &self.trace {
+            Some(_) if self.seeds.count() != 1 => {
+                return Err(String::from(
+                    "--trace shows one life: give one seed, as --seeds 7..8",
+                ));
+            }
+            Some(path) => Some(watch::create(path).map_err(|error| error.to_string())?),
+            None => None,
+        };
         let subject = Subject {
             driver: self.driver.clone(),
             registry: self.registry()?,
             events: self.events.unwrap_or_default(),
+            observer: timeline
+                .as_ref()
+                .map(|(_, timeline)| Arc::clone(timeline) as Arc<dyn Observer>),
         };
         let lives = one::Lives {
             subject,
@@ -165,6 +197,13 @@ impl Torture {
             ControlFlow::Continue(())
         })?;
         report.lives_per_minute = per_minute(&report, began);
+        if let Some((path, timeline)) = timeline {
+            timeline.finish().map_err(|error| error.to_string())?;
+            eprintln!(
+                "trace      {} (open it in https://ui.perfetto.dev)",
+                path.display()
+            );
+        }
         for broken in &self.broken {
             let found = self.find_out(broken, &lives, &report)?;
             report.broken_builds.push(found);
@@ -260,6 +299,7 @@ impl Torture {
                 driver: broken.driver.clone(),
                 registry: own.subject.registry.clone(),
                 events: 0,
+                observer: None,
             },
             // Lives that fail are replayed whatever their number is.
             replay_one_in: u64::MAX,
@@ -282,8 +322,8 @@ impl Torture {
                 Outcome::Died(how) => Some(how),
             };
             match reason {
-                // What the driver itself does wrong shows nothing of the mistake.
-                Some(reason) if !report.failed.contains_key(&seed) => {
+                // What the driver itself does wrong shows nothing of the mistake, nor does what looks otherwise.
+                Some(reason) if !report.failed.contains_key(&seed) && broken.shows(&reason) => {
                     found.first_failing_seed = Some(seed);
                     found.reason = Some(reason);
                     found.replay = Some(self.replay_command(seed, &broken.driver));
@@ -354,7 +394,13 @@ mod tests {
 
     #[test]
     fn a_broken_driver_has_a_name() {
-        assert!("lost-wake-up=a.sys".parse::<Broken>().is_ok());
+        let broken: Broken = "lost-wake-up:timed out=a.sys".parse().expect("a sign");
+        assert!(broken.shows("3 requests timed out") && !broken.shows("memory-leaked"));
+        assert!(
+            "lost-wake-up=a.sys"
+                .parse::<Broken>()
+                .is_ok_and(|broken| broken.shows("anything"))
+        );
         for text in ["a.sys", "=a.sys", "a="] {
             assert!(text.parse::<Broken>().is_err(), "{text}");
         }

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::report::{Failure, TortureReport};
 
 /// How to live lives.
-#[derive(Debug)]
 pub(super) struct Lives {
     pub(super) subject: Subject,
     /// One in so many is lived twice.
@@ -43,7 +42,11 @@ impl Lives {
             one.text = told(seed, &plan, &life);
         }
         if life.wrong.is_some() || seed.is_multiple_of(self.replay_one_in) {
-            let again = live(seed, &plan, &self.subject)?;
+            let unwatched = Subject {
+                observer: None,
+                ..self.subject.clone()
+            };
+            let again = live(seed, &plan, &unwatched)?;
             one.report.replayed = 1;
             if (&again.wrong, again.events) != (&life.wrong, life.events) {
                 one.report.replay_identical = false;

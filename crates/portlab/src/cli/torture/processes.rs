@@ -34,7 +34,6 @@ enum Answer {
 }
 
 /// The processes.
-#[derive(Debug)]
 pub(super) struct Processes<'a> {
     /// How many.
     pub(super) jobs: usize,
