@@ -24,7 +24,10 @@ impl Finished {
         match self.status {
             Some(status) if status.success() => Ok(self.output),
             Some(status) => Err(format!("{program}: {status}: {}", last_line(&self.output))),
-            None => Err(format!("{program}: not done in time: {}", last_line(&self.output))),
+            None => Err(format!(
+                "{program}: not done in time: {}",
+                last_line(&self.output)
+            )),
         }
     }
 }
@@ -32,13 +35,18 @@ impl Finished {
 /// The last line that says something.
 pub(crate) fn last_line(output: &str) -> &str {
     let mut lines = output.lines().map(str::trim).rev();
-    lines.find(|line| !line.is_empty()).unwrap_or("it printed nothing")
+    lines
+        .find(|line| !line.is_empty())
+        .unwrap_or("it printed nothing")
 }
 
 /// A program that the kernel kills when this one ends.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program).stdin(Stdio::null());
+    command
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(program)
+        .stdin(Stdio::null());
     command
 }
 
@@ -88,7 +96,10 @@ mod tests {
         let began = Instant::now();
         let finished = run(command("sleep").arg("60"), Duration::from_millis(50)).expect("run");
         assert!(finished.status.is_none() && began.elapsed() < Duration::from_secs(30));
-        let finished = run(command("sh").args(["-c", "echo word; exit 3"]), Duration::from_secs(20));
+        let finished = run(
+            command("sh").args(["-c", "echo word; exit 3"]),
+            Duration::from_secs(20),
+        );
         let error = finished.expect("run").good("sh").expect_err("3");
         assert!(error.contains("3") && error.contains("word"), "{error}");
     }

@@ -81,7 +81,11 @@ const DECODINGS: &[Decoding] = &[
         test: "VPD page 83h (SPC-4 7.8.6)",
         question: "12018300ff00:255",
         decoder: &["sg_vpd", "--page=di", "--inhex"],
-        expected: &[(All, "Addressed logical unit:"), (All, "designator type:"), (All, "code_set:")],
+        expected: &[
+            (All, "Addressed logical unit:"),
+            (All, "designator type:"),
+            (All, "code set:"),
+        ],
     },
     Decoding {
         test: "VPD page 86h (SPC-4 7.8.7)",
@@ -109,7 +113,10 @@ const DECODINGS: &[Decoding] = &[
         test: "VPD page B2h (SBC-3 6.6.5)",
         question: "1201b200ff00:255",
         decoder: &["sg_vpd", "--page=lbpv", "--inhex"],
-        expected: &[(Thin, "Unmap command supported (LBPU): 1"), (Thin, "thin provisioned")],
+        expected: &[
+            (Thin, "Unmap command supported (LBPU): 1"),
+            (Thin, "thin provisioned"),
+        ],
     },
     Decoding {
         test: "log page 00h (SPC-4 7.3.15)",
@@ -121,7 +128,7 @@ const DECODINGS: &[Decoding] = &[
         test: "log page 0Dh (SPC-4 7.3.20)",
         question: "4d004d00000000020000:512",
         decoder: &["sg_logs", "--in"],
-        expected: &[(All, "Temperature log page"), (All, "Current temperature =")],
+        expected: &[(All, "Temperature page"), (All, "Current temperature =")],
     },
     Decoding {
         test: "log page 2Fh (SPC-4 7.3.8)",
@@ -134,10 +141,26 @@ const DECODINGS: &[Decoding] = &[
 /// MODE SENSE answers: no decoder reads them from a file, so their fixed bytes are compared (SPC-4 7.5, SBC-3 6.5).
 const MODES: &[(&str, &str, &[(usize, u8, u8)])] = &[
     // Offset after the header and block descriptors, mask, value.
-    ("mode page 08h (SBC-3 6.5.5)", "1a080800c000:192", &[(0, 0x3f, 0x08), (1, 0xff, 0x12)]),
-    ("mode page 0Ah (SPC-4 7.5.8)", "1a080a00c000:192", &[(0, 0x3f, 0x0a), (1, 0xff, 0x0a)]),
-    ("mode page 1Ah (SPC-4 7.5.13)", "1a081a00c000:192", &[(0, 0x3f, 0x1a), (1, 0xfd, 0x24)]),
-    ("mode page 1Ch (SPC-4 7.5.11)", "1a081c00c000:192", &[(0, 0x3f, 0x1c), (1, 0xff, 0x0a)]),
+    (
+        "mode page 08h (SBC-3 6.5.5)",
+        "1a080800c000:192",
+        &[(0, 0x3f, 0x08), (1, 0xff, 0x12)],
+    ),
+    (
+        "mode page 0Ah (SPC-4 7.5.8)",
+        "1a080a00c000:192",
+        &[(0, 0x3f, 0x0a), (1, 0xff, 0x0a)],
+    ),
+    (
+        "mode page 1Ah (SPC-4 7.5.13)",
+        "1a081a00c000:192",
+        &[(0, 0x3f, 0x1a), (1, 0xfd, 0x24)],
+    ),
+    (
+        "mode page 1Ch (SPC-4 7.5.11)",
+        "1a081c00c000:192",
+        &[(0, 0x3f, 0x1c), (1, 0xff, 0x0a)],
+    ),
 ];
 
 /// READ CAPACITY(16) and (10): block length (SBC-3 5.15, 5.16).
@@ -153,7 +176,12 @@ pub(crate) fn judge(bench: &Bench, nature: Nature, row: &mut Row) -> Result<(), 
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("answers.json");
     let mut command = child::command(&bench.portlab);
-    command.arg("ask").arg(&bench.driver).args(["--device", &bench.device, "--json"]).arg(&path).args(questions);
+    command
+        .arg("ask")
+        .arg(&bench.driver)
+        .args(["--device", &bench.device, "--json"])
+        .arg(&path)
+        .args(questions);
     let finished = child::run(&mut command, PATIENCE)?;
     let text = fs::read_to_string(&path).map_err(|_| ServedError::Lab {
         front_end: "ask",
@@ -177,7 +205,9 @@ fn bytes(answer: &Answer) -> Result<Vec<u8>, String> {
         return Err(answer.outcome.clone());
     }
     let (pairs, _) = answer.data.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(&String::from_utf8_lossy(pair), 16).map_err(|error| error.to_string());
+    let byte = |pair: &[u8; 2]| {
+        u8::from_str_radix(&String::from_utf8_lossy(pair), 16).map_err(|error| error.to_string())
+    };
     pairs.iter().map(byte).collect()
 }
 
@@ -193,7 +223,10 @@ fn decode(decoding: &Decoding, answer: &Answer, nature: Nature, folder: &Path) -
     let [options @ .., last] = options else {
         return Err("no options".to_owned());
     };
-    command.env("LC_ALL", "C").args(options).arg(format!("{last}={}", file.display()));
+    command
+        .env("LC_ALL", "C")
+        .args(options)
+        .arg(format!("{last}={}", file.display()));
     let finished = child::run(&mut command, PATIENCE).map_err(|error| error.to_string())?;
     let output = finished.good(program)?;
     let missing: Vec<&str> = decoding
@@ -209,7 +242,10 @@ fn decode(decoding: &Decoding, answer: &Answer, nature: Nature, folder: &Path) -
     if missing.is_empty() {
         Ok(())
     } else {
-        Err(format!("{program} does not say {missing:?} but {:?}", output.trim()))
+        Err(format!(
+            "{program} does not say {missing:?} but {:?}",
+            output.trim()
+        ))
     }
 }
 
@@ -230,7 +266,10 @@ fn mode(answer: &Answer, expected: &[(usize, u8, u8)]) -> Result<(), String> {
 
 fn capacity(answer: &Answer, nature: Nature) -> Result<(), String> {
     let bytes = bytes(answer)?;
-    let block = bytes.get(8..12).and_then(|tail| tail.first_chunk()).map(|bytes| u32::from_be_bytes(*bytes));
+    let block = bytes
+        .get(8..12)
+        .and_then(|tail| tail.first_chunk())
+        .map(|bytes| u32::from_be_bytes(*bytes));
     let managed = bytes.get(14).map(|byte| byte & 0x80 != 0);
     if (block, managed) == (Some(nature.block), Some(nature.thin)) {
         Ok(())
@@ -267,7 +306,10 @@ mod tests {
     #[test]
     fn a_short_mode_page_is_noticed() {
         let expected = &[(0, 0x3f, 0x1c), (1, 0xff, 0x0a)][..];
-        assert_eq!(mode(&answer("0f0000001c0a00000000000000000000"), expected), Ok(()));
+        assert_eq!(
+            mode(&answer("0f0000001c0a00000000000000000000"), expected),
+            Ok(())
+        );
         assert!(mode(&answer("0f0000001c09000000000000000000"), expected).is_err());
         assert!(mode(&answer(""), expected).is_err());
     }

@@ -100,9 +100,18 @@ impl Place {
 }
 
 /// Makes, copies and checks both file systems on a served disk.
-pub(crate) fn judge(uri: &str, folder: &Path, block: u32, row: &mut Row, tell: &dyn Fn(&str)) -> io::Result<()> {
+pub(crate) fn judge(
+    uri: &str,
+    folder: &Path,
+    block: u32,
+    row: &mut Row,
+    tell: &dyn Fn(&str),
+) -> io::Result<()> {
     tell("nbdinfo");
-    row.judge("nbdinfo: the list of exports", tool("nbdinfo", &["--list", uri]).map(drop));
+    row.judge(
+        "nbdinfo: the list of exports",
+        tool("nbdinfo", &["--list", uri]).map(drop),
+    );
     row.judge("nbdinfo: block size", offers(uri, block));
     let place = Place::new(folder, "ext4")?;
     tell("ext4");
@@ -132,12 +141,27 @@ fn offers(uri: &str, block: u32) -> Step {
 fn ext4(place: &Place, uri: &str, row: &mut Row) {
     let made = tool(
         "mke2fs",
-        &["-q", "-F", "-t", "ext4", "-b", "4096", "-d", text(&place.files), text(&place.image)],
+        &[
+            "-q",
+            "-F",
+            "-t",
+            "ext4",
+            "-b",
+            "4096",
+            "-d",
+            text(&place.files),
+            text(&place.image),
+        ],
     );
     let there = made.map(drop).and_then(|()| place.there_and_back(uri));
-    let checked = there.clone().and_then(|()| tool("e2fsck", &["-f", "-n", text(&place.back)]).map(drop));
+    let checked = there
+        .clone()
+        .and_then(|()| tool("e2fsck", &["-f", "-n", text(&place.back)]).map(drop));
     let compared = checked.clone().and_then(|()| {
-        tool("debugfs", &["-R", &format!("rdump / {}", text(&place.out)), text(&place.back)])?;
+        tool(
+            "debugfs",
+            &["-R", &format!("rdump / {}", text(&place.out)), text(&place.back)],
+        )?;
         place.compare(|name| fs::read(place.out.join(name)).map_err(|error| format!("{name}: {error}")))
     });
     row.judge("ext4: copied to the disk and back", there);
@@ -147,14 +171,42 @@ fn ext4(place: &Place, uri: &str, row: &mut Row) {
 
 fn ntfs(place: &Place, uri: &str, block: u32, row: &mut Row) {
     let sector = block.to_string();
-    let made = tool("mkntfs", &["-q", "-F", "-Q", "-s", &sector, "-c", "4096", "-H", "255", "-S", "63", "-p", "0", text(&place.image)]);
+    let made = tool(
+        "mkntfs",
+        &[
+            "-q",
+            "-F",
+            "-Q",
+            "-s",
+            &sector,
+            "-c",
+            "4096",
+            "-H",
+            "255",
+            "-S",
+            "63",
+            "-p",
+            "0",
+            text(&place.image),
+        ],
+    );
     let filled = made.and_then(|_| {
-        place.contents.iter().filter(|(_, bytes)| !bytes.is_empty()).try_for_each(|(name, _)| {
-            tool("ntfscp", &["-q", text(&place.image), text(&place.files.join(name)), name]).map(drop)
-        })
+        place
+            .contents
+            .iter()
+            .filter(|(_, bytes)| !bytes.is_empty())
+            .try_for_each(|(name, _)| {
+                tool(
+                    "ntfscp",
+                    &["-q", text(&place.image), text(&place.files.join(name)), name],
+                )
+                .map(drop)
+            })
     });
     let there = filled.and_then(|()| place.there_and_back(uri));
-    let checked = there.clone().and_then(|()| tool("ntfsfix", &["-n", text(&place.back)]).map(drop));
+    let checked = there
+        .clone()
+        .and_then(|()| tool("ntfsfix", &["-n", text(&place.back)]).map(drop));
     let listed = checked.clone().and_then(|()| {
         let listing = tool("ntfsls", &[text(&place.back)])?;
         let missing = place
@@ -172,7 +224,9 @@ fn ntfs(place: &Place, uri: &str, block: u32, row: &mut Row) {
             // What it prints is the file, no text.
             let mut command = child::command("ntfscat");
             let output = command.args([text(&place.back), name]).output();
-            output.map(|output| output.stdout).map_err(|error| error.to_string())
+            output
+                .map(|output| output.stdout)
+                .map_err(|error| error.to_string())
         })
     });
     row.judge("NTFS: copied to the disk and back", there);

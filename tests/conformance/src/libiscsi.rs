@@ -60,7 +60,10 @@ pub(crate) fn judge(
             Result::RanPassed => row.pass(),
             Result::Skipped(reason) if skips.is_known(&reason) => row.skip(test, reason),
             Result::Skipped(reason) => {
-                row.fail(test, format!("skipped for a reason that is not documented: {reason}"));
+                row.fail(
+                    test,
+                    format!("skipped for a reason that is not documented: {reason}"),
+                );
             }
             Result::Failed(what) => match permits.clause(test, row.device, &what) {
                 Some(clause) => row.permit(test, clause),
@@ -71,14 +74,21 @@ pub(crate) fn judge(
     Ok(())
 }
 
-/// Reads what a run of one test printed.
+/// Reads what a run of one test printed. The program sends commands of its own before and after the test, and says there, too,
+/// what it skips: only the test's own part counts.
 pub(crate) fn parse(output: &str) -> Result {
-    let begun = output.lines().filter(|line| line.trim_start().starts_with("Test: ")).count();
-    let skip = output.lines().find_map(|line| line.split_once("[SKIPPED]")).map(|(_, reason)| reason.trim());
-    let complaint = output.lines().find_map(|line| line.split_once("[FAILED]")).map(|(_, what)| what.trim());
-    // CUnit's own place of the first assertion that failed.
-    let place = output.lines().map(str::trim).find(|line| line.starts_with("1. "));
-    let counts = output.lines().map(str::trim).find(|line| line.starts_with("tests "));
+    let Some((own, rest)) = own_part(output) else {
+        return Result::Failed(format!("it did not run: {}", child::last_line(output)));
+    };
+    let said = |mark: &str| {
+        own.lines()
+            .find_map(|line| line.split_once(mark))
+            .map(|(_, words)| words.trim())
+    };
+    let counts = rest
+        .lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("tests "));
     let numbers: Vec<u32> = counts
         .into_iter()
         .flat_map(str::split_whitespace)
@@ -86,13 +96,30 @@ pub(crate) fn parse(output: &str) -> Result {
         .collect();
     match numbers[..] {
         // Total, ran, passed, failed, inactive.
-        [1, 1, 1, 0, 0] if begun == 1 => skip.map_or(Result::RanPassed, |reason| Result::Skipped(reason.to_owned())),
+        [1, 1, 1, 0, 0] => {
+            said("[SKIPPED]").map_or(Result::RanPassed, |reason| Result::Skipped(reason.to_owned()))
+        }
         [1, 1, 0, 1, 0] => {
-            let words = [complaint, place].into_iter().flatten().collect::<Vec<_>>();
+            // CUnit's own place of the first assertion that failed, without what follows it on its line.
+            let place = rest.lines().map(str::trim).find(|line| line.starts_with("1. "));
+            let place = place.map(|place| place.split("    [").next().unwrap_or(place));
+            let words = [said("[FAILED]"), place]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>();
             Result::Failed(words.join("; "))
         }
         _ => Result::Failed(format!("it did not run: {}", child::last_line(output))),
     }
+}
+
+/// What the only test printed up to its verdict, and what came then.
+fn own_part(output: &str) -> Option<(&str, &str)> {
+    let (_, test) = output.split_once("  Test: ")?;
+    let verdicts = ["...passed", "\npassed", "...FAILED", "\nFAILED"];
+    let end = verdicts.iter().filter_map(|verdict| test.find(verdict)).min()?;
+    let (own, rest) = test.split_at(end);
+    (!rest.contains("  Test: ")).then_some((own, rest))
 }
 
 #[cfg(test)]
@@ -106,10 +133,18 @@ Run Summary:    Type  Total    Ran Passed Failed Inactive
 
     #[test]
     fn a_test_that_ran_is_told_from_one_that_did_not() {
-        let passed = format!("Suite: Read10\n  Test: Simple ...passed\n{END}               tests      1      1      1      0        0\n");
+        let passed = format!(
+            "Suite: Read10\n  Test: Simple ...passed\n{END}               tests      1      1      1      0        0\n"
+        );
         assert_eq!(parse(&passed), Result::RanPassed);
-        let skipped = passed.replace("...passed", "...    [SKIPPED] COMPAREANDWRITE is not implemented.\npassed");
-        assert_eq!(parse(&skipped), Result::Skipped("COMPAREANDWRITE is not implemented.".to_owned()));
+        let skipped = passed.replace(
+            "...passed",
+            "...    [SKIPPED] COMPAREANDWRITE is not implemented.\npassed",
+        );
+        assert_eq!(
+            parse(&skipped),
+            Result::Skipped("COMPAREANDWRITE is not implemented.".to_owned())
+        );
         let failed = format!(
             "Suite: GetLBAStatus\n  Test: BeyondEol ...    [FAILED] successful but\nFAILED\n    1. x.c:38  - CU_ASSERT_EQUAL(_r,0)\n{END}               tests      1      1      0      1        0\n"
         );
@@ -117,6 +152,18 @@ Run Summary:    Type  Total    Ran Passed Failed Inactive
             parse(&failed),
             Result::Failed("successful but; 1. x.c:38  - CU_ASSERT_EQUAL(_r,0)".to_owned())
         );
+    }
+
+    /// As on a disk without reservations: the program looks for some around each test.
+    #[test]
+    fn what_the_program_skips_around_a_test_is_not_the_tests() {
+        let around = "    [SKIPPED] PERSISTENT RESERVE IN is not implemented.\n";
+        let passed = format!(
+            "{around}Suite: Read10\n  Test: Simple ...passed{around}{END}               tests      1      1      1      0        0\n"
+        );
+        assert_eq!(parse(&passed), Result::RanPassed);
+        let skipped = passed.replace("...passed", "...    [SKIPPED] PROUT Not Supported\npassed");
+        assert_eq!(parse(&skipped), Result::Skipped("PROUT Not Supported".to_owned()));
     }
 
     #[test]

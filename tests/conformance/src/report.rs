@@ -142,12 +142,21 @@ impl Report {
                 let _ = writeln!(text, "FAILED {} on {}: {test}: {what}", row.suite, row.device);
             }
             for Permitted { test, clause } in &row.permitted {
-                let _ = writeln!(text, "permitted {} on {}: {test}: {clause}", row.suite, row.device);
+                let _ = writeln!(
+                    text,
+                    "permitted {} on {}: {test}: {clause}",
+                    row.suite, row.device
+                );
             }
         }
         for mutation in &self.mutations {
             let how = if mutation.caught { "caught" } else { "NOT CAUGHT" };
-            let _ = writeln!(text, "mutation {}: {how}: {}", mutation.name, mutation.by.join("; "));
+            let _ = writeln!(
+                text,
+                "mutation {}: {how}: {}",
+                mutation.name,
+                mutation.by.join("; ")
+            );
         }
         if let Some(speed) = &self.speed {
             let _ = writeln!(

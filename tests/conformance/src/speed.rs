@@ -40,7 +40,13 @@ impl Reference {
         let control = (std::process::id() % 30_000 + 1).to_string();
         let log = fs::File::create(folder.join("tgtd.log"))?;
         let child = child::command("tgtd")
-            .args(["--foreground", "--control-port", &control, "--iscsi", &format!("portal=127.0.0.1:{port}")])
+            .args([
+                "--foreground",
+                "--control-port",
+                &control,
+                "--iscsi",
+                &format!("portal=127.0.0.1:{port}"),
+            ])
             .stdout(Stdio::from(log.try_clone()?))
             .stderr(log)
             .spawn()?;
@@ -52,8 +58,28 @@ impl Reference {
         let deadline = Instant::now() + Duration::from_secs(20);
         for arguments in [
             &["--op", "new", "--mode", "target", "--tid", "1", "-T", NAME][..],
-            &["--op", "new", "--mode", "logicalunit", "--tid", "1", "--lun", "1", "-b", image],
-            &["--op", "bind", "--mode", "target", "--tid", "1", "-I", "127.0.0.1"],
+            &[
+                "--op",
+                "new",
+                "--mode",
+                "logicalunit",
+                "--tid",
+                "1",
+                "--lun",
+                "1",
+                "-b",
+                image,
+            ],
+            &[
+                "--op",
+                "bind",
+                "--mode",
+                "target",
+                "--tid",
+                "1",
+                "-I",
+                "127.0.0.1",
+            ],
         ] {
             loop {
                 let mut command = child::command("tgtadm");

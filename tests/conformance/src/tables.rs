@@ -26,7 +26,10 @@ pub(crate) struct TableError {
 }
 
 fn rows<const N: usize>(table: &'static str, text: &str) -> Result<Vec<[String; N]>, TableError> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|(index, line)| {
             let fields: Vec<String> = line.split('\t').map(|field| field.trim().to_owned()).collect();
@@ -54,7 +57,9 @@ impl Permits {
             clause,
         });
         let permits: Vec<_> = permits.collect();
-        let unfounded = |permit: &Permit| permit.test.is_empty() || permit.complaint.is_empty() || permit.clause.is_empty();
+        let unfounded = |permit: &Permit| {
+            permit.test.is_empty() || permit.complaint.is_empty() || permit.clause.is_empty()
+        };
         match permits.iter().position(unfounded) {
             Some(line) => Err(TableError {
                 table: "tables/permitted.tsv (rows only)",
@@ -102,7 +107,10 @@ mod tests {
     #[test]
     fn a_permit_is_for_one_complaint() {
         let permits = Permits::parse("A.B.C\tqemu\tsense 5\tSPC-4 1.2\n").expect("one row");
-        assert_eq!(permits.clause("A.B.C", "qemu thick", "got sense 5/24"), Some("SPC-4 1.2"));
+        assert_eq!(
+            permits.clause("A.B.C", "qemu thick", "got sense 5/24"),
+            Some("SPC-4 1.2")
+        );
         assert_eq!(permits.clause("A.B.C", "lab thick", "got sense 5/24"), None);
         assert_eq!(permits.clause("A.B.C", "qemu thick", "timed out"), None);
         assert!(Permits::parse("A.B.C\t\tx\t\n").is_err(), "no clause");

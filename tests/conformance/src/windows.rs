@@ -26,7 +26,11 @@ pub(crate) fn ask(bench: &Bench) -> Result<Value, ServedError> {
     let folder = tempfile::tempdir()?;
     let report = folder.path().join("run.json");
     let mut command = child::command(&bench.portlab);
-    command.arg("run").arg(&bench.driver).args(["--device", &bench.device, "--traffic", "0", "--json"]).arg(&report);
+    command
+        .arg("run")
+        .arg(&bench.driver)
+        .args(["--device", &bench.device, "--traffic", "0", "--json"])
+        .arg(&report);
     let finished = child::run(&mut command, PATIENCE)?;
     let text = fs::read_to_string(&report).map_err(|_| ServedError::Lab {
         front_end: "run",
@@ -46,7 +50,12 @@ pub(crate) fn startup(report: &Value, row: &mut Row) {
         }
     }
     // A command that was not sent was not judged.
-    let sent: Vec<&str> = report["startup"]["checks"].as_array().into_iter().flatten().map(|check| word(&check["command"])).collect();
+    let sent: Vec<&str> = report["startup"]["checks"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|check| word(&check["command"]))
+        .collect();
     for needed in [
         "REPORT LUNS",
         "INQUIRY",
@@ -79,20 +88,57 @@ pub(crate) fn properties(report: &Value, nature: Nature, row: &mut Row) {
     let block = Some(u64::from(nature.block));
     let physical = number(&device["alignment"]["physical_sector"]);
     for (property, good, told) in [
-        ("StorageAdapterProperty: BusType is NVMe", number(&adapter["bus_type"]) == Some(NVME), &adapter["bus_type"]),
+        (
+            "StorageAdapterProperty: BusType is NVMe",
+            number(&adapter["bus_type"]) == Some(NVME),
+            &adapter["bus_type"],
+        ),
         (
             "StorageAdapterProperty: MaximumTransferLength is whole pages",
-            number(&adapter["maximum_transfer_length"]).is_some_and(|length| length >= 4096 && length % 4096 == 0),
+            number(&adapter["maximum_transfer_length"])
+                .is_some_and(|length| length >= 4096 && length % 4096 == 0),
             &adapter["maximum_transfer_length"],
         ),
-        ("StorageDeviceProperty: BusType is NVMe", number(&device["bus_type"]) == Some(NVME), &device["bus_type"]),
-        ("StorageDeviceProperty: a disk", device["device_type"] == 0, &device["device_type"]),
-        ("StorageDeviceProperty: not removable", device["removable_media"] == false, &device["removable_media"]),
-        ("StorageDeviceProperty: CommandQueueing", device["command_queueing"] == true, &device["command_queueing"]),
-        ("StorageDeviceProperty: vendor id", !word(&device["vendor"]).is_empty(), &device["vendor"]),
-        ("StorageDeviceProperty: product id", !word(&device["product"]).is_empty(), &device["product"]),
-        ("StorageDeviceProperty: product revision", !word(&device["revision"]).is_empty(), &device["revision"]),
-        ("StorageDeviceProperty: serial number", !word(&device["serial"]).is_empty(), &device["serial"]),
+        (
+            "StorageDeviceProperty: BusType is NVMe",
+            number(&device["bus_type"]) == Some(NVME),
+            &device["bus_type"],
+        ),
+        (
+            "StorageDeviceProperty: a disk",
+            device["device_type"] == 0,
+            &device["device_type"],
+        ),
+        (
+            "StorageDeviceProperty: not removable",
+            device["removable_media"] == false,
+            &device["removable_media"],
+        ),
+        (
+            "StorageDeviceProperty: CommandQueueing",
+            device["command_queueing"] == true,
+            &device["command_queueing"],
+        ),
+        (
+            "StorageDeviceProperty: vendor id",
+            !word(&device["vendor"]).is_empty(),
+            &device["vendor"],
+        ),
+        (
+            "StorageDeviceProperty: product id",
+            !word(&device["product"]).is_empty(),
+            &device["product"],
+        ),
+        (
+            "StorageDeviceProperty: product revision",
+            !word(&device["revision"]).is_empty(),
+            &device["revision"],
+        ),
+        (
+            "StorageDeviceProperty: serial number",
+            !word(&device["serial"]).is_empty(),
+            &device["serial"],
+        ),
         (
             "StorageDeviceWriteCacheProperty: the cache can be flushed",
             device["write_cache"]["flush"] == true,
@@ -103,18 +149,42 @@ pub(crate) fn properties(report: &Value, nature: Nature, row: &mut Row) {
             device["write_cache"]["write_through"] == true,
             &device["write_cache"],
         ),
-        ("StorageDeviceSeekPenaltyProperty: none", device["seek_penalty"] == false, &device["seek_penalty"]),
-        ("StorageDeviceTrimProperty", device["trim"] == nature.thin, &device["trim"]),
-        ("StorageAccessAlignmentProperty: logical sector", number(&device["alignment"]["logical_sector"]) == block, &device["alignment"]),
-        ("StorageAccessAlignmentProperty: physical sector", physical >= block, &device["alignment"]),
-        ("StorageAccessAlignmentProperty: sector offset", device["alignment"]["sector_offset"] == 0, &device["alignment"]),
+        (
+            "StorageDeviceSeekPenaltyProperty: none",
+            device["seek_penalty"] == false,
+            &device["seek_penalty"],
+        ),
+        (
+            "StorageDeviceTrimProperty",
+            device["trim"] == nature.thin,
+            &device["trim"],
+        ),
+        (
+            "StorageAccessAlignmentProperty: logical sector",
+            number(&device["alignment"]["logical_sector"]) == block,
+            &device["alignment"],
+        ),
+        (
+            "StorageAccessAlignmentProperty: physical sector",
+            physical >= block,
+            &device["alignment"],
+        ),
+        (
+            "StorageAccessAlignmentProperty: sector offset",
+            device["alignment"]["sector_offset"] == 0,
+            &device["alignment"],
+        ),
         (
             "StorageDeviceLBProvisioningProperty: thin",
             device["provisioning"]["thin"].as_bool().unwrap_or(false) == nature.thin,
             &device["provisioning"],
         ),
     ] {
-        let result = if good { Ok(()) } else { Err(format!("it says {told}")) };
+        let result = if good {
+            Ok(())
+        } else {
+            Err(format!("it says {told}"))
+        };
         row.judge(property, result);
     }
 }

@@ -8,7 +8,7 @@ use portlab::{
     model::{AdapterParameters, Direction, EngineKind},
     package::parameters,
     workload::{
-        disk::{Buffer as _, Command, Disk},
+        disk::{Buffer as _, Command, Disk as _},
         status::Verdict,
     },
 };
@@ -62,13 +62,17 @@ impl FromStr for Question {
         let (cdb, length) = text.split_once(':').unwrap_or((text, "0"));
         let (pairs, odd) = cdb.as_bytes().as_chunks::<2>();
         let byte = |pair: &[u8; 2]| {
-            let text = std::str::from_utf8(pair).ok().filter(|text| !text.starts_with('+'))?;
+            let text = std::str::from_utf8(pair)
+                .ok()
+                .filter(|text| !text.starts_with('+'))?;
             u8::from_str_radix(text, 16).ok()
         };
         let cdb: Option<Vec<u8>> = pairs.iter().map(byte).collect();
         let length = length.parse().ok().filter(|length| *length <= 1 << 16);
         match (cdb, length) {
-            (Some(cdb), Some(length)) if odd.is_empty() && (6..=16).contains(&cdb.len()) => Ok(Self { cdb, length }),
+            (Some(cdb), Some(length)) if odd.is_empty() && (6..=16).contains(&cdb.len()) => {
+                Ok(Self { cdb, length })
+            }
             _ => Err(FORM),
         }
     }
@@ -89,7 +93,10 @@ struct Answer {
 impl Ask {
     /// Asks.
     pub(super) fn run(self) -> Exit {
-        let inf = self.inf.clone().or_else(|| Some(self.driver.with_extension("inf")).filter(|path| path.is_file()));
+        let inf = self
+            .inf
+            .clone()
+            .or_else(|| Some(self.driver.with_extension("inf")).filter(|path| path.is_file()));
         let registry = match inf.as_deref().map(parameters::read).transpose() {
             Ok(registry) => registry.unwrap_or_else(|| AdapterParameters {
                 msi_supported: true,
@@ -118,7 +125,10 @@ impl Ask {
             (Ok(answers), removed) => (answers, removed.err()),
             (Err(error), _) => (Vec::new(), Some(error)),
         };
-        for Answer { cdb, outcome, data, .. } in &answers {
+        for Answer {
+            cdb, outcome, data, ..
+        } in &answers
+        {
             println!("{cdb}  {outcome}  {data}");
         }
         if let Some(path) = self.json.filter(|_| failure.is_none())
@@ -137,7 +147,10 @@ fn answers(bench: &mut Bench, questions: &[Question]) -> Result<Vec<Answer>, Ben
         result => result?,
     }
     let startup = bench.observed.startup.as_ref();
-    let unit = startup.and_then(|startup| startup.disks().next()).ok_or(BenchError::NoDisk)?.unit;
+    let unit = startup
+        .and_then(|startup| startup.disks().next())
+        .ok_or(BenchError::NoDisk)?
+        .unit;
     let disk = bench.disk();
     questions
         .iter()
@@ -150,7 +163,11 @@ fn answers(bench: &mut Bench, questions: &[Question]) -> Result<Vec<Answer>, Ben
                     processor: 0,
                     unit,
                     cdb: cdb.clone(),
-                    direction: if buffer.is_some() { Direction::In } else { Direction::None },
+                    direction: if buffer.is_some() {
+                        Direction::In
+                    } else {
+                        Direction::None
+                    },
                     buffer: buffer.clone(),
                     timeout: TIMEOUT,
                 });
@@ -181,8 +198,19 @@ mod tests {
     #[test]
     fn questions_are_bytes_and_a_length() {
         let question: Question = "120000002400:36".parse().expect("good");
-        assert_eq!((&question.cdb[..], question.length), (&[0x12, 0, 0, 0, 0x24, 0][..], 36));
-        for text in ["", "12", "1200000024zz:3", "1200000024000", "120000002400:70000", "+1+1+1+1+1+1", "120000002400:"] {
+        assert_eq!(
+            (&question.cdb[..], question.length),
+            (&[0x12, 0, 0, 0, 0x24, 0][..], 36)
+        );
+        for text in [
+            "",
+            "12",
+            "1200000024zz:3",
+            "1200000024000",
+            "120000002400:70000",
+            "+1+1+1+1+1+1",
+            "120000002400:",
+        ] {
             assert!(text.parse::<Question>().is_err(), "{text}");
         }
     }

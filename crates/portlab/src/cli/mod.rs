@@ -1,5 +1,6 @@
 //! The command line.
 
+mod ask;
 mod bench;
 mod capture;
 mod console;
@@ -45,6 +46,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Ask(ask::Ask),
     Serve(serve::Serve),
     Demo(demo::Demo),
     Count(count::Count),
@@ -67,6 +69,7 @@ pub(crate) fn main() -> Exit {
     }
     match arguments.command {
         Command::Run(run) => run.run(),
+        Command::Ask(ask) => ask.run(),
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
         Command::Count(count) => count.run(),

@@ -1,6 +1,7 @@
 //! Where clients come in.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -9,19 +10,19 @@ use std::{
         unix::net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use super::{
     export::Export,
     negotiation::negotiate,
     transmission::{self, HangUp},
 };
-use crate::workload::disk::Disk;
+use crate::{serve::Stop, workload::disk::Disk};
 
 /// Clients at once; further ones are turned away.
 const MAXIMUM_CLIENTS: usize = 16;
@@ -29,38 +30,29 @@ const MAXIMUM_CLIENTS: usize = 16;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A client that does not take an answer for so long is dropped.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How soon a server notices that it is to stop.
-const TICK: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 100_000_000,
-};
-
-/// Where to listen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// A Unix socket; its file is made, and removed in the end.
-    Unix(PathBuf),
-    /// A TCP port of this machine's own: there is neither encryption nor log-in.
-    Loopback(SocketAddr),
-}
-
 /// Why nobody can come in.
 #[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// The address is not this machine's own.
-    #[error("{0} can be reached from other machines: give a loopback address such as 127.0.0.1:10809")]
-    NotLoopback(SocketAddr),
+pub enum UnixError {
     /// Another server is there.
     #[error("{}: a server listens there: give another path", .0.display())]
     Taken(PathBuf),
     /// The system refuses.
-    #[error("{place}: {error}")]
+    #[error("{}: {error}", path.display())]
     System {
         /// Where.
-        place: String,
+        path: PathBuf,
         /// Why.
         error: io::Error,
     },
+}
+
+/// What a server did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Clients that were let in.
+    pub connections: u64,
+    /// Clients that were turned away, because too many were there.
+    pub connections_refused: u64,
 }
 
 enum Listener {
@@ -73,38 +65,41 @@ pub struct Server {
     listener: Listener,
 }
 
+/// The clients that are there, so that they can be cut off.
+type Clients = Mutex<BTreeMap<u64, Arc<Socket>>>;
+
+fn lock(clients: &Clients) -> MutexGuard<'_, BTreeMap<u64, Arc<Socket>>> {
+    clients.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Server {
-    /// Opens the socket.
+    /// Makes a Unix socket; its file is removed in the end.
     ///
     /// # Errors
-    /// If the address is not this machine's own, or the system refuses.
-    pub fn bind(endpoint: &Endpoint) -> Result<Self, BindError> {
-        let listener = match endpoint {
-            Endpoint::Unix(path) => {
-                let system = |error| BindError::System {
-                    place: path.display().to_string(),
-                    error,
-                };
-                remove_stale(path)?;
-                let listener = UnixListener::bind(path).map_err(system)?;
-                listener.set_nonblocking(true).map_err(system)?;
-                Listener::Unix(listener, path.clone())
-            }
-            Endpoint::Loopback(address) => {
-                let system = |error| BindError::System {
-                    place: address.to_string(),
-                    error,
-                };
-                if !address.ip().is_loopback() {
-                    return Err(BindError::NotLoopback(*address));
-                }
-                let listener = TcpListener::bind(address).map_err(system)?;
-                listener.set_nonblocking(true).map_err(system)?;
-                let address = listener.local_addr().map_err(system)?;
-                Listener::Tcp(listener, address)
-            }
+    /// If another server has it, or the system refuses.
+    pub fn unix(path: &Path) -> Result<Self, UnixError> {
+        let system = |error| UnixError::System {
+            path: path.to_owned(),
+            error,
         };
-        Ok(Self { listener })
+        remove_stale(path)?;
+        let listener = UnixListener::bind(path).map_err(system)?;
+        listener.set_nonblocking(true).map_err(system)?;
+        Ok(Self {
+            listener: Listener::Unix(listener, path.to_owned()),
+        })
+    }
+
+    /// Takes a listener. There is neither encryption nor log-in: whoever reaches it has the disks.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn tcp(listener: TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Self {
+            listener: Listener::Tcp(listener, address),
+        })
     }
 
     /// How a client names an export.
@@ -117,59 +112,64 @@ impl Server {
         }
     }
 
-    /// Serves clients until `stop` is set; those that are there then are cut off, and what they asked for is completed.
+    /// Serves clients until the stop is pulled; those that are there then are cut off, and what they asked for is completed.
     ///
     /// # Errors
     /// If the socket breaks.
-    pub fn run<D: Disk>(&self, disk: &D, exports: &[Export], stop: &AtomicBool) -> io::Result<()> {
-        let clients = AtomicUsize::new(0);
+    pub fn run<D: Disk>(&self, disk: &D, exports: &[Export], stop: &Stop) -> io::Result<Counts> {
+        let clients = Clients::default();
         thread::scope(|scope| {
-            while !stop.load(Ordering::Acquire) {
-                let mut ready = [PollFd::new(self, PollFlags::IN)];
-                match poll(&mut ready, Some(&TICK)) {
-                    Ok(0) | Err(rustix::io::Errno::INTR) => continue,
-                    Ok(_) => {}
-                    Err(error) => return Err(error.into()),
-                }
-                let socket = match self.accept() {
-                    Ok(socket) => socket,
+            let mut counts = Counts::default();
+            let ended = loop {
+                let socket = match self.next(stop) {
+                    Ok(Some(socket)) => Arc::new(socket),
+                    Ok(None) => break Ok(()),
                     Err(error) if is_passing(&error) => {
                         // Out of descriptors, perhaps: no reason to spin.
                         thread::sleep(Duration::from_millis(10));
                         continue;
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => break Err(error),
                 };
-                if clients.fetch_add(1, Ordering::AcqRel) >= MAXIMUM_CLIENTS {
-                    clients.fetch_sub(1, Ordering::AcqRel);
+                if lock(&clients).len() >= MAXIMUM_CLIENTS {
+                    counts.connections_refused += 1;
                     continue;
                 }
+                let id = counts.connections;
+                counts.connections += 1;
+                lock(&clients).insert(id, Arc::clone(&socket));
                 let clients = &clients;
                 let serve = move || {
-                    let over = AtomicBool::new(false);
-                    thread::scope(|inner| {
-                        inner.spawn(|| cut_off(&socket, stop, &over));
-                        client(disk, exports, &socket);
-                        over.store(true, Ordering::Release);
-                    });
-                    clients.fetch_sub(1, Ordering::AcqRel);
+                    client(disk, exports, &socket);
+                    lock(clients).remove(&id);
                 };
                 let spawned = thread::Builder::new()
                     .name("nbd".to_owned())
                     .spawn_scoped(scope, serve);
                 if spawned.is_err() {
-                    clients.fetch_sub(1, Ordering::AcqRel);
+                    lock(clients).remove(&id);
                 }
+            };
+            for socket in lock(&clients).values() {
+                socket.hang_up();
             }
-            Ok(())
+            ended.map(|()| counts)
         })
     }
 
-    fn accept(&self) -> io::Result<Socket> {
-        match &self.listener {
+    /// Waits for the next client; `None` once the stop is pulled.
+    fn next(&self, stop: &Stop) -> io::Result<Option<Socket>> {
+        let mut ready = [PollFd::new(self, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
+        poll(&mut ready, None)?;
+        let [_, stopped] = ready;
+        if !stopped.revents().is_empty() {
+            return Ok(None);
+        }
+        let accepted = match &self.listener {
             Listener::Unix(listener, _) => listener.accept().map(|(stream, _)| Socket::Unix(stream)),
             Listener::Tcp(listener, _) => listener.accept().map(|(stream, _)| Socket::Tcp(stream)),
-        }
+        };
+        accepted.map(Some)
     }
 }
 
@@ -203,25 +203,15 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// A socket whose server is gone is in the way.
-fn remove_stale(path: &Path) -> Result<(), BindError> {
+fn remove_stale(path: &Path) -> Result<(), UnixError> {
     match UnixStream::connect(path) {
-        Ok(_) => Err(BindError::Taken(path.to_owned())),
+        Ok(_) => Err(UnixError::Taken(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             // Whether this works shows when the socket is bound.
             let _ = fs::remove_file(path);
             Ok(())
         }
         Err(_) => Ok(()),
-    }
-}
-
-/// Hangs up when the server stops.
-fn cut_off(socket: &Socket, stop: &AtomicBool, over: &AtomicBool) {
-    while !over.load(Ordering::Acquire) {
-        if stop.load(Ordering::Acquire) {
-            return socket.hang_up();
-        }
-        thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeSet,
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
-    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -14,11 +13,14 @@ use proptest::prelude::*;
 use super::{
     export::Export,
     negotiation::MAXIMUM_LENGTH,
-    server::{BindError, Endpoint, Server, Socket},
+    server::{Server, Socket, UnixError},
     transmission,
     wire::{Error, Request, SIMPLE_REPLY_MAGIC, STRUCTURED_REPLY_MAGIC, command, command_flag},
 };
-use crate::workload::memory_disk::{Defect, MemoryDisk};
+use crate::{
+    serve::Stop,
+    workload::memory_disk::{Defect, MemoryDisk},
+};
 
 const SIZE: usize = 1 << 20;
 
@@ -328,12 +330,9 @@ fn clients_come_and_go_while_others_hang() {
     let path = folder.path().join("nbd");
     let disk = disk(Defect::None);
     let exports = [Export::of_bytes(SIZE as u64, 512)];
-    let server = Server::bind(&Endpoint::Unix(path.clone())).expect("bound");
-    assert!(matches!(
-        Server::bind(&Endpoint::Unix(path.clone())),
-        Err(BindError::Taken(_))
-    ));
-    let stop = AtomicBool::new(false);
+    let server = Server::unix(&path).expect("bound");
+    assert!(matches!(Server::unix(&path), Err(UnixError::Taken(_))));
+    let stop = Stop::new().expect("a stop");
     thread::scope(|scope| {
         scope.spawn(|| server.run(&disk, &exports, &stop).expect("served"));
         let hello = |stream: &mut UnixStream| {
@@ -371,7 +370,7 @@ fn clients_come_and_go_while_others_hang() {
             );
             thread::sleep(Duration::from_millis(20));
         }
-        stop.store(true, Ordering::Release);
+        stop.pull();
     });
     assert_eq!(disk.image()[..4096], pattern(4096, 1));
     drop(server);
@@ -379,13 +378,12 @@ fn clients_come_and_go_while_others_hang() {
 }
 
 #[test]
-fn other_machines_stay_out() {
-    let endpoint = Endpoint::Loopback("192.0.2.1:0".parse().expect("an address"));
-    assert!(matches!(Server::bind(&endpoint), Err(BindError::NotLoopback(_))));
-    let endpoint = Endpoint::Loopback("127.0.0.1:0".parse().expect("an address"));
-    let server = Server::bind(&endpoint).expect("bound");
+fn an_export_is_named_by_where_it_is_served() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = listener.local_addr().expect("bound").port();
+    let server = Server::tcp(listener).expect("served");
     let uri = server.uri(&Export::of_bytes(512, 512));
-    assert!(uri.starts_with("nbd://127.0.0.1:") && uri.ends_with("/0:0:0") && !uri.contains(":0/"));
+    assert_eq!(uri, format!("nbd://127.0.0.1:{port}/0:0:0"));
 }
 
 #[test]
@@ -394,7 +392,7 @@ fn a_socket_left_behind_is_replaced() {
     let path = folder.path().join("nbd");
     drop(std::os::unix::net::UnixListener::bind(&path).expect("bound"));
     assert!(path.exists());
-    Server::bind(&Endpoint::Unix(path)).expect("bound again");
+    Server::unix(&path).expect("bound again");
 }
 
 #[test]

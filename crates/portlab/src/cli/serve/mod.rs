@@ -1,6 +1,7 @@
 //! `portlab serve`: a started driver as a disk that other programs use.
 
 mod iscsi;
+mod nbd;
 mod stage;
 
 use clap::{Args, Subcommand};
@@ -17,6 +18,7 @@ pub(super) struct Serve {
 #[derive(Debug, Subcommand)]
 enum FrontEnd {
     Iscsi(iscsi::Iscsi),
+    Nbd(nbd::Nbd),
 }
 
 impl Serve {
@@ -24,6 +26,7 @@ impl Serve {
     pub(super) fn run(self) -> Exit {
         match self.front_end {
             FrontEnd::Iscsi(iscsi) => iscsi.run(),
+            FrontEnd::Nbd(nbd) => nbd.run(),
         }
     }
 }

@@ -71,6 +71,9 @@ pub(super) enum ServeError {
     /// No socket.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// No Unix socket.
+    #[error(transparent)]
+    Unix(#[from] portlab::nbd::server::UnixError),
     /// The host refuses.
     #[error(transparent)]
     Host(#[from] io::Error),
@@ -95,12 +98,23 @@ impl Ready<'_> {
     /// Tells that clients may come: a line for people, or an object for programs.
     pub(super) fn announce(&self, front_end: &str, names: &[String]) -> io::Result<()> {
         let address = self.listener.local_addr()?;
+        self.announce_at(front_end, address.to_string(), address.port(), names)
+    }
+
+    /// Tells the same of a socket that is not [`Self::listener`].
+    pub(super) fn announce_at(
+        &self,
+        front_end: &str,
+        address: String,
+        port: u16,
+        names: &[String],
+    ) -> io::Result<()> {
         if self.json {
             let announcement = Announcement {
                 event: "listening",
                 front_end,
-                address: address.to_string(),
-                port: address.port(),
+                address,
+                port,
                 names,
             };
             println!("{}", serde_json::to_string(&announcement)?);
