@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what building and running Ferroport needs and is not there: Debian packages, cargo-make, core for the Windows target.
-# Looks at files only, so that it takes no time when nothing is missing. With --quiet it speaks only when it acts.
+# Looks at files only, so that it takes no time when nothing is missing. With --quiet it speaks only when it acts, and leaves out
+# what only `./x conformance` needs; with --judges it speaks only when it acts.
 set -eu
 
 # The compiler's minimum is rust-version in Cargo.toml.
@@ -58,8 +59,20 @@ missing_packages() {
     have xz || echo xz-utils
 }
 
+# What `./x conformance` asks for its opinion; only that task installs them.
+missing_judges() {
+    have iscsi-test-cu && have iscsi-perf || echo libiscsi-bin
+    have tgtd && have tgtadm || echo tgt
+    have sg_vpd || echo sg3-utils
+    have fio || echo fio
+    have nbdcopy && have nbdinfo || echo libnbd-bin
+    have mke2fs && have debugfs || echo e2fsprogs
+    have mkntfs && have ntfscat || echo ntfs-3g
+    have setpriv || echo util-linux
+}
+
 install_packages() {
-    packages=$(missing_packages | paste -s -d " " -)
+    packages=$({ missing_packages; [ "$quiet" = --quiet ] || missing_judges; } | paste -s -d " " -)
     [ -n "$packages" ] || return 0
     have apt-get || fail "these are missing and there is no apt-get to install them: $packages (Debian's names)"
     case $packages in
@@ -126,4 +139,4 @@ mkdir -p "$(dirname -- "$log")"
 install_packages
 install_cargo_make
 install_windows_target
-[ "$quiet" = --quiet ] || say "nothing is missing"
+[ -n "$quiet" ] || say "nothing is missing"

@@ -38,6 +38,8 @@ pub struct Config {
     pub shadow_doorbells: bool,
     /// Whether SGLs are offered.
     pub sgls: bool,
+    /// Whether blocks can be deallocated: Dataset Management is offered, and namespaces are thinly provisioned.
+    pub thin: bool,
     /// What decides which blocks of the write cache survive a power cut.
     pub seed: u64,
 }
@@ -60,6 +62,7 @@ impl Default for Config {
             write_cache: true,
             shadow_doorbells: false,
             sgls: false,
+            thin: true,
             seed: 1,
         }
     }

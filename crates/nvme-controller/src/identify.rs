@@ -70,7 +70,7 @@ impl Controller {
         let namespaces = self.namespaces.keys().last().copied().unwrap_or(0);
         page[516..520].copy_from_slice(&namespaces.to_le_bytes());
         // Compare, Write Uncorrectable, Dataset Management, Write Zeroes, Reservations, Timestamp, Verify.
-        let commands: u16 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7;
+        let commands: u16 = 1 | 1 << 1 | u16::from(config.thin) << 2 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7;
         page[520..522].copy_from_slice(&commands.to_le_bytes());
         // Fused compare and write.
         page[522..524].copy_from_slice(&1_u16.to_le_bytes());
@@ -104,7 +104,7 @@ impl Controller {
         page[8..16].copy_from_slice(&blocks);
         page[16..24].copy_from_slice(&blocks);
         // Thin provisioning: deallocation is taken as advice.
-        page[24] = 1;
+        page[24] = u8::from(self.config.thin);
         Self::formats(&mut page);
         page[26] = u8::from(known.shift == 12);
         // Reservations: every type, and persistence through power loss.

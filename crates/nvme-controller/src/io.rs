@@ -66,7 +66,7 @@ impl Controller {
             nvm::WRITE_ZEROES => self.write_zeroes(command),
             nvm::WRITE_UNCORRECTABLE => self.write_uncorrectable(command),
             nvm::VERIFY => self.verify(command),
-            nvm::DATASET_MANAGEMENT => self.dataset_management(command, memory),
+            nvm::DATASET_MANAGEMENT if self.config.thin => self.dataset_management(command, memory),
             nvm::RESERVATION_REGISTER => self.reservation_register(command, memory),
             nvm::RESERVATION_ACQUIRE => self.reservation_acquire(command, memory),
             nvm::RESERVATION_RELEASE => self.reservation_release(command, memory),

@@ -27,6 +27,8 @@ struct Answer {
 enum Of {
     All,
     Thin,
+    /// Those of which the controller says so.
+    SaysThin,
 }
 
 /// A question, who decodes the answer, and the parts of lines that must be there.
@@ -38,7 +40,7 @@ struct Decoding {
     expected: &'static [(Of, &'static str)],
 }
 
-use Of::{All, Thin};
+use Of::{All, SaysThin, Thin};
 
 /// The answers. SPC-4 6.4.2 (INQUIRY), 7.8 (VPD pages), 7.3 (log pages); SBC-3 6.6 (VPD pages B0h, B1h, B2h), 5.6.
 const DECODINGS: &[Decoding] = &[
@@ -115,7 +117,7 @@ const DECODINGS: &[Decoding] = &[
         decoder: &["sg_vpd", "--page=lbpv", "--inhex"],
         expected: &[
             (Thin, "Unmap command supported (LBPU): 1"),
-            (Thin, "thin provisioned"),
+            (SaysThin, "thin provisioned"),
         ],
     },
     Decoding {
@@ -235,6 +237,7 @@ fn decode(decoding: &Decoding, answer: &Answer, nature: Nature, folder: &Path) -
         .filter(|(of, _)| match of {
             All => true,
             Thin => nature.thin,
+            SaysThin => nature.thin && nature.says_so,
         })
         .map(|(_, words)| *words)
         .filter(|words| !output.contains(words))
@@ -285,6 +288,7 @@ mod tests {
     const NATURE: Nature = Nature {
         block: 512,
         thin: true,
+        says_so: true,
     };
 
     fn answer(data: &str) -> Answer {

@@ -50,11 +50,13 @@ pub(crate) fn judge(
         let mut command: Command = child::command("iscsi-test-cu");
         // The second URL makes the tests of several sessions run.
         command.args(["--dataloss", "--allow-sanitize", "--verbose"]);
-        command.arg(format!("--test={test}")).args([url, url]);
+        command
+            .arg(format!("--test={}", selection(test)))
+            .args([url, url]);
         let finished = child::run(&mut command, PATIENCE)?;
         let result = match finished.status {
             None => Result::Failed("not done in time".to_owned()),
-            Some(_) => parse(&finished.output),
+            Some(_) => parse(&finished.output, test),
         };
         match result {
             Result::RanPassed => row.pass(),
@@ -74,18 +76,23 @@ pub(crate) fn judge(
     Ok(())
 }
 
-/// Reads what a run of one test printed. The program sends commands of its own before and after the test, and says there, too,
-/// what it skips: only the test's own part counts.
-pub(crate) fn parse(output: &str) -> Result {
-    let Some((own, rest)) = own_part(output) else {
-        return Result::Failed(format!("it did not run: {}", child::last_line(output)));
-    };
-    let said = |mark: &str| {
-        own.lines()
-            .find_map(|line| line.split_once(mark))
-            .map(|(_, words)| words.trim())
-    };
-    let counts = rest
+/// A test that passes on no target unless the one before it ran in the same process: it looks at a variable that only that
+/// one's answer sets.
+const AFTER_ANOTHER: &str = "iSCSI.iSCSITMF.LUNResetSimpleAsync";
+
+/// What is run for a test.
+fn selection(test: &str) -> &str {
+    match test.rsplit_once('.') {
+        Some((suite, _)) if test == AFTER_ANOTHER => suite,
+        _ => test,
+    }
+}
+
+/// Reads what a run printed of one test. The program sends commands of its own before and after, and says there, too, what it
+/// skips: only the test's own part counts.
+pub(crate) fn parse(output: &str, test: &str) -> Result {
+    let name = test.rsplit('.').next().unwrap_or(test);
+    let counts = output
         .lines()
         .map(str::trim)
         .find(|line| line.starts_with("tests "));
@@ -94,32 +101,45 @@ pub(crate) fn parse(output: &str) -> Result {
         .flat_map(str::split_whitespace)
         .filter_map(|word| word.parse().ok())
         .collect();
-    match numbers[..] {
-        // Total, ran, passed, failed, inactive.
-        [1, 1, 1, 0, 0] => {
-            said("[SKIPPED]").map_or(Result::RanPassed, |reason| Result::Skipped(reason.to_owned()))
-        }
-        [1, 1, 0, 1, 0] => {
-            // CUnit's own place of the first assertion that failed, without what follows it on its line.
-            let place = rest.lines().map(str::trim).find(|line| line.starts_with("1. "));
-            let place = place.map(|place| place.split("    [").next().unwrap_or(place));
-            let words = [said("[FAILED]"), place]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>();
-            Result::Failed(words.join("; "))
-        }
-        _ => Result::Failed(format!("it did not run: {}", child::last_line(output))),
+    // Total, ran, passed, failed, inactive.
+    let [total, ran, _, _, 0] = numbers[..] else {
+        return Result::Failed(format!("it did not run: {}", child::last_line(output)));
+    };
+    let Some((own, rest)) = own_part(output, name).filter(|_| total == ran && ran > 0) else {
+        return Result::Failed(format!("it did not run: {}", child::last_line(output)));
+    };
+    let said = |mark: &str| {
+        own.lines()
+            .find_map(|line| line.split_once(mark))
+            .map(|(_, words)| words.trim())
+    };
+    if rest.starts_with("passed") {
+        return said("[SKIPPED]").map_or(Result::RanPassed, |reason| Result::Skipped(reason.to_owned()));
     }
+    // CUnit's own place of the first assertion that failed, without what follows it on its line.
+    let place = rest.lines().map(str::trim).find(|line| line.starts_with("1. "));
+    let place = place.map(|place| place.split("    [").next().unwrap_or(place));
+    let words = [said("[FAILED]"), place]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>();
+
+    Result::Failed(words.join("; "))
 }
 
-/// What the only test printed up to its verdict, and what came then.
-fn own_part(output: &str) -> Option<(&str, &str)> {
-    let (_, test) = output.split_once("  Test: ")?;
-    let verdicts = ["...passed", "\npassed", "...FAILED", "\nFAILED"];
-    let end = verdicts.iter().filter_map(|verdict| test.find(verdict)).min()?;
+/// What a test printed up to its verdict, and the verdict with what came then.
+fn own_part<'a>(output: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
+    let (_, test) = output.split_once(&format!("  Test: {name} ..."))?;
+    let verdict = |word: &str| {
+        let mut places = test.match_indices(word).map(|(at, _)| at);
+        places.find(|at| *at == 0 || test[..*at].ends_with('\n'))
+    };
+    let end = [verdict("passed"), verdict("FAILED")]
+        .into_iter()
+        .flatten()
+        .min()?;
     let (own, rest) = test.split_at(end);
-    (!rest.contains("  Test: ")).then_some((own, rest))
+    (!own.contains("  Test: ")).then_some((own, rest))
 }
 
 #[cfg(test)]
@@ -136,20 +156,20 @@ Run Summary:    Type  Total    Ran Passed Failed Inactive
         let passed = format!(
             "Suite: Read10\n  Test: Simple ...passed\n{END}               tests      1      1      1      0        0\n"
         );
-        assert_eq!(parse(&passed), Result::RanPassed);
+        assert_eq!(parse(&passed, "SCSI.Read10.Simple"), Result::RanPassed);
         let skipped = passed.replace(
             "...passed",
             "...    [SKIPPED] COMPAREANDWRITE is not implemented.\npassed",
         );
         assert_eq!(
-            parse(&skipped),
+            parse(&skipped, "SCSI.Read10.Simple"),
             Result::Skipped("COMPAREANDWRITE is not implemented.".to_owned())
         );
         let failed = format!(
             "Suite: GetLBAStatus\n  Test: BeyondEol ...    [FAILED] successful but\nFAILED\n    1. x.c:38  - CU_ASSERT_EQUAL(_r,0)\n{END}               tests      1      1      0      1        0\n"
         );
         assert_eq!(
-            parse(&failed),
+            parse(&failed, "SCSI.GetLBAStatus.BeyondEol"),
             Result::Failed("successful but; 1. x.c:38  - CU_ASSERT_EQUAL(_r,0)".to_owned())
         );
     }
@@ -161,9 +181,12 @@ Run Summary:    Type  Total    Ran Passed Failed Inactive
         let passed = format!(
             "{around}Suite: Read10\n  Test: Simple ...passed{around}{END}               tests      1      1      1      0        0\n"
         );
-        assert_eq!(parse(&passed), Result::RanPassed);
+        assert_eq!(parse(&passed, "SCSI.Read10.Simple"), Result::RanPassed);
         let skipped = passed.replace("...passed", "...    [SKIPPED] PROUT Not Supported\npassed");
-        assert_eq!(parse(&skipped), Result::Skipped("PROUT Not Supported".to_owned()));
+        assert_eq!(
+            parse(&skipped, "SCSI.Read10.Simple"),
+            Result::Skipped("PROUT Not Supported".to_owned())
+        );
     }
 
     #[test]
@@ -174,8 +197,34 @@ Run Summary:    Type  Total    Ran Passed Failed Inactive
             "Run Summary:\n tests      0      0      0      0        0\n",
             "Run Summary:\n tests      1      1      1      0        0\n",
         ] {
-            assert!(matches!(parse(output), Result::Failed(_)), "{output:?}");
+            assert!(
+                matches!(parse(output, "SCSI.Read10.Simple"), Result::Failed(_)),
+                "{output:?}"
+            );
         }
+    }
+
+    /// As tgt's LUN reset, alone and after the test before it.
+    #[test]
+    fn a_test_that_needs_another_is_found_in_its_suite() {
+        assert_eq!(selection(AFTER_ANOTHER), "iSCSI.iSCSITMF");
+        assert_eq!(selection("SCSI.Read10.Simple"), "SCSI.Read10.Simple");
+        let both = format!(
+            "  Test: AbortTaskSimpleAsync ...    [SKIPPED] no\npassed\n  Test: LUNResetSimpleAsync ...passed\n{END}               tests      2      2      2      0        0\n"
+        );
+        assert_eq!(parse(&both, AFTER_ANOTHER), Result::RanPassed);
+        let other = both
+            .replace("Async ...passed", "Async ...FAILED\n    1. x.c:1  - y")
+            .replace("2      0        0", "1      1        0");
+        assert_eq!(
+            parse(&other, AFTER_ANOTHER),
+            Result::Failed("1. x.c:1  - y".to_owned())
+        );
+        let cut = "  Test: AbortTaskSimpleAsync ...  Test: LUNResetSimpleAsync ...passed\n tests 2 2 2 0 0\n";
+        assert!(matches!(
+            parse(cut, "iSCSI.iSCSITMF.AbortTaskSimpleAsync"),
+            Result::Failed(_)
+        ));
     }
 
     #[test]

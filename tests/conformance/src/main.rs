@@ -91,21 +91,27 @@ struct Subject {
     nature: Nature,
 }
 
-const fn subject(name: &'static str, device: &'static str, block: u32, thin: bool) -> Subject {
+const fn subject(name: &'static str, device: &'static str, block: u32, thin: bool, says_so: bool) -> Subject {
     Subject {
         name,
         device,
-        nature: Nature { block, thin },
+        nature: Nature { block, thin, says_so },
     }
 }
 
 /// The first of a kind comes first: it is what `--quick` takes.
 const SUBJECTS: &[Subject] = &[
-    subject("qemu thin 512", "qemu:nvme,size=256M", 512, true),
-    subject("lab thin 512", "lab:nvme,size=256M", 512, true),
-    subject("lab thick 512", "lab:nvme,size=256M,thin=off", 512, false),
-    subject("qemu thin 4096", "qemu:nvme,size=256M,block=4096", 4096, true),
-    subject("lab thin 4096", "lab:nvme,size=256M,block=4096", 4096, true),
+    subject("qemu thin 512", "qemu:nvme,size=256M", 512, true, false),
+    subject("lab thin 512", "lab:nvme,size=256M", 512, true, true),
+    subject("lab thick 512", "lab:nvme,size=256M,thin=off", 512, false, false),
+    subject(
+        "qemu thin 4096",
+        "qemu:nvme,size=256M,block=4096",
+        4096,
+        true,
+        false,
+    ),
+    subject("lab thin 4096", "lab:nvme,size=256M,block=4096", 4096, true, true),
 ];
 
 fn main() -> ExitCode {

@@ -8,7 +8,7 @@ use portlab::{
     model::{AdapterParameters, Direction, EngineKind},
     package::parameters,
     workload::{
-        disk::{Buffer as _, Command, Disk as _},
+        disk::{Command, Disk as _},
         status::Verdict,
     },
 };

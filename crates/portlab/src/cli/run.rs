@@ -42,7 +42,7 @@ use super::{
     disk\n    interrupts=msi  msi or line\n  lab:nvme[,KEY=VALUE...]  the lab's own NVMe controller, without an emulator, \
     with\n    size, image, serial, mdts, block, namespaces, queues, interrupts, ram as for qemu:nvme; without image= the data \
     is in memory\n    vectors=65      MSI-X messages\n    latency=0       microseconds a command takes at least\n    \
-    cache=on        volatile write cache\n    shadow=off      on: shadow doorbells\n    sgls=off        on: SGLs\n    \
+    cache=on        volatile write cache\n    shadow=off      on: shadow doorbells\n    sgls=off        on: SGLs\n    thin=on         off: no deallocation\n    \
     faults=PLAN     FAULT[+CONDITION...][;...], such as lose-completion+opcode=io:0x02+nth=5; the faults are listed \
     in the documentation of nvme_controller::fault"
 )]

@@ -31,6 +31,8 @@ pub struct LabNvmeSpec {
     pub shadow: bool,
     /// `sgls=`: whether it offers SGLs.
     pub sgls: bool,
+    /// `thin=`: whether blocks can be deallocated.
+    pub thin: bool,
     /// `faults=`: a plan, its conditions separated by `+` instead of commas.
     pub faults: Option<Plan>,
 }
@@ -50,6 +52,7 @@ impl LabNvmeSpec {
             write_cache: self.cache,
             shadow_doorbells: self.shadow,
             sgls: self.sgls,
+            thin: self.thin,
             seed,
             ..Config::default()
         }
@@ -59,7 +62,7 @@ impl LabNvmeSpec {
 impl Options for LabNvmeSpec {
     const DEVICE: &'static str = "lab:nvme";
     const KEYS: &'static str = "size, image, serial, mdts, block, namespaces, queues, vectors, entries, timeout, latency, \
-                                cache, shadow, sgls, faults, interrupts, ram";
+                                cache, shadow, sgls, thin, faults, interrupts, ram";
 
     fn plain(text: &str) -> Self {
         Self {
@@ -74,6 +77,7 @@ impl Options for LabNvmeSpec {
             cache: true,
             shadow: false,
             sgls: false,
+            thin: true,
             faults: None,
         }
     }
@@ -115,6 +119,7 @@ impl Options for LabNvmeSpec {
             "cache" => self.cache = switch("cache")?,
             "shadow" => self.shadow = switch("shadow")?,
             "sgls" => self.sgls = switch("sgls")?,
+            "thin" => self.thin = switch("thin")?,
             "faults" => self.faults = Some(value.replace('+', ",").parse()?),
             _ => return self.backing.set(key, value, "msix", "namespaces"),
         }
