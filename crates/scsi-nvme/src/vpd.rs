@@ -4,7 +4,7 @@ use scsi::cdb::Inquiry;
 use scsi::inquiry::{Peripheral, graphic_ascii};
 use scsi::sense::Sense;
 use scsi::vpd::{
-    BlockDeviceCharacteristics, BlockLimits, CodeSet, DesignatorHeader, DesignatorType,
+    BlockDeviceCharacteristics, BlockLimits, CodeSet, DesignatorHeader, DesignatorType, ExtendedInquiry,
     LogicalBlockProvisioning, PageCode, PageHeader,
 };
 use zerocopy::IntoBytes;
@@ -17,10 +17,11 @@ use crate::translate::answer;
 use crate::unit::{Controller, Namespace};
 
 /// Every page there is, in ascending order.
-const SUPPORTED: [PageCode; 6] = [
+const SUPPORTED: [PageCode; 7] = [
     PageCode::SUPPORTED_PAGES,
     PageCode::UNIT_SERIAL_NUMBER,
     PageCode::DEVICE_IDENTIFICATION,
+    PageCode::EXTENDED_INQUIRY,
     PageCode::BLOCK_LIMITS,
     PageCode::BLOCK_DEVICE_CHARACTERISTICS,
     PageCode::LOGICAL_BLOCK_PROVISIONING,
@@ -55,6 +56,12 @@ pub(crate) fn page(
         PageCode::DEVICE_IDENTIFICATION => {
             let designators = designators(controller, namespace);
             variable_page(request, allocation_length, page, designators.as_bytes(), data_in)
+        }
+        PageCode::EXTENDED_INQUIRY => {
+            let page = ExtendedInquiry::new(DEVICE, controller.volatile_write_cache);
+            answer(request, allocation_length, data_in, |answer| {
+                answer.put(page.as_bytes());
+            })
         }
         PageCode::BLOCK_LIMITS => {
             let maximum = namespace.max_transfer_blocks(controller);

@@ -78,7 +78,7 @@ fn an_absent_lun_has_peripheral_qualifier_011b() {
 fn supported_pages_are_ascending_and_each_of_them_answers() {
     let bench = Bench::default();
     let list = bench.answer(&inquiry(Some(0x00), 255));
-    assert_eq!(list, [0x00, 0x00, 0, 6, 0x00, 0x80, 0x83, 0xB0, 0xB1, 0xB2]);
+    assert_eq!(list, [0x00, 0x00, 0, 7, 0x00, 0x80, 0x83, 0x86, 0xB0, 0xB1, 0xB2]);
     for page in &list[4..] {
         assert_eq!(bench.answer(&inquiry(Some(*page), 255))[1], *page);
     }
@@ -87,7 +87,7 @@ fn supported_pages_are_ascending_and_each_of_them_answers() {
 #[test]
 fn every_page_that_is_not_listed_is_an_invalid_field() {
     let bench = Bench::default();
-    for page in (0..=255).filter(|page| ![0x00, 0x80, 0x83, 0xB0, 0xB1, 0xB2].contains(page)) {
+    for page in (0..=255).filter(|page| ![0x00, 0x80, 0x83, 0x86, 0xB0, 0xB1, 0xB2].contains(page)) {
         bench.fails(&inquiry(Some(page), 255), invalid_byte(2));
     }
 }

@@ -18,6 +18,8 @@ impl PageCode {
     pub const UNIT_SERIAL_NUMBER: Self = Self(0x80);
     /// Device Identification.
     pub const DEVICE_IDENTIFICATION: Self = Self(0x83);
+    /// Extended INQUIRY Data.
+    pub const EXTENDED_INQUIRY: Self = Self(0x86);
     /// Block Limits (SBC-3).
     pub const BLOCK_LIMITS: Self = Self(0xB0);
     /// Block Device Characteristics (SBC-3).
@@ -218,6 +220,42 @@ impl LogicalBlockProvisioning {
     }
 }
 
+/// The Extended INQUIRY Data page (SPC-4) of a unit without protection information: simple tasks only, a unit attention is one
+/// initiator's.
+#[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ExtendedInquiry {
+    header: PageHeader,
+    /// `ACTIVATE_MICROCODE`, SPT, `GRD_CHK`, `APP_CHK`, `REF_CHK`.
+    protection: u8,
+    /// HEADSUP, ORDSUP, SIMPSUP and others.
+    attributes: u8,
+    /// `NV_SUP`, `V_SUP` and others.
+    cache: u8,
+    /// LUICLR and others.
+    nexus: u8,
+    rest: [u8; 56],
+}
+
+impl ExtendedInquiry {
+    /// The page of a unit with or without a volatile cache.
+    #[must_use]
+    pub const fn new(peripheral: Peripheral, volatile_cache: bool) -> Self {
+        const LENGTH: u16 = 0x3C;
+        const SIMPSUP: u8 = 1;
+        const V_SUP: u8 = 1;
+        const LUICLR: u8 = 1;
+        Self {
+            header: PageHeader::new(peripheral, PageCode::EXTENDED_INQUIRY, LENGTH),
+            protection: 0,
+            attributes: SIMPSUP,
+            cache: if volatile_cache { V_SUP } else { 0 },
+            nexus: LUICLR,
+            rest: [0; 56],
+        }
+    }
+}
+
 /// The Block Device Characteristics page (SBC-3) of a non-rotating medium.
 #[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -243,6 +281,19 @@ impl BlockDeviceCharacteristics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn extended_inquiry_page_has_its_flags_in_their_places() {
+        let page = ExtendedInquiry::new(Peripheral::DIRECT_ACCESS, true);
+        let bytes = page.as_bytes();
+        assert_eq!(bytes.len(), 4 + 0x3C);
+        assert_eq!(bytes[..8], [0x00, 0x86, 0x00, 0x3C, 0, 1, 1, 1]);
+        assert!(bytes[8..].iter().all(|byte| *byte == 0));
+        assert_eq!(
+            ExtendedInquiry::new(Peripheral::DIRECT_ACCESS, false).as_bytes()[6],
+            0
+        );
+    }
 
     #[test]
     fn block_limits_page_is_3ch_long_with_the_transfer_limit_at_8() {
