@@ -16,7 +16,7 @@ use crate::{
     ffi,
     find_adapter::FindAdapter,
     miniport::{Claim, FindError, InterruptMode, Miniport, ResetOutcome},
-    srb::{Completion, Fresh, Preparing, Srb, SrbStatus, complete_malformed, srb_extension_size},
+    srb::{Completion, Fresh, PnpAction, Preparing, Srb, SrbStatus, complete_malformed, srb_extension_size},
 };
 
 const SP_RETURN_NOT_FOUND: ULONG = 0;
@@ -312,12 +312,23 @@ fn start<'dev, M: Miniport>(
     if request.removes_adapter() {
         remove(live, cx, request);
     } else if live.header.rundown.is_closed() {
-        let _ = request.complete(cx, Completion::Status(SrbStatus::NoDevice));
+        refuse(cx, request);
     } else if live.header.started.is_open() {
         let _ = M::start_io(cx, live.adapter(), request);
     } else {
         let _ = request.busy(cx);
     }
+}
+
+/// The adapter is gone. Its units are removed after it when nobody was asked before; there is nothing left to be done for them.
+#[cold]
+#[inline(never)]
+fn refuse<'dev, M: Miniport>(cx: &mut StartIo<'dev, M>, request: Srb<'dev, M, Fresh<'_>>) {
+    let completion = match request.pnp() {
+        Some((PnpAction::Remove | PnpAction::SurpriseRemoval, _)) => Completion::Success { transferred: 0 },
+        _ => Completion::Status(SrbStatus::NoDevice),
+    };
+    let _ = request.complete(cx, completion);
 }
 
 /// The SRB that removes the adapter.

@@ -151,7 +151,9 @@ unsafe fn serve<M: Miniport>(
     // SAFETY: the caller's promise.
     let live = unsafe { Extension::<M>::from_raw(extension) };
     if !live.header.started.is_open() || !live.header.rundown.acquire() {
-        return Err(NotDone);
+        // After a surprise removal the units go when the adapter is gone: there is nothing left to be done for them.
+        let removal = matches!(kind, Kind::ScsiUnitRemove | Kind::ScsiUnitSurpriseRemoval);
+        return if removal { Ok(()) } else { Err(NotDone) };
     }
     let result = match kind {
         Kind::ScsiUnitPower
