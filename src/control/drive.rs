@@ -177,8 +177,8 @@ pub(crate) fn abort<'dev>(cx: &Locked<'dev>, adapter: &'dev Adapter<'dev>, names
         if !queue.abort(&hardware.memory, &hardware.doorbells, queue_id, command_id) {
             break;
         }
-        let values = [queue_id.into(), command_id.into(), 0];
-        trace::command(cx, adapter, Event::AbortSent, values);
+        let values = [queue_id.into(), command_id.into()];
+        trace::command(cx, adapter, Event::AbortSent, &values);
     }
     stepped::leave(&stalls(cx), &adapter.control, path);
 }

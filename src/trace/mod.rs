@@ -114,27 +114,27 @@ fn admit(cx: Weakest<'_, '_>, adapter: &Adapter<'_>) -> Option<u64> {
     None
 }
 
-/// Tells of a single command, unless too many were told of already; any IRQL.
+/// Tells of a single command, unless too many were told of already; any IRQL. Behind the values comes how many were not told of.
 pub(crate) fn command<I: Irql, X: Exclusion>(
     cx: &Context<'_, FerroNvme, I, X>,
     adapter: &Adapter<'_>,
     event: Event,
-    [first, second, third]: [u64; 3],
+    values: &[u64],
 ) {
-    command_anywhere(cx.weakest(), adapter, event, [first, second, third]);
+    command_anywhere(cx.weakest(), adapter, event, values);
 }
 
 #[cold]
 #[inline(never)]
-fn command_anywhere(
-    cx: Weakest<'_, '_>,
-    adapter: &Adapter<'_>,
-    event: Event,
-    [first, second, third]: [u64; 3],
-) {
-    if let Some(suppressed) = admit(cx, adapter) {
-        record(cx, adapter, event, [first, second, third, suppressed]);
+fn command_anywhere(cx: Weakest<'_, '_>, adapter: &Adapter<'_>, event: Event, given: &[u64]) {
+    let Some(suppressed) = admit(cx, adapter) else {
+        return;
+    };
+    let mut values = NONE;
+    for (place, value) in values.iter_mut().zip(given.iter().chain([&suppressed])) {
+        *place = *value;
     }
+    record(cx, adapter, event, values);
 }
 
 /// SCT, SC and DNR of a status, without the phase.
@@ -155,7 +155,7 @@ pub(crate) fn command_failed<I: Irql, X: Exclusion>(
         operation.unwrap_or(0).into(),
         lun.unwrap_or(0).into(),
     ];
-    command(cx, cx.adapter(), Event::CommandFailed, values);
+    command(cx, cx.adapter(), Event::CommandFailed, &values);
 }
 
 /// A completion names no command in flight.
@@ -171,7 +171,7 @@ pub(crate) fn completion_unknown<I: Irql, X: Exclusion>(
         entry.submission_queue_id().into(),
         entry.command_id().into(),
     ];
-    command(cx, cx.adapter(), Event::CompletionUnknown, values);
+    command(cx, cx.adapter(), Event::CompletionUnknown, &values);
 }
 
 /// An admin command has failed, or an Abort has ended.
@@ -181,7 +181,7 @@ pub(crate) fn admin_ended<I: Irql, X: Exclusion>(
     status: Status,
     result: u32,
 ) {
-    command(cx, cx.adapter(), event, [status_bits(status), result.into(), 0]);
+    command(cx, cx.adapter(), event, &[status_bits(status), result.into()]);
 }
 
 /// An asynchronous event has come.

@@ -2,6 +2,7 @@
 
 mod faults;
 mod same_answers;
+mod telling;
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,6 +29,22 @@ struct Bench {
 
 impl Bench {
     fn start(device: &str) -> Self {
+        let bench = Self::load(device);
+        bench
+            .lab
+            .start()
+            .unwrap_or_else(|error| panic!("{error}: {:#?}", bench.lab.debug_log()));
+        bench
+    }
+
+    /// The lab, after a start that the driver refused.
+    fn refused(device: &str) -> Lab {
+        let bench = Self::load(device);
+        assert!(bench.lab.start().is_err(), "the driver starts on {device}");
+        bench.lab
+    }
+
+    fn load(device: &str) -> Self {
         let package = ferronvme_tests::package();
         let spec = device.parse().unwrap_or_else(|error| panic!("{device}: {error}"));
         let device = device::open(&spec, 1).unwrap_or_else(|error| panic!("{error}"));
@@ -35,8 +52,6 @@ impl Bench {
         options.processors = PROCESSORS;
         options.registry = parameters::read(&package.inf).unwrap_or_else(|error| panic!("{error}"));
         let lab = Lab::load(options).unwrap_or_else(|error| panic!("{error}"));
-        lab.start()
-            .unwrap_or_else(|error| panic!("{error}: {:#?}", lab.debug_log()));
         Self { device, lab }
     }
 

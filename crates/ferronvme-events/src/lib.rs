@@ -77,19 +77,19 @@ events! {
         (namespace, srb_status);
     /// Abort was sent for a command.
     AbortSent = 1113, Informational, [Io, CommandTrace], Info,
-        (queue, command_id);
+        (queue, command_id, suppressed);
     /// The controller has answered an Abort. `result` bit 0: the command was not aborted.
     AbortEnded = 1114, Informational, [Io, CommandTrace], Info,
-        (status, result);
-    /// An I/O command has failed; at most 16 a second are told, `suppressed` counts the others.
+        (status, result, suppressed);
+    /// An I/O command has failed.
     CommandFailed = 1121, Warning, [Io, CommandTrace], Info,
         (status, operation, lun, suppressed);
-    /// A completion names no command in flight: it is late, repeated or wrong; at most 16 a second are told.
+    /// A completion names no command in flight: it is late, repeated or wrong.
     CompletionUnknown = 1122, Error, [Io, CommandTrace], Info,
         (queue, named_queue, command_id, suppressed);
     /// An admin command of the control path has failed.
     AdminFailed = 1123, Warning, [CommandTrace], Info,
-        (status, result);
+        (status, result, suppressed);
 
     /// An asynchronous event has come. `result`: dword 0 of its completion.
     AsyncEvent = 1131, Informational, [], Info,

@@ -1,6 +1,6 @@
 //! A driver on its device, from power-on to removal: what `run` and `demo` share.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use portlab::{
     device::{self, Device, DeviceError, OpenError, Powered, spec::DeviceSpec},
@@ -240,6 +240,12 @@ impl Bench {
         self.observed.warnings = self.lab.warnings();
         self.observed.bug_check = self.lab.bug_check();
         self.observed.event_log = self.lab.event_log();
+        self.observed.etw_events = self.lab.etw_events();
+        self.observed.etw_events_seen = BTreeMap::new();
+        for event in &self.observed.etw_events {
+            *self.observed.etw_events_seen.entry(event.id).or_default() += 1;
+        }
+        self.observed.trace_ring = self.lab.trace_ring();
         self.observed.debug_log = self.lab.debug_log();
         self.observed.allocation_places = self.lab.allocation_places();
         self.observed.events = self.lab.event_hash().map(Into::into);

@@ -1,12 +1,13 @@
 //! What is printed and written about a run.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
 use portlab::{
-    model::{BugCheck, EventRecord, Limits, RemovalReport, Statistics, Violation},
+    model::{BugCheck, EtwEvent, EventRecord, Limits, RemovalReport, Statistics, TraceRing, Violation},
     workload::{
         startup::{Startup, Verdict},
         transfer::Traffic,
@@ -35,6 +36,12 @@ pub(super) struct Observed {
     pub(super) bug_check: Option<BugCheck>,
     /// The system's event log.
     pub(super) event_log: Vec<EventRecord>,
+    /// The ETW events that the driver wrote.
+    pub(super) etw_events: Vec<EtwEvent>,
+    /// How many of each, by id.
+    pub(super) etw_events_seen: BTreeMap<u32, u64>,
+    /// The trace ring in the device extension, if the driver has one.
+    pub(super) trace_ring: Option<TraceRing>,
     /// The driver's debug output.
     pub(super) debug_log: Vec<String>,
     /// Where the driver asked for memory, and how often.
@@ -103,6 +110,28 @@ impl Observed {
     /// Whether the driver broke a rule or the machine.
     pub(super) fn is_violation(&self) -> bool {
         !self.violation_records.is_empty() || self.bug_check.is_some()
+    }
+
+    /// Prints the ETW events.
+    pub(super) fn print_etw(&self) {
+        for event in &self.etw_events {
+            println!("etw        {}", event.text());
+        }
+    }
+
+    /// Prints the trace ring.
+    pub(super) fn print_trace_ring(&self) {
+        let Some(ring) = &self.trace_ring else {
+            println!("trace ring none in the device extension");
+            return;
+        };
+        println!(
+            "trace ring at {:#x}: {} record(s), {} handed on, {} lost",
+            ring.offset, ring.begun, ring.handed_on, ring.lost
+        );
+        for record in &ring.records {
+            println!("           {}", record.text());
+        }
     }
 
     /// Prints what the driver reported and what it did wrong.

@@ -81,6 +81,12 @@ pub(super) struct Run {
     /// What else happens in the adapter's life; may be given several times
     #[arg(long = "life", value_name = "WHAT")]
     lives: Vec<Life>,
+    /// Print the ETW events that the driver writes
+    #[arg(long)]
+    etw: bool,
+    /// Print the trace ring in the device extension as it is at the end
+    #[arg(long)]
+    trace_ring: bool,
     /// Write a report
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -157,6 +163,12 @@ impl Run {
         let mut told = Told::default();
         let (observed, failure) = self.once(registry, failures, watching.observer(), &mut told);
         observed.print();
+        if self.etw {
+            observed.print_etw();
+        }
+        if self.trace_ring {
+            observed.print_trace_ring();
+        }
         let page = |record: &Record| {
             Page {
                 driver: self.driver.display().to_string(),

@@ -1,6 +1,8 @@
 //! The driver's file: loading it, its objects, and the hooks for what goes wrong in it.
 
 use std::{
+    collections::BTreeMap,
+    fs,
     path::Path,
     sync::{Arc, Once},
 };
@@ -79,7 +81,16 @@ fn fresh(
     debugger::portlab_driver_loaded(image.range().start as u64);
     // Without a PDB back-traces are offsets only.
     let symbols = Symbols::open(&image).ok();
-    Ok(LoadedImage { key, image, symbols })
+    let messages = messages_of(path).unwrap_or_else(|error| {
+        machine.journal.debug_line(format!("portlab: {error}"));
+        BTreeMap::new()
+    });
+    Ok(LoadedImage {
+        key,
+        image,
+        symbols,
+        messages,
+    })
 }
 
 /// `DriverEntry`.
@@ -205,4 +216,37 @@ fn on_fault(fault: &trap::Fault) -> ! {
         frames,
     );
     park()
+}
+
+/// The texts of a driver's message table.
+fn messages_of(path: &Path) -> Result<BTreeMap<u32, String>, String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let image = object::read::pe::PeFile64::parse(&*bytes).map_err(|error| error.to_string())?;
+    drvpkg::pe::messages::messages(&image).map_err(|error| error.to_string())
+}
+
+impl Machine {
+    /// What lies in the device extension; nothing if there is none.
+    pub(super) fn extension_bytes(&self) -> Vec<u8> {
+        let (address, length) = {
+            let setup = self.setup();
+            (setup.extension, setup.registration.device_extension_size as usize)
+        };
+        let mut bytes = vec![0; if address == 0 { 0 } else { length }];
+        guest::read_bytes(address, &mut bytes);
+        bytes
+    }
+
+    /// A message of the driver's message table with its places filled: `%1` is the device, `%2` and the following are `texts`.
+    pub(super) fn message(&self, id: u32, texts: &[String]) -> Option<String> {
+        let template = self.image.get()?.messages.get(&id)?;
+        let device = String::from("\\Device\\RaidPort0");
+        let filled = std::iter::once(&device)
+            .chain(texts)
+            .enumerate()
+            .fold(template.clone(), |text, (index, insert)| {
+                text.replace(&format!("%{}", index + 1), insert)
+            });
+        Some(filled)
+    }
 }

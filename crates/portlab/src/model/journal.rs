@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::{
+    EtwEvent,
     observation::Observation,
     rules::{Rule, Severity, Tier},
 };
@@ -108,6 +109,8 @@ const KEPT_PER_PLACE: u64 = 4;
 
 /// Lines kept of the driver's debug output.
 const DEBUG_LINES: usize = 10_000;
+/// ETW events kept.
+const ETW_EVENTS: usize = 10_000;
 
 #[derive(Default)]
 struct Records {
@@ -122,6 +125,9 @@ pub(super) struct Journal {
     records: Mutex<Records>,
     debug: Mutex<Vec<String>>,
     events: Mutex<Vec<EventRecord>>,
+    etw: Mutex<Vec<EtwEvent>>,
+    /// The device extension as it was when it went.
+    extension: Mutex<Vec<u8>>,
     changes: Mutex<Vec<StateChange>>,
     bug_check: Mutex<Option<BugCheck>>,
     down: AtomicBool,
@@ -192,6 +198,27 @@ impl Journal {
         self.events.lock().push(record);
     }
 
+    /// An ETW event; it is in the debug output, too.
+    pub(super) fn etw_event(&self, event: EtwEvent) {
+        self.debug_line(format!("etw {}", event.text()));
+        let mut events = self.etw.lock();
+        if events.len() < ETW_EVENTS {
+            events.push(event);
+        }
+    }
+
+    pub(super) fn etw_events(&self) -> Vec<EtwEvent> {
+        self.etw.lock().clone()
+    }
+
+    pub(super) fn keep_extension(&self, bytes: Vec<u8>) {
+        *self.extension.lock() = bytes;
+    }
+
+    pub(super) fn kept_extension(&self) -> Vec<u8> {
+        self.extension.lock().clone()
+    }
+
     pub(super) fn events(&self) -> Vec<EventRecord> {
         self.events.lock().clone()
     }
@@ -225,6 +252,7 @@ impl Journal {
         self.records.lock().all.append(&mut other.records.lock().all);
         self.debug.lock().append(&mut other.debug.lock());
         self.events.lock().append(&mut other.events.lock());
+        self.etw.lock().append(&mut other.etw.lock());
         if let Some(check) = other.bug_check() {
             self.crash(check);
         }

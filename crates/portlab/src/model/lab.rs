@@ -16,6 +16,7 @@ use super::{
     options::{EngineKind, LabOptions, RegistryValue},
     request::{RemovalReport, Statistics},
     rules::{self, Severity},
+    tracing::{EtwEvent, TraceRing, trace_ring},
 };
 use crate::{
     engine::{
@@ -331,6 +332,24 @@ impl Lab {
     #[must_use]
     pub fn debug_log(&self) -> Vec<String> {
         self.machine.journal.debug_log()
+    }
+
+    /// The ETW events that the driver has written.
+    #[must_use]
+    pub fn etw_events(&self) -> Vec<EtwEvent> {
+        self.machine.journal.etw_events()
+    }
+
+    /// The trace ring in the device extension, as it is or as it was when the adapter was removed; none if the driver has none.
+    #[must_use]
+    pub fn trace_ring(&self) -> Option<TraceRing> {
+        let kept = self.machine.journal.kept_extension();
+        let bytes = if kept.is_empty() {
+            self.machine.extension_bytes()
+        } else {
+            kept
+        };
+        trace_ring(&bytes, &self.etw_events())
     }
 
     /// The system's event log.

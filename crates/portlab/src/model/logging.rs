@@ -1,8 +1,8 @@
 //! Time, debug output, events.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use super::{activity, dispatch::park, format, limits::status, machine::Machine, rules};
+use super::{EtwEvent, Value, activity, dispatch::park, format, limits::status, machine::Machine, rules};
 use crate::{
     abi::{
         codes::stor_status,
@@ -24,6 +24,12 @@ const ETW_DESCRIPTION: usize = 32;
 const ETW_PARAMETER: usize = 16;
 /// Most data of a telemetry event.
 const TELEMETRY_BYTES: u32 = 4096;
+/// The provider that Storport writes a miniport's events under.
+const STORPORT_PROVIDER: &str = "Microsoft-Windows-Storage-Storport";
+/// Most bytes of an entry's data and texts together.
+const LOG_BYTES: usize = 150;
+/// Texts of an entry that are looked at.
+const STRINGS: u32 = 32;
 /// Event id of an error that a miniport logs.
 const EVENT_ERROR: u32 = 11;
 
@@ -112,8 +118,29 @@ impl Machine {
                 self.violate(&rules::BAD_PARAMETER, || format!("Size is {}", details.size));
                 return Err(stor_status::INVALID_PARAMETER);
             }
+            let texts: Vec<String> = (0..details.string_count.min(STRINGS))
+                .map(|index| {
+                    let place = details.string_list.wrapping_add(8 * u64::from(index));
+                    guest::read_wide_string(guest::read(place), LOG_BYTES)
+                })
+                .collect();
+            let text_bytes: usize = texts
+                .iter()
+                .map(|text| 2 * (text.encode_utf16().count() + 1))
+                .sum();
+            if details.dump_data_size as usize + text_bytes > LOG_BYTES {
+                guest::write(maximum, &u32::try_from(LOG_BYTES).unwrap_or(0));
+                return Err(stor_status::INVALID_BUFFER_SIZE);
+            }
             self.resources()?;
-            let text = format!("event {:#x}, id {:#x}", details.error_code, details.unique_id);
+            let text = self.message(details.error_code, &texts).unwrap_or_else(|| {
+                format!(
+                    "event {:#x}, id {:#x}; {}",
+                    details.error_code,
+                    details.unique_id,
+                    texts.join("; ")
+                )
+            });
             self.journal.event(details.error_code & 0xFFFF, text);
             Ok(stor_status::SUCCESS)
         })())
@@ -164,25 +191,37 @@ impl Machine {
         status((|| {
             self.dispatch_limited(arguments.pointer(1))?;
             self.not_null("EventDescription", description)?;
-            let text = guest::read_wide_string(description, 4 * ETW_DESCRIPTION);
-            let mut line = format!("etw {id}: {text}");
-            let mut too_long = text.chars().count() > ETW_DESCRIPTION;
+            let name = guest::read_wide_string(description, 4 * ETW_DESCRIPTION);
+            let mut too_long = name.chars().count() > ETW_DESCRIPTION;
+            let mut values = Vec::new();
             for index in 0..parameters {
                 let name =
                     guest::read_wide_string(arguments.pointer(first + 6 + 2 * index), 4 * ETW_PARAMETER);
                 too_long |= name.chars().count() > ETW_PARAMETER;
                 if !name.is_empty() {
                     let value = arguments.get(first + 7 + 2 * index);
-                    let _ = write!(line, " {name}={value:#x}");
+                    values.push(Value { name, value });
                 }
             }
+            let event = EtwEvent {
+                provider: String::from(STORPORT_PROVIDER),
+                id,
+                name,
+                level: arguments.u32(first + 3),
+                keywords: arguments.get(first + 2),
+                opcode: arguments.u32(first + 4),
+                values,
+            };
             if too_long {
                 self.violate(&rules::BAD_PARAMETER, || {
-                    format!("a description has at most {ETW_DESCRIPTION} characters, a name {ETW_PARAMETER}: {line}")
+                    format!(
+                        "a description has at most {ETW_DESCRIPTION} characters, a name {ETW_PARAMETER}: {}",
+                        event.text()
+                    )
                 });
                 return Err(stor_status::INVALID_PARAMETER);
             }
-            self.journal.debug_line(line);
+            self.journal.etw_event(event);
             Ok(stor_status::SUCCESS)
         })())
     }

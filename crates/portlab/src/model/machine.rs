@@ -121,6 +121,8 @@ pub(super) struct LoadedImage {
     pub(super) key: Option<kept::Key>,
     pub(super) image: Image,
     pub(super) symbols: Option<Symbols>,
+    /// Texts of its message table.
+    pub(super) messages: BTreeMap<u32, String>,
 }
 
 impl Drop for Machine {

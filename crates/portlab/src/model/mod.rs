@@ -98,6 +98,7 @@ mod stopping;
 mod surprise;
 mod threads;
 mod timers;
+mod tracing;
 mod units;
 mod workers;
 
@@ -123,6 +124,7 @@ pub use request::{
     Address, Direction, Done, Leak, Outcome, RemovalReport, Request, ResetOutcome, SrbFunction, Statistics,
 };
 pub use resources::Resources;
+pub use tracing::{EtwEvent, TraceRecord, TraceRing, Value, trace_ring};
 
 #[cfg(test)]
 mod tests;

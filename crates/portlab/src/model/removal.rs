@@ -96,6 +96,7 @@ impl Lab {
         }
         let extension = machine.setup().extension;
         if extension != 0 {
+            machine.journal.keep_extension(machine.extension_bytes());
             let _ = machine.memory.pool.free(extension);
         }
     }
