@@ -32,6 +32,12 @@ impl<const N: usize> Wide<N> {
         &self.0
     }
 
+    /// Whether it has no text.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        matches!(self.0.first(), None | Some(0))
+    }
+
     #[cfg(windows)]
     pub(crate) const fn pointer(&self) -> *const u16 {
         self.0.as_ptr()

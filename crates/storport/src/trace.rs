@@ -131,7 +131,9 @@ impl Parameter {
 fn parameters<const N: usize>(given: &[Parameter]) -> [EtwParameter; N] {
     let mut raw = [(ptr::null(), 0); N];
     for (place, parameter) in raw.iter_mut().zip(given) {
-        *place = (parameter.name.pointer(), parameter.value);
+        if !parameter.name.is_empty() {
+            *place = (parameter.name.pointer(), parameter.value);
+        }
     }
     raw
 }
