@@ -20,6 +20,8 @@ use std::{
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::engine::parallel::spin;
+
 /// Tells front-ends to stop. A handle: clones are the same.
 #[derive(Debug, Clone)]
 pub struct Stop(Arc<OwnedFd>);
@@ -64,6 +66,11 @@ pub enum ListenError {
         /// Why.
         error: io::Error,
     },
+}
+
+/// Lets the lab's threads sleep whenever they have nothing to do: clients on the same machine are what they wait for.
+pub fn give_way() {
+    spin::give_way();
 }
 
 /// Listens on `address`; only on loopback unless `remote`. Port 0 is any free one.

@@ -197,6 +197,7 @@ impl Stage {
             engine: EngineKind::Parallel,
             observer: None,
         };
+        serve::give_way();
         let mut served = None;
         let (observed, failure) = match Bench::load(setup) {
             Ok(mut bench) => {
