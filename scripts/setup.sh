@@ -54,6 +54,8 @@ missing_packages() {
     have qemu-system-x86_64 || echo qemu-system-x86
     have osslsigncode || echo osslsigncode
     have gdb || echo gdb
+    have node || echo nodejs
+    have npm || echo npm
     have chromium || echo chromium
     ls -d /usr/lib/python3*/ensurepip >/dev/null 2>&1 || echo python3-venv
     have xz || echo xz-utils

@@ -1,4 +1,4 @@
-// Runs the commands of scripts/windows/ferro.js on memory that `portlab capture` took of a running driver, with the layouts that
+// Runs the commands of scripts/windbg/ferro.js on memory that `portlab capture` took of a running driver, with the layouts that
 // `drvpkg layout` read from its PDB, and compares what they print with what the lab knows to be true.
 //
 //   node tests/windbg/check.mjs SCRIPT CAPTURE.json LAYOUT.json EVENTS.json

@@ -7,6 +7,8 @@ pub(crate) struct Names<'text> {
     pub(crate) sys: &'text str,
     pub(crate) inf: &'text str,
     pub(crate) certificate: &'text str,
+    /// Scripts of WinDbg.
+    pub(crate) debugger: &'text [String],
 }
 
 /// The text, lines ended as Windows does.
@@ -15,6 +17,7 @@ pub(crate) fn text(manifest: &Manifest, names: &Names<'_>) -> String {
         sys,
         inf,
         certificate,
+        debugger,
     } = names;
     let Manifest {
         name,
@@ -28,6 +31,16 @@ pub(crate) fn text(manifest: &Manifest, names: &Names<'_>) -> String {
         "
   ",
     );
+    let look_inside = match debugger.join(", ") {
+        scripts if scripts.is_empty() => String::new(),
+        scripts => format!(
+            "LOOK INSIDE
+  In WinDbg, with this folder in the symbol path, in a live system or a dump; the script's first lines list its commands:
+      .scriptload {scripts}
+
+"
+        ),
+    };
     format!(
         "{name} {version} ({flavour} flavour, {date})
 
@@ -67,7 +80,7 @@ GO BACK
  3. Restart, switch Secure Boot on, and resume BitLocker:
       manage-bde -protectors -enable C:
 
-IF WINDOWS NO LONGER STARTS
+{look_inside}IF WINDOWS NO LONGER STARTS
   In the recovery environment's command prompt, where D: stands for the Windows drive:
       dism /image:D:\\ /get-drivers
       dism /image:D:\\ /remove-driver /driver:oemNN.inf

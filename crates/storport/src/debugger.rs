@@ -1,7 +1,7 @@
 //! What a debugger finds by name: the device extensions that are in use.
 //!
 //! The port driver keeps them where only its own symbols tell. [`ADAPTERS`] is written when an adapter is found and when its
-//! removal ends, and never read by the driver: `scripts/windows/ferro.js` looks it up as `storport::debugger::ADAPTERS`.
+//! removal ends, and never read by the driver: `scripts/windbg/ferro.js` looks it up as `storport::debugger::ADAPTERS`.
 
 use core::{
     ffi::c_void,

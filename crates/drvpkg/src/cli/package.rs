@@ -35,9 +35,9 @@ pub(crate) struct Package {
     /// DriverVer's date, mm/dd/yyyy or yyyy-mm-dd [default: today, UTC]
     #[arg(long, value_name = "DATE")]
     date: Option<Date>,
-    /// A directory whose PowerShell scripts go into the package
+    /// A directory whose scripts for PowerShell and WinDbg go into the package; may be given several times
     #[arg(long, value_name = "DIR")]
-    scripts: Option<PathBuf>,
+    scripts: Vec<PathBuf>,
     /// Where the test-signing key and certificate are kept; made there on first use
     #[arg(long, value_name = "DIR", default_value = "target/signing")]
     certificate_dir: PathBuf,
@@ -56,7 +56,7 @@ impl Package {
             certificates: &self.certificate_dir,
             version: self.version,
             date: self.date,
-            scripts: self.scripts.as_deref(),
+            scripts: &self.scripts,
         })?;
         if self.json {
             print_json(&manifest)?;

@@ -3,7 +3,10 @@
 mod error;
 mod publish;
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use der::{DateTime, Encode};
 use sha1::Sha1;
@@ -46,8 +49,8 @@ pub struct Request<'path> {
     pub version: Option<DriverVersion>,
     /// `DriverVer`'s date; today (UTC) otherwise.
     pub date: Option<Date>,
-    /// A directory whose PowerShell scripts (`*.ps1`) go into the package.
-    pub scripts: Option<&'path Path>,
+    /// Directories whose scripts for PowerShell (`*.ps1`) and WinDbg (`*.js`) go into the package.
+    pub scripts: &'path [PathBuf],
 }
 
 /// Makes a package and returns its manifest. The directory is written beside its place and put there when it
@@ -92,10 +95,24 @@ pub fn make(request: &Request<'_>) -> Result<Manifest, PackageError> {
     let catalog = stamped.catalog(&driver, made)?.sign(&signer)?;
 
     let certificate_name = format!("{name}.cer");
+    let mut scripts_found = Vec::new();
+    for directory in request.scripts {
+        scripts_found.extend(scripts(directory)?);
+    }
+    let debugger = scripts_found
+        .iter()
+        .map(|(_, name, _)| name.clone())
+        .filter(|name| {
+            Path::new(name)
+                .extension()
+                .is_some_and(|extension| extension == "js")
+        })
+        .collect::<Vec<_>>();
     let names = readme::Names {
         sys: &stamped.driver_name,
         inf: &stamped.name,
         certificate: &certificate_name,
+        debugger: &debugger,
     };
     let readme = readme::text(&manifest, &names).into_bytes();
     let symbols_name = Path::new(&stamped.driver_name)
@@ -110,7 +127,7 @@ pub fn make(request: &Request<'_>) -> Result<Manifest, PackageError> {
         (Role::Certificate, certificate_name, certificate),
         (Role::Readme, "README.txt".to_owned(), readme),
     ]);
-    contents.extend(request.scripts.map(scripts).transpose()?.unwrap_or_default());
+    contents.extend(scripts_found);
     let mut files = Vec::with_capacity(contents.len() + 1);
     for (role, name, bytes) in contents {
         let sha256 = hex::sha256(&bytes);
@@ -268,7 +285,7 @@ fn hardware_ids(inf: &Inf) -> Result<Vec<String>, InfError> {
     Ok(ids)
 }
 
-/// The PowerShell scripts of a directory, by name, lines ended as Windows does.
+/// The PowerShell scripts and the debugger's scripts of a directory, by name, lines ended as Windows does.
 fn scripts(directory: &Path) -> Result<Vec<(Role, String, Vec<u8>)>, PackageError> {
     let unreadable = |source| PackageError::Input {
         path: directory.to_owned(),
@@ -277,7 +294,10 @@ fn scripts(directory: &Path) -> Result<Vec<(Role, String, Vec<u8>)>, PackageErro
     let mut scripts = Vec::new();
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_none_or(|extension| extension != "ps1") {
+        if path
+            .extension()
+            .is_none_or(|extension| extension != "ps1" && extension != "js")
+        {
             continue;
         }
         let name = path.file_name().and_then(|name| name.to_str());

@@ -13,7 +13,10 @@ use tempfile::TempDir;
 
 use crate::synthetic::Image;
 
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/windows");
+const SCRIPTS: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/windows"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/windbg"),
+];
 const INX: &[u8] = include_bytes!("../../../../inf/ferronvme.inx");
 
 /// A directory with the inputs of a package.
@@ -51,7 +54,7 @@ impl Workshop {
             certificates: &self.directory.path().join("signing"),
             version: None,
             date: Some("11/23/2026".parse().unwrap()),
-            scripts: Some(SCRIPTS.as_ref()),
+            scripts: &SCRIPTS.map(PathBuf::from),
         })
     }
 
@@ -84,6 +87,7 @@ fn a_package_holds_what_a_person_copies_to_windows() {
             "Remove-Driver.ps1",
             "Save-Logs.ps1",
             "Trust-Certificate.ps1",
+            "ferro.js",
             "ferronvme.cat",
             "ferronvme.cer",
             "ferronvme.inf",
@@ -130,6 +134,7 @@ fn a_package_holds_what_a_person_copies_to_windows() {
         "pnputil /delete-driver",
         "-File Install-Driver.ps1",
         "-File Remove-Driver.ps1",
+        ".scriptload ferro.js",
         &manifest.certificate_thumbprint,
     ] {
         assert!(readme.contains(words), "the README lacks: {words}");

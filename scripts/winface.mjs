@@ -1,0 +1,86 @@
+// Puts what scripts/winface.sh found together: node winface.mjs WORK PACKAGE REPORT. Nothing that is missing is made up: it is named, and
+// makes exit code 1.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+
+const [work, folder, report] = process.argv.slice(2);
+const wrong = [];
+
+// What a part said; undefined, and a complaint, if it said nothing.
+function part(name) {
+    try {
+        return JSON.parse(readFileSync(`${work}/${name}.json`, "utf8"));
+    } catch {
+        wrong.push(`${name} said nothing: see ${work}/${name}.log`);
+        return undefined;
+    }
+}
+
+// A value that has to be as it should.
+function demand(what, value, holds) {
+    if (value === undefined || value === null || !holds(value)) {
+        wrong.push(`${what}: ${JSON.stringify(value)}`);
+    }
+    return value ?? null;
+}
+
+const is = (expected) => (value) => value === expected;
+const some = (value) => value > 0;
+
+const natvis = part("natvis");
+const commands = part("commands");
+const rules = part("inf-rules");
+const lint = part("lint");
+const run = part("etw");
+const messages = part("messages");
+const guide = part("guide");
+part("capture");
+part("inf-check");
+
+const pdbutil = existsSync(`${work}/llvm-pdbutil`) ? Number(readFileSync(`${work}/llvm-pdbutil`, "utf8")) : null;
+const natvisFiles = natvis?.natvis_in_pdb?.length;
+if (pdbutil !== null && pdbutil !== natvisFiles) {
+    wrong.push(`llvm-pdbutil sees ${pdbutil} natvis files in the PDB, drvpkg ${natvisFiles}`);
+}
+if (existsSync(`${work}/natvis-missed`)) {
+    wrong.push(`a wrong member is not seen in ${readFileSync(`${work}/natvis-missed`, "utf8").trim()}`);
+}
+if (commands && !commands.events_agree) {
+    wrong.push("ferro.js has other events than crates/ferronvme-events");
+}
+const contents = readdirSync(folder);
+for (const file of ["ferronvme.sys", "ferronvme.pdb", "ferronvme.inf", "ferronvme.cat", "ferronvme.cer", "ferro.js", "README.txt"]) {
+    demand(`${file} in the package`, contents.includes(file), is(true));
+}
+
+const seen = run?.etw_events_seen;
+const rulesCaught = rules?.filter((rule) => rule.caught).length;
+const found = {
+    natvis_in_pdb: demand("natvis_in_pdb", natvisFiles === undefined ? undefined : natvisFiles > 0, is(true)),
+    natvis_files: natvisFiles ?? null,
+    natvis_files_llvm_pdbutil: pdbutil,
+    natvis_types_matched: natvis?.types_matched ?? null,
+    natvis_paths_checked: demand("natvis_paths_checked", natvis?.paths_checked, some),
+    natvis_paths_missing: demand("natvis_paths_missing", natvis?.paths_missing, is(0)),
+    // A command is right if its check holds, and does not hold once a member is said to lie elsewhere.
+    extension_commands: demand("extension_commands", commands?.commands, (all) => all.length === 5 && all.every((one) => one.ok && one.bites))
+        ?.map(({ name, ok, bites, failure }) => ({ name, ok: ok && bites, failure })) ?? null,
+    inf_rules: demand("inf_rules", rules?.length, some),
+    inf_rules_caught: demand("inf_rules_caught", rulesCaught, is(rules?.length)),
+    workflow_lint_ok: demand("workflow_lint_ok", lint?.workflow_lint_ok, is(true)),
+    powershell_ok: demand("powershell_ok", lint?.powershell_ok, is(true)),
+    lint_mistakes: lint?.mistakes ?? null,
+    lint_mistakes_caught: demand("lint_mistakes_caught", lint?.mistakes_caught, is(lint?.mistakes)),
+    etw_events_seen: demand("etw_events_seen", seen && Object.values(seen).reduce((sum, count) => sum + count, 0), some),
+    etw_event_ids_seen: seen ? Object.keys(seen).map(Number) : null,
+    message_table_ok: demand("message_table_ok", messages?.message_table_ok, is(true)),
+    guide_links_broken: demand("guide_links_broken", guide?.guide_links_broken, is(0)),
+    package: contents.sort(),
+    ok: wrong.length === 0,
+    wrong,
+};
+writeFileSync(report, JSON.stringify(found, null, 2) + "\n");
+for (const complaint of wrong) {
+    console.log(`winface: ${complaint}`);
+}
+console.log(`winface: ${wrong.length === 0 ? "all is well" : `${wrong.length} thing(s) wrong`}: ${report}`);
+process.exit(wrong.length === 0 ? 0 : 1);
