@@ -219,6 +219,10 @@ function tableOf(table) {
     };
 }
 
+function isOfExchanges(index, pairs) {
+    return pairs > 1 && index === pairs - 1;
+}
+
 function queues(extension) {
     const own = extension.at("adapter", "value");
     const rings = own.at("control", "value", "value", "rings", "admin");
@@ -232,11 +236,15 @@ function queues(extension) {
     const pairs = own.member("pairs").number();
     for (let index = 0; index < pairs; index++) {
         const queue = own.at("queues", index);
+        // The last pair, unless it is the only one, is that of requests that take several commands, whose rings the StartIo lock guards.
+        const exchanges = isOfExchanges(index, pairs) ? extension.at("start_io", "value", "exchanges") : null;
         // DPC 0 is the control path's.
-        const completion = extension.at("table", "dpcs", index + 1, "state", "value", "ring", "ring");
-        const submission = own.at("producers", "values", index, "value", "ring");
+        const completion = exchanges ? exchanges.member("completion")
+            : extension.at("table", "dpcs", index + 1, "state", "value", "ring", "ring");
+        const submission = exchanges ? exchanges.member("submission")
+            : own.at("producers", "values", index, "value", "ring");
         found.push(Object.assign({
-            kind: "I/O",
+            kind: exchanges ? "multi" : "I/O",
             entries: queue.member("life").u64().bits(0, 16),
             tail: submission.member("tail").number(),
             head: completion.member("head").number(),
@@ -280,7 +288,10 @@ function inflight(extension) {
         const table = queue.member("table");
         const size = table.member("slots").length;
         for (const [slot, state] of slots(table)) {
-            const pointer = queue.at("srbs", "places", slot).u64();
+            // A command of such a request names the request's place, not its own.
+            const pointer = isOfExchanges(index, pairs)
+                ? own.at("exchange_srbs", "places", table.at("slots", slot, "payload").number()).u64()
+                : queue.at("srbs", "places", slot).u64();
             const generation = state >>> 2;
             found.push(Object.assign({
                 queue: table.member("queue").number(),

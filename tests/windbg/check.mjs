@@ -192,7 +192,11 @@ const checks = {
                 assert.equal(found.length, 1, name);
                 return found[0].values;
             };
-            assert.match(one("AdapterStarted"), new RegExp(` pairs=0x${io.length.toString(16)} messages=0x${known.messages.toString(16)} namespaces=0x2$`));
+            // One pair for each channel, and one for requests that take several commands.
+            assert.match(one("AdapterStarted"), new RegExp(` pairs=0x${known.channels.toString(16)} messages=0x${known.messages.toString(16)} namespaces=0x2$`));
+            for (const ready of rows.filter((row) => row.name === "AdapterReady")) {
+                assert.match(ready.values, new RegExp(` pairs=0x${io.length.toString(16)} `));
+            }
             assert.match(one("ResetBegun"), / reason=0x1 /);
         },
     },
