@@ -53,14 +53,15 @@ impl Told {
 
     fn entry(&self, id: u32) -> &str {
         let entry = self.log.iter().find(|entry| entry.id == id);
-        entry
-            .map(|entry| entry.text.as_str())
-            .unwrap_or_else(|| panic!("no entry {id} in {:#?}", self.log))
+        let Some(entry) = entry else {
+            panic!("no entry {id} in {:#?}", self.log);
+        };
+        &entry.text
     }
 }
 
 /// Ends the life, and checks that the ring has what ETW was told.
-fn end(bench: Bench) -> Told {
+fn end(bench: &Bench) -> Told {
     let removal = bench.lab.remove();
     assert!(removal.clean, "{removal:#?}");
     let told = Told {
@@ -103,7 +104,7 @@ fn under(faults: &str) -> Bench {
 fn a_quiet_life_tells_its_beginning_and_its_end() {
     let bench = Bench::start("lab:nvme,size=16M,ram=128M,namespaces=2");
     bench.traffic(BYTES, Vec::new());
-    let told = end(bench);
+    let told = end(&bench);
     // Nothing of its requests.
     assert_eq!(told.ids(), [1001, 1007, 1134, 1002, 1004, 1005]);
     assert_eq!(told.value(1002, "namespaces"), 2);
@@ -115,7 +116,7 @@ fn a_quiet_life_tells_its_beginning_and_its_end() {
 fn a_reset_is_told_with_its_reason_and_its_time() {
     let bench = Bench::start("lab:nvme,size=16M,ram=128M");
     bench.traffic(BYTES, vec![(Phase::Write, 500, Incident::ResetBus)]);
-    let told = end(bench);
+    let told = end(&bench);
     told.has_in_order(&[1007, 1101, 1102, 1007, 1004]);
     assert_eq!(told.value(1101, "reason"), 1);
     assert_eq!(told.value(1102, "failure"), 0);
@@ -135,7 +136,7 @@ fn failed_commands_are_told_with_their_status_and_not_all_of_them() {
     let disk = startup.disks().next().expect("a disk");
     let read = transfer::run(&bench.disk(), disk, &source(BYTES), &Options::quiet(3), &Silent);
     assert!(read.is_err(), "unrecovered read errors end the traffic");
-    let told = end(bench);
+    let told = end(&bench);
     assert_eq!(told.value(1121, "status"), 0x281);
     assert!(matches!(told.value(1121, "operation"), 0x28 | 0x88));
     // The traffic has more than 16 reads under way, which fail together.
@@ -151,7 +152,7 @@ fn failed_commands_are_told_with_their_status_and_not_all_of_them() {
 fn a_wrong_completion_a_time_out_and_aborts_are_told() {
     let bench = under("wrong-command+opcode=io:0x01+nth=20");
     bench.traffic(BYTES, Vec::new());
-    let told = end(bench);
+    let told = end(&bench);
     told.has_in_order(&[1122, 1111, 1113, 1114, 1112, 1101, 1102, 1007]);
     assert_eq!(told.value(1122, "queue"), told.value(1122, "named_queue"));
     assert_eq!(told.value(1111, "namespace"), 1);
@@ -175,7 +176,7 @@ fn asynchronous_events_are_told_with_what_they_led_to() {
         assert!(Instant::now() < deadline, "{:#?}", bench.lab.etw_events());
         std::thread::sleep(Duration::from_millis(5));
     }
-    let told = end(bench);
+    let told = end(&bench);
     told.has_in_order(&[1131]);
     // Type 1, SMART / health, log page 02h.
     assert_eq!(told.value(1131, "result") & 0xFF_0007, 0x02_0001);
