@@ -14,4 +14,8 @@ export PATH
 cargo build --quiet --locked --profile lab -p portlab
 cargo build --quiet --locked -p conformance
 built=${CARGO_TARGET_DIR:-target}
-exec "$built/debug/conformance" --portlab "$built/lab/portlab" "$@"
+exec "$built/debug/conformance" --portlab "$built/lab/portlab" \
+    --broken "unmap-does-nothing=target/driver/broken/unmap-does-nothing/ferronvme-broken.sys" \
+    --broken "wrong-sense-out-of-range=target/driver/broken/wrong-sense-out-of-range/ferronvme-broken.sys" \
+    --broken "wrong-residual=target/driver/broken/wrong-residual/ferronvme-broken.sys" \
+    "$@"
