@@ -1,6 +1,6 @@
 //! Requests that take more than one command: `scsi_nvme`'s exchanges, driven.
 //!
-//! An exchange has one of [`EXCHANGES`] places: an SRB, a state, and three pages of DMA memory. Its I/O commands go through a
+//! An exchange has one of [`EXCHANGES`] places: an SRB, a state, and two pages of DMA memory. Its I/O commands go through a
 //! queue pair of their own, the last, so that the next one can be submitted where the last one's completion is seen, which the
 //! pairs of the channels do not allow; its admin commands go through the admin queue. Everything here runs under the StartIo lock
 //! but for two things that need no lock: taking an SRB out of its place, which one caller can, and noting the completion of an
@@ -17,12 +17,11 @@ use nvme_core::{
     command_table::{Claim, Published},
     queue::{CompletionRing, SubmissionRing},
 };
-use scsi_nvme::{Area, Areas, Command, Data, DataOut, Exchange, Next, Queue};
+use scsi_nvme::{Area, Command, Data, DataOut, Exchange, Next, Queue};
 use storport::{
     Context,
     cell::Late,
     context::{AtMostDispatch, Exclusion, Irql, Unshared},
-    dma::Dma,
     srb::{Completion, Fresh, Srb, SrbStatus, Started},
 };
 use zerocopy::FromZeros;
@@ -55,8 +54,8 @@ pub(crate) struct Exchanges {
 #[derive(Clone, Copy)]
 struct Open {
     exchange: Exchange,
-    /// Where the request's own buffer lies.
-    buffer: DataPointer,
+    /// Where the request's own buffer lies, and its rest.
+    buffer: [DataPointer; 2],
     /// Completions to come before the next step.
     waiting: u8,
     /// What those that came say.
@@ -66,16 +65,16 @@ struct Open {
 /// No command could be issued: the queues are closed, or full.
 struct Refused;
 
-/// The areas of a place, and what its commands' data pointers are made of.
+/// The area of a place, and what its commands' data pointers are made of.
 struct Place<'dev>(ExchangeMemory<'dev>);
 
-impl Areas for Place<'_> {
-    fn write(&mut self, area: Area, offset: usize, bytes: &[u8]) {
-        self.area(area).write(offset, bytes);
+impl Area for Place<'_> {
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        self.0.area.write(offset, bytes);
     }
 
-    fn read(&self, area: Area, offset: usize, target: &mut [u8]) {
-        self.area(area).read(offset, target);
+    fn read(&self, offset: usize, target: &mut [u8]) {
+        self.0.area.read(offset, target);
     }
 }
 
@@ -85,20 +84,15 @@ impl<'dev> Place<'dev> {
         adapter.memory.get()?.exchange(place).map(Self)
     }
 
-    const fn area(&self, area: Area) -> &Dma<'dev> {
-        match area {
-            Area::First => &self.0.first,
-            Area::Second => &self.0.second,
-        }
-    }
-
     fn data_pointer(&self, open: &Open, command: &Command) -> DataPointer {
         const PAGE: u32 = 4096;
-        let page = self.0.first.bus_address();
+        let page = self.0.area.bus_address();
+        let [buffer, rest] = open.buffer;
         match command.data {
             Data::None => DataPointer::NONE,
-            Data::Buffer => open.buffer,
-            Data::Area(area) => DataPointer::page(self.area(area).bus_address()),
+            Data::Buffer => buffer,
+            Data::BufferRest => rest,
+            Data::Area => DataPointer::page(page),
             Data::Repeat if command.bytes <= PAGE => DataPointer::page(page),
             Data::Repeat if command.bytes <= PAGE * 2 => DataPointer {
                 prp1: page,
@@ -147,10 +141,13 @@ pub(crate) fn start<'dev, 'srb>(
         return adapter.push_back(cx, srb);
     };
     let buffer = match exchange.buffer_bytes() {
-        0 => Some(DataPointer::NONE),
-        bytes => srb
+        [0, _] => Some([DataPointer::NONE; 2]),
+        [bytes, 0] => srb
             .extension()
-            .and_then(|extension| extension.data_pointer(bytes)),
+            .and_then(|extension| Some([extension.data_pointer(bytes)?, DataPointer::NONE])),
+        [bytes, rest] => srb
+            .extension()
+            .and_then(|extension| Some([extension.part(0, bytes)?, extension.part(bytes, rest)?])),
     };
     let Some(buffer) = buffer else {
         return srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest));

@@ -31,8 +31,8 @@ const ADMIN: usize = ADMIN_SUBMISSION
     .saturating_add(ADMIN_COMPLETION)
     .saturating_add(PAGE)
     .saturating_add(EXCHANGE.saturating_mul(EXCHANGES));
-/// A page of PRPs and two of data.
-const EXCHANGE: usize = PAGE.saturating_mul(3);
+/// A page of PRPs and one of data.
+const EXCHANGE: usize = PAGE.saturating_mul(2);
 
 /// Bytes of DMA memory with `pairs` I/O queue pairs.
 pub(crate) const fn total(pairs: usize) -> usize {
@@ -57,12 +57,10 @@ pub(crate) struct Memory<'dev> {
 /// The memory of one exchange.
 #[derive(Clone, Copy)]
 pub(crate) struct ExchangeMemory<'dev> {
-    /// PRPs, each of which names the first area.
+    /// PRPs, each of which names the area.
     pub(crate) list: Dma<'dev>,
-    /// The first area.
-    pub(crate) first: Dma<'dev>,
-    /// The second area.
-    pub(crate) second: Dma<'dev>,
+    /// The area.
+    pub(crate) area: Dma<'dev>,
 }
 
 /// The memory of one I/O queue pair.
@@ -96,8 +94,7 @@ impl<'dev> Memory<'dev> {
         let whole = self.exchanges.slice(offset, EXCHANGE)?;
         Some(ExchangeMemory {
             list: whole.slice(0, PAGE)?,
-            first: whole.slice(PAGE, PAGE)?,
-            second: whole.slice(PAGE.saturating_mul(2), PAGE)?,
+            area: whole.slice(PAGE, PAGE)?,
         })
     }
 
@@ -105,7 +102,7 @@ impl<'dev> Memory<'dev> {
     pub(crate) fn prepare_exchanges(&self) {
         for exchange in (0..EXCHANGES).filter_map(|index| self.exchange(index)) {
             for offset in (0..PAGE).step_by(size_of::<u64>()) {
-                exchange.list.write64(offset, exchange.first.bus_address());
+                exchange.list.write64(offset, exchange.area.bus_address());
             }
         }
     }

@@ -175,6 +175,38 @@ impl Extension {
         })
     }
 
+    /// The data pointer for `bytes` bytes of the buffer behind the first `offset`. `None` if there are no PRPs, or the part
+    /// or what lies before it is more than two pages.
+    pub(crate) fn part(&self, offset: u32, bytes: u32) -> Option<DataPointer> {
+        const OFFSET: u64 = 0xFFF;
+        const SHIFT: u32 = 12;
+        let fits = offset.checked_add(bytes).is_some_and(|end| end <= self.total);
+        if !matches!(self.state, PRPS | COMMAND) || bytes == 0 || !fits {
+            return None;
+        }
+        let [_, _, _, prp1, prp2, ..] = self.command;
+        let page = |index: u64| match (index, self.list_entries) {
+            (0, _) => Some(prp1 & !OFFSET),
+            (1, 0) => Some(prp2),
+            // A list that begins in the last place of a page begins with the pointer to its next page.
+            (1, 3) | (2, 2) => self.list.get(1).copied(),
+            (1, 2) => self.list.first().copied(),
+            (2, 3) => self.list.get(2).copied(),
+            _ => None,
+        };
+        let begin = (prp1 & OFFSET).wrapping_add(u64::from(offset));
+        let last = begin.wrapping_add(u64::from(bytes)).wrapping_sub(1);
+        let (first_page, last_page) = (begin >> SHIFT, last >> SHIFT);
+        Some(DataPointer {
+            prp1: page(first_page)? | begin & OFFSET,
+            prp2: match last_page.wrapping_sub(first_page) {
+                0 => 0,
+                1 => page(last_page)?,
+                _ => return None,
+            },
+        })
+    }
+
     /// The data pointer for the first `bytes` bytes of the buffer; `None` if there are no PRPs. To be asked once: a
     /// shorter command has another list.
     pub(crate) fn data_pointer(&mut self, bytes: u32) -> Option<DataPointer> {

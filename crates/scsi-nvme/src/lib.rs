@@ -42,7 +42,7 @@ mod usual;
 mod vpd;
 
 pub use data_in::DataIn;
-pub use exchange::{AREA_BYTES, Area, Areas, Command, Data, DataOut, Exchange, Next, Queue};
+pub use exchange::{AREA_BYTES, Area, Command, Data, DataOut, Exchange, Next, Queue};
 pub use lun_set::LunSet;
 pub use request::{
     DataDirection, DataPhase, NvmCommand, Outcome, Request, Transfer, Translation, data_phase,

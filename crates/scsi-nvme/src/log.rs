@@ -5,7 +5,7 @@ use scsi::cdb::LogSense;
 use scsi::sense::Sense;
 
 use crate::data_in::{Answer, DataIn};
-use crate::exchange::{Area, Areas, Exchange};
+use crate::exchange::{Area, Exchange};
 use crate::request::{Request, Translation};
 use crate::translate::answer;
 use crate::unit::Namespace;
@@ -94,12 +94,12 @@ impl LogPage {
         u32::from(self.allocation_length)
     }
 
-    /// The page; the health log lies in the first area.
-    pub(crate) fn write(&self, areas: &dyn Areas, answer: &mut Answer<'_>) {
+    /// The page; the health log lies in the area.
+    pub(crate) fn write(&self, area: &dyn Area, answer: &mut Answer<'_>) {
         // DU and TSD set, format "binary list" (SPC-4, "Log parameters").
         const CONTROL: u8 = 0x03;
         let mut bytes = [0; SMART_LOG_SIZE];
-        areas.read(Area::First, 0, &mut bytes);
+        area.read(0, &mut bytes);
         let log = SmartLog::new(&bytes);
         let temperature = celsius(log.temperature_kelvins());
         if self.temperature {

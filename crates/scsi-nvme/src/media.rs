@@ -191,7 +191,7 @@ pub(crate) fn compare_and_write(
     if namespace.write_protected {
         return Translation::check_condition(Sense::WRITE_PROTECTED);
     }
-    if access.blocks == 0 {
+    if access.blocks == 0 && request.data_length == 0 {
         return Translation::GOOD;
     }
     Exchange::compare_and_write(request, namespace, access)

@@ -13,8 +13,8 @@ use crate::request::{Request, Translation};
 use crate::translate::answer;
 use crate::unit::{Controller, Namespace};
 
-/// MAXIMUM WRITE SAME LENGTH: what one Write Zeroes takes.
-pub(crate) const WRITE_SAME_BLOCKS: u32 = 0x1_0000;
+/// MAXIMUM WRITE SAME LENGTH: what WRITE SAME (10) can say, and one Write Zeroes takes.
+pub(crate) const WRITE_SAME_BLOCKS: u32 = 0xFFFF;
 
 /// Whether blocks can be unmapped (LBPME): Dataset Management does it.
 pub(crate) const fn is_managed(controller: &Controller) -> bool {

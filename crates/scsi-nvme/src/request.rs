@@ -196,6 +196,7 @@ pub fn data_phase(cdb: &[u8]) -> DataPhase {
             | Opcode::WRITE_10
             | Opcode::WRITE_12
             | Opcode::WRITE_16
+            | Opcode::COMPARE_AND_WRITE
             | Opcode::VERIFY_10
             | Opcode::VERIFY_12
             | Opcode::VERIFY_16

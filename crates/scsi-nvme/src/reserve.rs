@@ -11,7 +11,7 @@ use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::data_in::{Answer, DataIn};
-use crate::exchange::{AREA_BYTES, Area, Areas, DataOut, Exchange};
+use crate::exchange::{AREA_BYTES, Area, DataOut, Exchange};
 use crate::request::{Outcome, Request, Translation};
 use crate::status::outcome;
 use crate::translate::answer;
@@ -91,11 +91,11 @@ impl ReserveIn {
         u32::from(self.allocation_length)
     }
 
-    /// The answer; the report lies in the first area.
-    pub(crate) fn write(self, areas: &dyn Areas, answer: &mut Answer<'_>) {
+    /// The answer; the report lies in the area.
+    pub(crate) fn write(self, area: &dyn Area, answer: &mut Answer<'_>) {
         const ALL_FIT: usize = (AREA_BYTES - size_of::<ReportHeader>()) / size_of::<Registrant>();
         let mut report = ReportHeader::new_zeroed();
-        areas.read(Area::First, 0, report.as_mut_bytes());
+        area.read(0, report.as_mut_bytes());
         // The controller's word, which is not taken beyond the area.
         let count = usize::from(report.registered.get()).min(ALL_FIT);
         let registrant = |index: usize| {
@@ -103,7 +103,7 @@ impl ReserveIn {
             let offset = index
                 .saturating_mul(size_of::<Registrant>())
                 .saturating_add(size_of::<ReportHeader>());
-            areas.read(Area::First, offset, registrant.as_mut_bytes());
+            area.read(offset, registrant.as_mut_bytes());
             registrant
         };
         let holds = |registrant: &Registrant| registrant.status & 1 != 0;
@@ -220,12 +220,12 @@ impl ReserveOut {
     /// Bytes of the parameter list.
     pub(crate) const LENGTH: u32 = 24;
 
-    /// Reads the parameter list, puts the keys into the first area, and makes the command of it.
+    /// Reads the parameter list, puts the keys into the area, and makes the command of it.
     pub(crate) fn command(
         &mut self,
         namespace: NamespaceId,
         data: &mut dyn DataOut,
-        areas: &mut dyn Areas,
+        area: &mut dyn Area,
     ) -> Result<(SubmissionEntry, u32), Sense> {
         const ACTIVATE_PERSIST: u8 = 0x01;
         const ALL_TARGET_PORTS: u8 = 0x04;
@@ -272,7 +272,7 @@ impl ReserveOut {
             current: current.into(),
             other: other.into(),
         };
-        areas.write(Area::First, 0, keys.as_bytes());
+        area.write(0, keys.as_bytes());
         let releases = matches!(
             self.service_action,
             PersistentReserveOut::CLEAR | PersistentReserveOut::RELEASE

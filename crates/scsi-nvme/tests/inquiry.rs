@@ -185,7 +185,7 @@ fn block_limits_tell_the_longest_transfer_in_blocks() {
     // WSNZ, 8 blocks to compare and write.
     assert_eq!(page[..12], [0x00, 0xB0, 0, 0x3C, 1, 8, 0, 8, 0, 0, 4, 0]);
     assert_eq!(page[20..28], [0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 1, 0], "UNMAP");
-    assert_eq!(page[36..44], [0, 0, 0, 0, 0, 1, 0, 0], "WRITE SAME");
+    assert_eq!(page[36..44], [0, 0, 0, 0, 0, 0, 0xFF, 0xFF], "WRITE SAME");
     bench.controller.max_transfer_bytes = 0;
     assert_eq!(bench.answer(&inquiry(Some(0xB0), 255))[8..12], [0, 1, 0, 0]);
 }

@@ -5,12 +5,12 @@ use nvme::{DataPointer, NamespaceId};
 use scsi::cdb::MediaAccess;
 use scsi::sense::Sense;
 
-use super::{Area, Areas, Command, Data, DataOut, Exchange, Kind, Next, parameters};
+use super::{Command, Data, Exchange, Kind, Next};
 use crate::request::{Request, Translation};
 use crate::unit::Namespace;
 
-/// COMPARE AND WRITE under way. Compare and Write each have an area of their own, since the two halves of the initiator's
-/// data need not lie as PRPs of two commands must.
+/// COMPARE AND WRITE under way. The controller takes both halves from the request's own buffer: port drivers need not map
+/// the buffer of a command that they may take for a kind of WRITE.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct CompareAndWrite {
     range: BlockRange,
@@ -53,26 +53,18 @@ impl Exchange {
 }
 
 impl CompareAndWrite {
-    pub(super) fn begin(
-        &mut self,
-        namespace: NamespaceId,
-        _block_shift: u8,
-        data: &mut dyn DataOut,
-        areas: &mut dyn Areas,
-    ) -> Next {
-        let half = usize::try_from(self.bytes).unwrap_or(0);
-        let compare = parameters::copy(data, 0, areas, Area::First, half, 0);
-        let write = parameters::copy(data, half, areas, Area::Second, half, 0);
-        if compare.is_none() || write.is_none() {
-            return Next::check_condition(Sense::PARAMETER_LIST_LENGTH_ERROR);
-        }
+    pub(super) fn begin(&mut self, namespace: NamespaceId) -> Next {
         let nowhere = DataPointer::NONE;
         let compare = io::compare(namespace, self.range, nowhere).fused(false);
         let write = io::write(namespace, self.range, nowhere, self.force_unit_access).fused(true);
         Next::SubmitFused(
-            Command::io(compare, Data::Area(Area::First), self.bytes),
-            Command::io(write, Data::Area(Area::Second), self.bytes),
+            Command::io(compare, Data::Buffer, self.bytes),
+            Command::io(write, Data::BufferRest, self.bytes),
         )
+    }
+
+    pub(super) const fn halves(&self) -> [u32; 2] {
+        [self.bytes, self.bytes]
     }
 
     pub(super) const fn transferred(&self) -> u32 {

@@ -3,7 +3,7 @@
 //! An [`Exchange`] is a small state that a driver keeps while the request is open. [`Exchange::begin`] looks at the
 //! Data-Out Buffer, the only time that anything does, and names the first command; [`Exchange::resume`] takes the
 //! completion of the last and names the next, or the end. What the controller reads or writes meanwhile lies in the
-//! exchange's [`Areas`], memory that the driver owns, or is the request's own buffer. No exchange has more than one
+//! exchange's [`Area`], memory that the driver owns, or is the request's own buffer. No exchange has more than one
 //! command, or one fused pair, outstanding; each ends after a number of commands that is known when it begins.
 //!
 //! An exchange that is abandoned between two commands (a reset, a stop) leaves nothing behind: the request is completed
@@ -30,21 +30,12 @@ use crate::unit::Namespace;
 /// Bytes of an [`Area`]: one page of memory.
 pub const AREA_BYTES: usize = 4096;
 
-/// One of the two areas of an exchange.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Area {
-    /// The first.
-    First,
-    /// The second.
-    Second,
-}
-
-/// Memory of an exchange that the controller can reach: two areas of [`AREA_BYTES`].
-pub trait Areas {
+/// Memory of an exchange that the controller can reach: [`AREA_BYTES`] of it.
+pub trait Area {
     /// Puts `bytes` at `offset`; what lies beyond the area is dropped.
-    fn write(&mut self, area: Area, offset: usize, bytes: &[u8]);
+    fn write(&mut self, offset: usize, bytes: &[u8]);
     /// Copies from `offset` to `target`; what lies beyond the area stays as it is.
-    fn read(&self, area: Area, offset: usize, target: &mut [u8]);
+    fn read(&self, offset: usize, target: &mut [u8]);
 }
 
 /// The Data-Out Buffer of a request.
@@ -72,9 +63,11 @@ pub enum Data {
     None,
     /// In the request's own buffer, from its start.
     Buffer,
-    /// In an area, from its start.
-    Area(Area),
-    /// In the first area, page after page the same one.
+    /// In the request's own buffer, behind the first of [`Exchange::buffer_bytes`].
+    BufferRest,
+    /// In the area, from its start.
+    Area,
+    /// In the area, page after page the same one.
     Repeat,
 }
 
@@ -241,23 +234,24 @@ impl Exchange {
         self.namespace
     }
 
-    /// Bytes of the request's own buffer that its commands transfer; 0: none.
+    /// Bytes of the request's own buffer that its commands transfer: from its start, and behind that. Zeroes: none.
     #[must_use]
-    pub const fn buffer_bytes(&self) -> u32 {
+    pub const fn buffer_bytes(&self) -> [u32; 2] {
         match &self.kind {
-            Kind::WriteAndVerify(state) => state.bytes(),
-            _ => 0,
+            Kind::WriteAndVerify(state) => [state.bytes(), 0],
+            Kind::CompareAndWrite(state) => state.halves(),
+            _ => [0; 2],
         }
     }
 
     /// Looks at the Data-Out Buffer, and says what is to be submitted first.
     #[inline(never)]
-    pub fn begin(&mut self, data: &mut dyn DataOut, areas: &mut dyn Areas) -> Next {
+    pub fn begin(&mut self, data: &mut dyn DataOut, area: &mut dyn Area) -> Next {
         match &mut self.kind {
-            Kind::Sweep(state) => state.begin(self.namespace, self.block_shift, data, areas),
+            Kind::Sweep(state) => state.begin(self.namespace, self.block_shift, data, area),
             Kind::WriteAndVerify(state) => state.begin(self.namespace),
-            Kind::CompareAndWrite(state) => state.begin(self.namespace, self.block_shift, data, areas),
-            Kind::Unmap(state) => state.begin(self.namespace, data, areas),
+            Kind::CompareAndWrite(state) => state.begin(self.namespace),
+            Kind::Unmap(state) => state.begin(self.namespace, data, area),
             Kind::ModeSelect(state) => state.begin(data),
             Kind::Log(_) => {
                 const DWORDS: u32 = (nvme::log::SMART_LOG_SIZE as u32).wrapping_div(4);
@@ -268,23 +262,15 @@ impl Exchange {
                     true,
                     DataPointer::NONE,
                 );
-                Next::Submit(Command::admin(
-                    entry,
-                    Data::Area(Area::First),
-                    DWORDS.saturating_mul(4),
-                ))
+                Next::Submit(Command::admin(entry, Data::Area, DWORDS.saturating_mul(4)))
             }
             Kind::ReserveIn(_) => {
                 const DWORDS: u32 = (AREA_BYTES as u32).wrapping_div(4);
                 let entry = nvme::reservation::report(self.namespace, DWORDS, DataPointer::NONE);
-                Next::Submit(Command::io(
-                    entry,
-                    Data::Area(Area::First),
-                    DWORDS.saturating_mul(4),
-                ))
+                Next::Submit(Command::io(entry, Data::Area, DWORDS.saturating_mul(4)))
             }
-            Kind::ReserveOut(state) => match state.command(self.namespace, data, areas) {
-                Ok((entry, bytes)) => Next::Submit(Command::io(entry, Data::Area(Area::First), bytes)),
+            Kind::ReserveOut(state) => match state.command(self.namespace, data, area) {
+                Ok((entry, bytes)) => Next::Submit(Command::io(entry, Data::Area, bytes)),
                 Err(sense) => Next::check_condition(sense),
             },
         }
@@ -322,10 +308,10 @@ impl Exchange {
     /// Writes the answer that [`Next::Answer`] announces; returns its length in bytes, at most what the CDB and the request
     /// allow.
     #[inline(never)]
-    pub fn answer(&self, areas: &dyn Areas, data_in: &mut dyn DataIn) -> u32 {
+    pub fn answer(&self, area: &dyn Area, data_in: &mut dyn DataIn) -> u32 {
         let (allocation_length, write): (_, &dyn Fn(&mut Answer<'_>)) = match &self.kind {
-            Kind::Log(page) => (page.allocation_length(), &|answer| page.write(areas, answer)),
-            Kind::ReserveIn(state) => (state.allocation_length(), &|answer| state.write(areas, answer)),
+            Kind::Log(page) => (page.allocation_length(), &|answer| page.write(area, answer)),
+            Kind::ReserveIn(state) => (state.allocation_length(), &|answer| state.write(area, answer)),
             _ => return 0,
         };
         let mut answer = Answer::new(data_in, self.data_length, allocation_length);

@@ -1,6 +1,6 @@
 //! Data on their way from the initiator to an area.
 
-use super::{Area, Areas, DataOut};
+use super::{Area, DataOut};
 
 /// Bytes that are on the stack at a time.
 const PIECE: usize = 64;
@@ -10,8 +10,7 @@ const PIECE: usize = 64;
 pub(super) fn copy(
     data: &mut dyn DataOut,
     offset: usize,
-    areas: &mut dyn Areas,
-    area: Area,
+    area: &mut dyn Area,
     bytes: usize,
     fill: usize,
 ) -> Option<bool> {
@@ -27,7 +26,7 @@ pub(super) fn copy(
         }
         zero &= piece.iter().all(|byte| *byte == 0);
         for copy in (0..fill.max(1)).step_by(bytes.max(1)) {
-            areas.write(area, copy.saturating_add(at), piece);
+            area.write(copy.saturating_add(at), piece);
         }
         at = at.saturating_add(PIECE);
     }

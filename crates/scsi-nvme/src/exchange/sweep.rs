@@ -5,7 +5,7 @@ use nvme::{DataPointer, NamespaceId};
 use scsi::cdb::MediaAccess;
 use scsi::sense::Sense;
 
-use super::{AREA_BYTES, Area, Areas, Command, Data, DataOut, Exchange, Kind, Next, parameters};
+use super::{AREA_BYTES, Area, Command, Data, DataOut, Exchange, Kind, Next, parameters};
 use crate::provisioning;
 use crate::request::{Request, Transfer, Translation};
 use crate::unit::{Controller, Namespace};
@@ -106,7 +106,7 @@ impl Progress {
         namespace: NamespaceId,
         block_shift: u8,
         data: &mut dyn DataOut,
-        areas: &mut dyn Areas,
+        area: &mut dyn Area,
     ) -> Next {
         let block = 1_usize.wrapping_shl(u32::from(block_shift));
         let zero = match self.sweep {
@@ -114,12 +114,12 @@ impl Progress {
             Sweep::Write { data: false, .. } => {
                 const ZEROES: [u8; 64] = [0; 64];
                 for offset in (0..AREA_BYTES).step_by(ZEROES.len()) {
-                    areas.write(Area::First, offset, &ZEROES);
+                    area.write(offset, &ZEROES);
                 }
                 true
             }
             Sweep::Write { .. } | Sweep::Compare => {
-                match parameters::copy(data, 0, areas, Area::First, block, AREA_BYTES) {
+                match parameters::copy(data, 0, area, block, AREA_BYTES) {
                     Some(zero) => zero,
                     // The mapped buffer is shorter than the request says.
                     None => return Next::check_condition(Sense::PARAMETER_LIST_LENGTH_ERROR),

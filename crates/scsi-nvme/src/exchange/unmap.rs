@@ -6,7 +6,7 @@ use scsi::sense::Sense;
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{Area, Areas, Command, Data, DataOut, Exchange, Kind, Next};
+use super::{Area, Command, Data, DataOut, Exchange, Kind, Next};
 use crate::request::{Request, Translation};
 use crate::unit::Namespace;
 
@@ -69,15 +69,15 @@ impl Unmap {
         &mut self,
         namespace: NamespaceId,
         data: &mut dyn DataOut,
-        areas: &mut dyn Areas,
+        area: &mut dyn Area,
     ) -> Next {
-        match self.ranges(data, areas) {
+        match self.ranges(data, area) {
             Err(sense) => Next::check_condition(sense),
             Ok(ranges) => match ranges.checked_sub(1).map(u8::try_from) {
                 Some(Ok(zero_based)) => {
                     let entry = io::deallocate(namespace, zero_based, DataPointer::NONE);
                     let bytes = u32::from(ranges).saturating_mul(io::DeallocateRange::SIZE as u32);
-                    Next::Submit(Command::io(entry, Data::Area(Area::First), bytes))
+                    Next::Submit(Command::io(entry, Data::Area, bytes))
                 }
                 // No blocks: not an error.
                 _ => Next::Done {
@@ -87,7 +87,7 @@ impl Unmap {
         }
     }
 
-    fn ranges(&self, data: &mut dyn DataOut, areas: &mut dyn Areas) -> Result<u16, Sense> {
+    fn ranges(&self, data: &mut dyn DataOut, area: &mut dyn Area) -> Result<u16, Sense> {
         let mut header = Header::new_zeroed();
         if data.read(0, header.as_mut_bytes()) != size_of::<Header>() {
             return Err(Sense::PARAMETER_LIST_LENGTH_ERROR);
@@ -121,11 +121,7 @@ impl Unmap {
             }
             let range = io::DeallocateRange { start: lba, blocks };
             let place = usize::from(ranges).saturating_mul(io::DeallocateRange::SIZE);
-            areas.write(
-                Area::First,
-                place,
-                range.to_dwords().map(u32::to_le_bytes).as_flattened(),
-            );
+            area.write(place, range.to_dwords().map(u32::to_le_bytes).as_flattened());
             ranges = ranges.saturating_add(1);
         }
         Ok(ranges)
