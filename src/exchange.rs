@@ -198,7 +198,7 @@ pub(crate) fn is_any_open(adapter: &Adapter<'_>, namespace: u32) -> bool {
 pub(crate) fn reclaim<'dev, I: Irql, X: Exclusion>(
     cx: &Context<'dev, FerroNvme, I, X>,
     adapter: &'dev Adapter<'dev>,
-    proof: &DmaStopped,
+    proof: DmaStopped,
     status: SrbStatus,
 ) {
     if matches!(proof.how(), How::SubmissionQueueDeleted { .. }) {
@@ -387,13 +387,13 @@ fn submit<'dev>(
     let claim = queue.table.claim().map_err(|_| Refused)?;
     let claims = match second {
         None => (claim, None),
-        Some(_) => match queue.table.claim() {
-            Ok(second) => (claim, Some(second)),
-            Err(_) => {
+        Some(_) => {
+            let Ok(second) = queue.table.claim() else {
                 queue.table.cancel(claim);
                 return Err(Refused);
-            }
-        },
+            };
+            (claim, Some(second))
+        }
     };
     let life = queue.life();
     let state = &mut cx.start_io_state().exchanges;
@@ -410,13 +410,14 @@ fn submit<'dev>(
     };
     let first_tail = put(claims.0, whole(first));
     let last_tail = match (claims.1, second) {
-        (Some(claim), Some(second)) => match first_tail {
-            Ok(_) => put(claim, whole(second)),
-            Err(Refused) => {
+        (Some(claim), Some(second)) => {
+            if first_tail.is_ok() {
+                put(claim, whole(second))
+            } else {
                 queue.table.cancel(claim);
                 Err(Refused)
             }
-        },
+        }
         _ => first_tail,
     };
     // A pair that was closed between its halves is never told to the controller: the reset takes it.

@@ -460,7 +460,7 @@ pub(crate) fn reclaim<'dev>(
             }
         });
     }
-    exchange::reclaim(cx, adapter, &proof, status);
+    exchange::reclaim(cx, adapter, proof, status);
     // A request whose completion another processor is just reaping is that processor's to complete.
     for _ in 0..PATIENCE {
         if adapter.queues().all(|(_, queue)| queue.table.used() == 0) {

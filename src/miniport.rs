@@ -331,7 +331,8 @@ fn start<'dev>(
     let channels = offered.filter(OfferedPerformance::concurrent_channels);
     let channels = channels.map_or(1, |offered| offered.concurrent_channels);
     let wanted = channels.min(own_messages).max(1);
-    let wanted = u16::try_from(wanted.min(MAX_PAIRS as u32)).unwrap_or(1);
+    let most = u16::try_from(MAX_PAIRS).unwrap_or(1);
+    let wanted = u16::try_from(wanted).unwrap_or(most).min(most);
     if own_messages != 0
         && let Some(mut path) = control::enter(cx, adapter)
     {

@@ -38,9 +38,8 @@ pub(crate) fn log_sense(
     }
     // The greatest parameter code of each page.
     let last = match command.page {
-        SUPPORTED_PAGES => 0,
+        SUPPORTED_PAGES | INFORMATIONAL_EXCEPTIONS => 0,
         TEMPERATURE => 1,
-        INFORMATIONAL_EXCEPTIONS => 0,
         _ => return Translation::check_condition(Sense::invalid_field(LogSense::PAGE_CODE_FIELD)),
     };
     if command.parameter_pointer > last {
@@ -64,7 +63,7 @@ const fn header(page: u8, length: u8) -> [u8; 4] {
     [page, 0, 0, length]
 }
 
-/// Kelvins as the pages have it: degrees Celsius, 0 below, FFh for "not known".
+/// Kelvins as the pages have it: degrees Celsius, 0 below, 255 for "not known".
 fn celsius(kelvins: u16) -> u8 {
     const ZERO_CELSIUS: u16 = 273;
     const UNKNOWN: u8 = 0xFF;
@@ -90,12 +89,12 @@ const fn exception(critical_warning: u8) -> [u8; 2] {
 }
 
 impl LogPage {
-    pub(crate) fn allocation_length(&self) -> u32 {
+    pub(crate) fn allocation_length(self) -> u32 {
         u32::from(self.allocation_length)
     }
 
     /// The page; the health log lies in the area.
-    pub(crate) fn write(&self, area: &dyn Area, answer: &mut Answer<'_>) {
+    pub(crate) fn write(self, area: &dyn Area, answer: &mut Answer<'_>) {
         // DU and TSD set, format "binary list" (SPC-4, "Log parameters").
         const CONTROL: u8 = 0x03;
         let mut bytes = [0; SMART_LOG_SIZE];

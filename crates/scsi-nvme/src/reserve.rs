@@ -1,6 +1,6 @@
 //! PERSISTENT RESERVE IN and OUT by NVMe's reservations (SPC-4; SNTL on the same commands).
 //!
-//! A host is to NVMe what an I_T nexus is to SCSI: all requests of this driver come through one nexus. The host identifier is
+//! A host is to NVMe what an initiator's nexus is to SCSI: all requests of this driver come through one nexus. The host identifier is
 //! that of the controller; whoever shares a namespace between hosts sets it.
 
 use nvme::reservation::{self, Acquire, Keys, Kind, Register, Registrant, ReportHeader};
@@ -41,14 +41,14 @@ pub(crate) fn reserve_in(
     command: PersistentReserveIn,
     data_in: &mut dyn DataIn,
 ) -> Translation {
+    const PTPL_C: u8 = 0x01;
+    const TYPE_MASK_VALID: u8 = 0x80;
     if command.service_action == PersistentReserveIn::REPORT_CAPABILITIES {
         let capabilities = namespace.reservation_capabilities;
         let mask = KINDS
             .iter()
             .filter(|(_, kind, _)| capabilities >> (*kind as u8) & 1 != 0)
             .fold(0, |mask, (_, _, bit)| mask | bit);
-        const PTPL_C: u8 = 0x01;
-        const TYPE_MASK_VALID: u8 = 0x80;
         let [high, low] = u16::to_be_bytes(mask);
         let data = [0, 8, capabilities & PTPL_C, TYPE_MASK_VALID, high, low, 0, 0];
         return answer(request, u32::from(command.allocation_length), data_in, |answer| {
@@ -69,7 +69,7 @@ struct Header {
     additional_length: U32,
 }
 
-/// A full status descriptor with the TransportID of a PCI Express port (SPC-4, "Full status descriptor"; SOP TransportID).
+/// A full status descriptor with the transport identifier of a PCI Express port (SPC-4, "Full status descriptor").
 #[derive(Immutable, IntoBytes, Unaligned)]
 #[repr(C)]
 struct FullStatus {

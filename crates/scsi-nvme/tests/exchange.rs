@@ -148,7 +148,7 @@ fn write_same_of_zeroes_is_write_zeroes_and_deallocates_if_it_may() {
 
 #[test]
 fn write_same_of_other_data_writes_the_block_again_and_again() {
-    let data: Vec<u8> = (0..512).map(|at| (at % 251) as u8).collect();
+    let data: Vec<u8> = (0..=250_u8).cycle().take(512).collect();
     let mut bench = sending(&data);
     bench.controller.max_transfer_bytes = 8192;
     let (mut exchange, area, next) = begin(&bench, &transfer_16(0x93, 100, 20), &data);

@@ -180,6 +180,10 @@ pub struct LogicalBlockProvisioning {
 
 /// What the Logical Block Provisioning page tells.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the page's independent bits"
+)]
 pub struct Provisioning {
     /// LBPU: UNMAP.
     pub unmap: bool,

@@ -254,7 +254,8 @@ impl Exchange {
             Kind::Unmap(state) => state.begin(self.namespace, data, area),
             Kind::ModeSelect(state) => state.begin(data),
             Kind::Log(_) => {
-                const DWORDS: u32 = (nvme::log::SMART_LOG_SIZE as u32).wrapping_div(4);
+                const DWORDS: u32 = 128;
+                const { assert!(DWORDS as usize * 4 == nvme::log::SMART_LOG_SIZE) };
                 let entry = admin::get_log_page(
                     LogPageId::SMART,
                     NamespaceId::ALL,
@@ -265,7 +266,8 @@ impl Exchange {
                 Next::Submit(Command::admin(entry, Data::Area, DWORDS.saturating_mul(4)))
             }
             Kind::ReserveIn(_) => {
-                const DWORDS: u32 = (AREA_BYTES as u32).wrapping_div(4);
+                const DWORDS: u32 = 1024;
+                const { assert!(DWORDS as usize * 4 == AREA_BYTES) };
                 let entry = nvme::reservation::report(self.namespace, DWORDS, DataPointer::NONE);
                 Next::Submit(Command::io(entry, Data::Area, DWORDS.saturating_mul(4)))
             }

@@ -17,6 +17,7 @@ const LONGEST_PAGE: usize = 40;
 
 /// MODE SELECT under way.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub(super) struct ModeSelect {
     ten: bool,
     list_length: u16,
@@ -90,7 +91,7 @@ impl ModeSelect {
     }
 
     /// Checks the list, all of it before anything is changed; `Some`: what WCE is to be.
-    fn wanted(&self, controller: &Controller, data: &mut dyn DataOut) -> Result<Option<bool>, Sense> {
+    fn wanted(self, controller: &Controller, data: &mut dyn DataOut) -> Result<Option<bool>, Sense> {
         let (header, descriptors_at) = if self.ten { (8, 6) } else { (4, 3) };
         let list_length = usize::from(self.list_length);
         let mut descriptors = [0_u8; 2];

@@ -10,6 +10,10 @@ use super::{Area, Command, Data, DataOut, Exchange, Kind, Next};
 use crate::request::{Request, Translation};
 use crate::unit::Namespace;
 
+/// Bytes of a range.
+const RANGE_BYTES: u32 = 16;
+const _: () = assert!(RANGE_BYTES as usize == io::DeallocateRange::SIZE);
+
 /// Ranges of one Dataset Management.
 pub(crate) const MOST_RANGES: u16 = 256;
 
@@ -76,7 +80,7 @@ impl Unmap {
             Ok(ranges) => match ranges.checked_sub(1).map(u8::try_from) {
                 Some(Ok(zero_based)) => {
                     let entry = io::deallocate(namespace, zero_based, DataPointer::NONE);
-                    let bytes = u32::from(ranges).saturating_mul(io::DeallocateRange::SIZE as u32);
+                    let bytes = u32::from(ranges).saturating_mul(RANGE_BYTES);
                     Next::Submit(Command::io(entry, Data::Area, bytes))
                 }
                 // No blocks: not an error.
@@ -88,6 +92,7 @@ impl Unmap {
     }
 
     fn ranges(&self, data: &mut dyn DataOut, area: &mut dyn Area) -> Result<u16, Sense> {
+        const DESCRIPTOR: usize = size_of::<Descriptor>();
         let mut header = Header::new_zeroed();
         if data.read(0, header.as_mut_bytes()) != size_of::<Header>() {
             return Err(Sense::PARAMETER_LIST_LENGTH_ERROR);
@@ -95,7 +100,7 @@ impl Unmap {
         // A descriptor that is not whole is ignored, be it cut by its own length field or by the parameter list's length.
         let behind_header = usize::from(self.list_length).saturating_sub(size_of::<Header>());
         let length = usize::from(header.descriptors_length.get()).min(behind_header);
-        let descriptors = length.wrapping_div(size_of::<Descriptor>());
+        let descriptors = length / DESCRIPTOR;
         if descriptors > usize::from(MOST_RANGES) {
             return Err(Sense::INVALID_FIELD_IN_PARAMETER_LIST);
         }
