@@ -56,7 +56,7 @@ part inf-check sh -c "'$drvpkg' inf check '$package/ferronvme.inf' >&2 && echo t
 
 echo "Workflow and scripts"
 rm -f target/reports/lint.json
-part lint sh -c "sh scripts/lint.sh >&2 && cat target/reports/lint.json"
+part lint sh -c "sh scripts/lint.sh >&2; cat target/reports/lint.json"
 
 echo "Events"
 part etw sh -c "'$portlab' run '$package/ferronvme.sys' --device lab:nvme,size=64M --traffic 4M --reset --life power-cycle --etw \
@@ -65,6 +65,6 @@ part messages "$drvpkg" messages "$package/ferronvme.sys" --events crates/ferron
 
 echo "Guide"
 rm -f target/reports/guide.json
-part guide sh -c "sh scripts/guide.sh >&2 && cat target/reports/guide.json"
+part guide sh -c "sh scripts/guide.sh >&2; cat target/reports/guide.json"
 
 exec node scripts/winface.mjs "$work" "$package" target/reports/winface.json
