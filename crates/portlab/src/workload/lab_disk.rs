@@ -85,10 +85,10 @@ impl Disk for LabDisk<'_> {
         let lab = self.lab;
         match reset {
             Reset::Unit(unit) => {
-                lab.submit_reset(false, unit, Box::new(|outcome| done(outcome.is_success())))
+                lab.submit_reset(false, unit, Box::new(|outcome| done(outcome.is_success())));
             }
             Reset::Target(unit) => {
-                lab.submit_reset(true, unit, Box::new(|outcome| done(outcome.is_success())))
+                lab.submit_reset(true, unit, Box::new(|outcome| done(outcome.is_success())));
             }
             Reset::Bus(path) => lab.submit_bus_reset(path, Box::new(|outcome| done(outcome.success))),
         }
