@@ -133,7 +133,7 @@ impl AdminQueue {
                 continue;
             };
             let completed = Completed {
-                key: taken.key(),
+                key: self.table.key(&taken),
                 tag: u32::try_from(taken.payload()).unwrap_or(0),
                 status: entry.status(),
                 result: entry.result,

@@ -9,7 +9,7 @@ use core::{
     time::Duration,
 };
 
-use nvme::{Completion as Entry, DataPointer};
+use nvme::{Completion as Entry, DataPointer, NamespaceId};
 use nvme_core::{
     DmaStopped,
     command_table::{CommandTable, Published, Withdrawn},
@@ -31,7 +31,7 @@ use crate::{
     adapter::Adapter,
     exchange,
     memory::{IO_ENTRIES, PairMemory},
-    request::Command,
+    request::{Command, Extension},
     reset, trace,
 };
 
@@ -47,7 +47,7 @@ pub(crate) fn queue_id(index: usize) -> u16 {
 }
 
 /// The payload of a usual request, which moves all of its buffer; of others it is the number of bytes that they move.
-pub(crate) const USUAL: usize = usize::MAX;
+const USUAL: usize = usize::MAX;
 
 /// What both ends of a pair share. All zeroes: closed.
 #[derive(FromZeros)]
@@ -121,6 +121,13 @@ impl CompletionMemory for Completions<'_> {
     #[inline]
     fn read(&self, index: u16, dword: u8) -> u32 {
         self.0.read32(index, usize::from(dword))
+    }
+
+    /// One aligned access of 64 bits: what it sees of the tag it sees of the rest.
+    #[inline]
+    fn read_status(&self, index: u16) -> [u32; 2] {
+        let [a, b, c, d, e, f, g, h] = self.0.read64(index, 1).to_le_bytes();
+        [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
     }
 }
 
@@ -234,72 +241,145 @@ pub(crate) fn submit<'dev, 'srb>(
         return srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest));
     };
     let command = Command::new(&command.submission_entry(data));
-    issue(cx, adapter, srb, &command, bytes as usize)
+    let what = What::Made(&command, bytes as usize);
+    match issue(cx, adapter, srb, &what) {
+        Ok(started) => started,
+        Err(srb) => adapter.push_back(cx, srb),
+    }
 }
 
-/// Issues `command` on the queue of the request's channel. The request is parked and published
-/// before the doorbell is rung. `payload` is [`USUAL`] or the number of bytes that it moves.
+/// What is issued.
+pub(crate) enum What<'a> {
+    /// The command that `HwStorBuildIo` prepared, if it did and the unit takes it as it is.
+    Prepared,
+    /// Another one, which moves so many bytes.
+    Made(&'a Command, usize),
+}
+
+impl What<'_> {
+    #[inline]
+    fn payload(&self) -> usize {
+        match self {
+            Self::Prepared => USUAL,
+            Self::Made(_, bytes) => *bytes,
+        }
+    }
+
+    /// What the submission entry of `srb` is made from; `None` if there is no such command.
+    #[expect(clippy::inline_always, reason = "the path of every request")]
+    #[inline(always)]
+    fn entry<'a>(
+        &'a self,
+        adapter: &Adapter<'_>,
+        srb: &'a mut Srb<'_, FerroNvme, Fresh<'_>>,
+    ) -> Option<Unnamed<'a>> {
+        match self {
+            Self::Prepared => {
+                let geometry = adapter.geometry(srb.address()?)?;
+                let bytes = srb.data_length();
+                let extension = srb.extension()?;
+                extension
+                    .is_admitted(&geometry, bytes)
+                    .then_some(Unnamed::Prepared(extension, geometry.namespace))
+            }
+            Self::Made(command, _) => Some(Unnamed::Made(command)),
+        }
+    }
+}
+
+/// A submission entry without its command identifier.
+enum Unnamed<'a> {
+    Prepared(&'a Extension, NamespaceId),
+    Made(&'a Command),
+}
+
+impl Unnamed<'_> {
+    #[inline]
+    fn namespace(&self) -> NamespaceId {
+        match self {
+            Self::Prepared(_, namespace) => *namespace,
+            Self::Made(command) => command.namespace,
+        }
+    }
+
+    #[inline]
+    fn named(&self, command_id: u16) -> [u64; 8] {
+        match self {
+            Self::Prepared(extension, namespace) => extension.entry(command_id, *namespace),
+            Self::Made(command) => command.entry(command_id),
+        }
+    }
+}
+
+/// Issues a command on the queue of the request's channel. The request is parked and published
+/// before the doorbell is rung.
+///
+/// # Errors
+/// Gives the request back if there is no such command, or it cannot be issued now.
 #[expect(clippy::inline_always, reason = "the path of every request")]
 #[inline(always)]
 pub(crate) fn issue<'dev, 'srb>(
     cx: &mut StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
-    srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
-    command: &Command,
-    payload: usize,
-) -> Started<'srb> {
+    mut srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
+    what: &What<'_>,
+) -> Result<Started<'srb>, Srb<'dev, FerroNvme, Fresh<'srb>>> {
     let Ok(channel) = cx.own_channel(&srb) else {
-        return adapter.push_back(cx, srb);
+        return Err(srb);
     };
     let Some(queue) = adapter.queue(channel.number() as usize) else {
-        return adapter.push_back(cx, srb);
+        return Err(srb);
     };
     // A reset that closes the table waits for the end of this before the pair is made anew.
     let _under_way = queue.submitting.begin();
     let Ok(claim) = queue.table.claim() else {
-        return adapter.push_back(cx, srb);
+        return Err(srb);
+    };
+    let command_id = claim.command_id();
+    #[cfg(ferroport_broken = "command-id-reuse")]
+    let command_id = crate::broken::identifiers::short(channel.number(), claim.index(), command_id);
+    let Some(entry) = what.entry(adapter, &mut srb) else {
+        queue.table.cancel(claim);
+        return Err(srb);
     };
     let life = queue.life();
     let (Some(pair), Some(producer)) = (queue.pair.get(), adapter.producers.get(cx, &channel)) else {
         queue.table.cancel(claim);
-        return adapter.push_back(cx, srb);
+        return Err(srb);
     };
     if producer.life != life && !producer.begin(life) {
         queue.table.cancel(claim);
-        return adapter.push_back(cx, srb);
+        return Err(srb);
     }
     // The table admits fewer requests than the ring has entries: the one at the tail is free. The controller does not look
     // at it before the doorbell.
     let tail = producer.ring.tail();
-    let namespace = command.namespace.0;
+    let namespace = entry.namespace().0;
+    pair.submissions.write(tail, &entry.named(command_id));
     if reset::holds_back(adapter, namespace) {
         queue.table.cancel(claim);
-        return adapter.push_back(cx, srb);
+        return Err(srb);
     }
-    let command_id = claim.command_id();
-    #[cfg(ferroport_broken = "command-id-reuse")]
-    let command_id = crate::broken::identifiers::short(channel.number(), claim.index(), command_id);
-    pair.submissions.write(tail, &command.entry(command_id));
     let index = usize::from(claim.index());
     let parked = match queue.srbs.park(index, srb) {
         Ok(parked) => parked,
         Err(srb) => {
             queue.table.cancel(claim);
-            return srb.complete(cx, Completion::Status(SrbStatus::InternalError));
+            return Ok(srb.complete(cx, Completion::Status(SrbStatus::InternalError)));
         }
     };
-    match queue.table.publish(claim, namespace, payload) {
+    match queue.table.publish(claim, namespace, what.payload()) {
         Ok(Published::InFlight) => {
             if let Some(producer) = adapter.producers.get(cx, &channel) {
                 pair.doorbells.ring_submission(producer.ring.advance());
             }
-            parked
+            Ok(parked)
         }
-        Ok(Published::Reclaimed) => parked,
+        Ok(Published::Reclaimed) => Ok(parked),
         // A reset began meanwhile: nothing was issued.
         Err(Withdrawn) => match queue.srbs.withdraw(cx, index, parked) {
-            Ok(srb) => adapter.push_back(cx, srb),
-            Err(parked) => parked,
+            Ok(srb) => Err(srb),
+            Err(parked) => Ok(parked),
         },
     }
 }
@@ -328,28 +408,39 @@ pub(crate) fn reap<'dev>(cx: &mut Dpc<'dev, FerroNvme>, adapter: &'dev Adapter<'
     };
     let id = queue_id(index);
     let completions = Completions(pair.completions);
+    let life = queue.life();
+    let state = &mut cx.state().ring;
+    if state.life != life && !state.begin(life) {
+        return;
+    }
+    // The DPC's own meanwhile: completing a request needs the context.
+    let mut ring = state.ring.clone();
     let mut reaped = false;
     #[cfg(ferroport_broken = "lost-wake-up")]
     let mut seen = None;
     for _ in 0..IO_ENTRIES {
-        let life = queue.life();
-        let state = &mut cx.state().ring;
-        if state.life != life && !state.begin(life) {
-            return;
-        }
         #[cfg(ferroport_broken = "lost-wake-up")]
-        if !crate::broken::wake_up::was_there(&mut seen, &state.ring, &completions) {
+        if !crate::broken::wake_up::was_there(&mut seen, &ring, &completions) {
             break;
         }
-        let Some(entry) = state.ring.pop_status(&completions) else {
+        // A pair that was closed meanwhile is not looked at: its memory may be cleared for the next life, whose first
+        // completion brings the next run.
+        if queue.life() != life {
+            break;
+        }
+        let Some(entry) = ring.pop_status(&completions) else {
             break;
         };
         reaped = true;
         finish(cx, queue, id, entry);
     }
-    let state = &cx.state().ring;
-    if reaped && queue.life() == state.life {
-        pair.doorbells.ring_completion(state.ring.head());
+    if !reaped {
+        return;
+    }
+    let head = ring.head();
+    cx.state().ring.ring = ring;
+    if queue.life() == life {
+        pair.doorbells.ring_completion(head);
     }
 }
 
@@ -392,14 +483,12 @@ fn finish<'dev, I: Irql, X: Exclusion>(
     };
     if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
         if entry.status().is_success() {
-            let completion = if taken.payload() == USUAL {
-                Completion::Whole
+            if taken.payload() == USUAL {
+                srb.complete(cx, Completion::Whole);
             } else {
-                Completion::Success {
-                    transferred: u32::try_from(taken.payload()).unwrap_or(0),
-                }
-            };
-            srb.complete(cx, completion);
+                let transferred = u32::try_from(taken.payload()).unwrap_or(0);
+                srb.complete(cx, Completion::Success { transferred });
+            }
         } else {
             answer_failure(cx, srb, entry.status());
         }

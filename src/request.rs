@@ -6,9 +6,9 @@
 use core::mem::offset_of;
 
 use nvme::{DataPointer, NamespaceId, SubmissionEntry, io::BlockRange};
-use nvme_core::prp::{self, Segment};
+use nvme_core::prp::{self, Prps, Segment};
 use scsi_nvme::{DataDirection, DataPhase, Geometry, Prepared};
-use storport::srb::{Built, Direction, Fields, Preparing};
+use storport::srb::{Built, Direction, ExtensionOnBus, Fields, Preparing, ScatterGather};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::FerroNvme;
@@ -55,33 +55,68 @@ pub(crate) fn direction(srb: &Fields) -> DataDirection {
 #[expect(clippy::inline_always, reason = "the path of every request")]
 #[inline(always)]
 pub(crate) fn build(mut srb: Preparing<'_, FerroNvme>) -> Built<'_> {
-    // The port driver is asked first: nothing has to be kept meanwhile.
-    let only = if srb.executes_scsi() && srb.data_length() != 0 {
-        srb.scatter_gather().and_then(|list| list.only()).map(segment)
-    } else {
-        None
-    };
-    if let Some((cdb, length)) = srb.begin_usual()
-        && let Some(prepared) = Prepared::new(&cdb, length, direction(&srb))
-    {
-        let total = srb.data_length();
-        if let Some(data) = only.and_then(|only| prp::build_short(only, total)) {
-            if let Some(extension) = srb.extension() {
-                extension.list_entries = 0;
-                extension.total = total;
-                extension.command = prepared.submission_entry(data).to_qwords();
-                extension.state = COMMAND;
-            }
-            return srb.proceed();
-        }
-        if let Some((extension, data)) = build_prps(&mut srb) {
-            extension.command = prepared.submission_entry(data).to_qwords();
-            extension.state = COMMAND;
-            return srb.proceed();
-        }
+    if build_usual(&mut srb).is_some() {
+        return srb.proceed();
     }
-    build_unusual(&mut srb);
-    srb.proceed()
+    build_unusual(srb)
+}
+
+/// READ and WRITE as they mostly are: PRPs and command.
+#[expect(clippy::inline_always, reason = "the path of every request")]
+#[inline(always)]
+fn build_usual(srb: &mut Preparing<'_, FerroNvme>) -> Option<()> {
+    let transfer = srb.begin_usual_transfer()?;
+    let prepared = Prepared::new(&transfer.cdb, transfer.cdb_length, direction(&transfer))?;
+    let total = transfer.data_length();
+    // At once, so that it has not to be kept. Of no use yet: the state says so last.
+    transfer.extension.put(&prepared);
+    let only = transfer.data.only().map(segment);
+    if let Some(data) = only.and_then(|only| prp::build_short(only, total)) {
+        transfer.extension.finish(data, 0, total);
+        return Some(());
+    }
+    let bus = transfer.extension_on_bus()?;
+    let prps = build_list(transfer.data, bus, &mut transfer.extension.list, total)?;
+    let list_entries = u32::try_from(prps.list_entries).ok()?;
+    transfer.extension.finish(prps.data, list_entries, total);
+    Some(())
+}
+
+/// The PRPs of a long buffer.
+#[inline(never)]
+fn build_list(
+    data: ScatterGather<'_>,
+    bus: ExtensionOnBus<'_>,
+    list: &mut [u64; LIST_ENTRIES],
+    total: u32,
+) -> Option<Prps> {
+    let first = || {
+        bus.address(offset_of!(Extension, list))
+            .map(|(address, _)| address)
+    };
+    prp::build_pages(data.segments().map(segment), total, list, first)
+        .or_else(|| build_any_list(data, bus, list, total))
+}
+
+/// The PRPs of any buffer.
+#[cold]
+#[inline(never)]
+fn build_any_list(
+    data: ScatterGather<'_>,
+    bus: ExtensionOnBus<'_>,
+    list: &mut [u64; LIST_ENTRIES],
+    total: u32,
+) -> Option<Prps> {
+    const ENTRY: usize = size_of::<u64>();
+    // Asked only if there is a list, at its beginning and where a page of it begins: an extension may lie across pages
+    // that are not neighbours on the bus.
+    let address = |index: usize| {
+        let offset = index
+            .checked_mul(ENTRY)?
+            .checked_add(offset_of!(Extension, list))?;
+        bus.address(offset).map(|(address, _)| address)
+    };
+    prp::build(data.segments().map(segment), total, list, address).ok()
 }
 
 /// A piece of the data buffer as the PRPs are made from it.
@@ -96,41 +131,27 @@ fn segment(segment: storport::srb::Segment) -> Segment {
 /// READ and WRITE in other forms: the PRPs. Everything else: nothing.
 #[cold]
 #[inline(never)]
-fn build_unusual(srb: &mut Preparing<'_, FerroNvme>) {
+fn build_unusual(mut srb: Preparing<'_, FerroNvme>) -> Built<'_> {
     if let Some(extension) = srb.extension() {
         extension.state = NOTHING;
     }
+    let total = srb.data_length();
     if srb.executes_scsi()
         && let Some(cdb) = srb.cdb()
         && matches!(
             scsi_nvme::data_phase(cdb.bytes()),
             DataPhase::Read | DataPhase::Write
         )
-        && let Some((extension, data)) = build_prps(srb)
+        && let Some((extension, bus, data)) = srb.extension_and_data()
+        && let Some(prps) = build_any_list(data, bus, &mut extension.list, total)
+        && let Ok(list_entries) = u32::try_from(prps.list_entries)
     {
-        extension.command = SubmissionEntry::new(0).with_data(data).to_qwords();
+        extension.total = total;
+        extension.list_entries = list_entries;
+        extension.command = SubmissionEntry::new(0).with_data(prps.data).to_qwords();
         extension.state = PRPS;
     }
-}
-
-#[inline(never)]
-fn build_prps<'a>(srb: &'a mut Preparing<'_, FerroNvme>) -> Option<(&'a mut Extension, DataPointer)> {
-    const ENTRY: usize = size_of::<u64>();
-    let total = srb.data_length();
-    let (extension, bus, data) = srb.extension_and_data()?;
-    let segments = data.segments().map(segment);
-    // Asked only if there is a list, at its beginning and where a page of it begins: an extension may lie across pages
-    // that are not neighbours on the bus.
-    let address = |index: usize| {
-        let offset = index
-            .checked_mul(ENTRY)?
-            .checked_add(offset_of!(Extension, list))?;
-        bus.address(offset).map(|(address, _)| address)
-    };
-    let prps = prp::build(segments, total, &mut extension.list, address).ok()?;
-    extension.total = total;
-    extension.list_entries = u32::try_from(prps.list_entries).ok()?;
-    Some((extension, prps.data))
+    srb.proceed()
 }
 
 /// A command but for its identifier.
@@ -151,28 +172,56 @@ impl Command {
     /// The entry for the submission queue.
     #[inline]
     pub(crate) fn entry(&self, command_id: u16) -> [u64; 8] {
-        let mut entry = self.entry;
-        let [first, ..] = &mut entry;
-        let [opcode, ..] = first.to_le_bytes();
-        *first = SubmissionEntry::first_qword(opcode, command_id, self.namespace);
-        entry
+        named(self.entry, command_id, self.namespace)
     }
 }
 
+/// The entry with its identifiers.
+#[inline]
+fn named(mut entry: [u64; 8], command_id: u16, namespace: NamespaceId) -> [u64; 8] {
+    let [first, ..] = &mut entry;
+    let [opcode, ..] = first.to_le_bytes();
+    *first = SubmissionEntry::first_qword(opcode, command_id, namespace);
+    entry
+}
+
 impl Extension {
-    /// The command, if it is prepared and `geometry` admits it with a data buffer of `bytes` bytes.
+    /// Puts the command, whole but for its identifiers and its data pointer.
+    #[expect(clippy::inline_always, reason = "the path of every request")]
+    #[inline(always)]
+    fn put(&mut self, prepared: &Prepared) {
+        let [c0, c1, c2, _, _, c5, c6, c7] = &mut self.command;
+        let entry = prepared.submission_entry(DataPointer::NONE).to_qwords();
+        [*c0, *c1, *c2, _, _, *c5, *c6, *c7] = entry;
+    }
+
+    /// Puts its data pointer: the command is prepared.
+    #[expect(clippy::inline_always, reason = "the path of every request")]
+    #[inline(always)]
+    fn finish(&mut self, data: DataPointer, list_entries: u32, total: u32) {
+        let [_, _, _, prp1, prp2, ..] = &mut self.command;
+        (*prp1, *prp2) = (data.prp1, data.prp2);
+        self.state = COMMAND;
+        self.list_entries = list_entries;
+        self.total = total;
+    }
+
+    /// Whether a command is prepared that `geometry` admits with a data buffer of `bytes` bytes.
     #[inline]
-    pub(crate) fn admitted(&self, geometry: &Geometry, bytes: u32) -> Option<Command> {
+    pub(crate) fn is_admitted(&self, geometry: &Geometry, bytes: u32) -> bool {
         let [_, _, _, _, _, start, second, _] = self.command;
         let [low, high, ..] = second.to_le_bytes();
         let range = BlockRange {
             start,
             blocks_zero_based: u16::from_le_bytes([low, high]),
         };
-        (self.state == COMMAND && geometry.admits(range, bytes)).then_some(Command {
-            entry: self.command,
-            namespace: geometry.namespace,
-        })
+        self.state == COMMAND && geometry.admits(range, bytes)
+    }
+
+    /// The command that is prepared, as an entry for the submission queue.
+    #[inline]
+    pub(crate) fn entry(&self, command_id: u16, namespace: NamespaceId) -> [u64; 8] {
+        named(self.command, command_id, namespace)
     }
 
     /// The data pointer for `bytes` bytes of the buffer behind the first `offset`. `None` if there are no PRPs, or the part

@@ -37,19 +37,15 @@ enum Decision<'dev, 'srb> {
 pub(crate) fn start<'dev, 'srb>(
     cx: &mut StartIo<'dev, FerroNvme>,
     adapter: &'dev Adapter<'dev>,
-    mut srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
+    srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
 ) -> Started<'srb> {
-    let bytes = srb.data_length();
-    if let Some(geometry) = srb.address().and_then(|address| adapter.geometry(address))
-        && let Some(extension) = srb.extension()
-        && let Some(command) = extension.admitted(&geometry, bytes)
-    {
-        return io::issue(cx, adapter, srb, &command, io::USUAL);
+    match io::issue(cx, adapter, srb, &io::What::Prepared) {
+        Ok(started) => started,
+        Err(srb) => start_unusual(cx, adapter, srb),
     }
-    start_unusual(cx, adapter, srb)
 }
 
-/// All but the usual READ and WRITE.
+/// All but the usual READ and WRITE, and those for which there is no room.
 #[cold]
 #[inline(never)]
 fn start_unusual<'dev, 'srb>(

@@ -108,22 +108,23 @@ pub fn build(
         if expected & PAGE_MASK != 0 && current.address != expected {
             return Err(PrpError::Hole);
         }
+        // None behind the last page of the address space.
         let mut page = if current.address & PAGE_MASK == 0 {
-            current.address
+            Some(current.address)
         } else if current.address == expected {
             // The page was named already, or is PRP1's.
-            (current.address | PAGE_MASK).wrapping_add(1)
+            (current.address | PAGE_MASK).checked_add(1)
         } else {
             return Err(PrpError::Hole);
         };
         // PRP1 holds the first page whatever its offset.
-        if total_left == u64::from(total) && page == current.address {
-            page = page.wrapping_add(PAGE);
+        if total_left == u64::from(total) && page == Some(current.address) {
+            page = current.address.checked_add(PAGE);
         }
         // Each turn writes an entry, of which there are at most `pages`; the output refuses more.
-        while page < end && page != 0 {
-            output.push(page)?;
-            page = page.wrapping_add(PAGE);
+        while let Some(at) = page.filter(|at| *at < end) {
+            output.push(at)?;
+            page = at.checked_add(PAGE);
         }
         total_left = total_left.wrapping_sub(length);
         expected = end;
@@ -141,17 +142,89 @@ pub fn build(
 #[inline]
 pub fn build_short(only: Segment, total: u32) -> Option<DataPointer> {
     let offset = only.address & PAGE_MASK;
-    if only.length != total || total == 0 || only.address & 3 != 0 {
+    if only.length != total || only.address & 3 != 0 {
         return None;
     }
-    let end = offset.wrapping_add(u64::from(total));
-    if end > PAGE.wrapping_mul(2) || only.address > u64::MAX.wrapping_sub(PAGE.wrapping_mul(2)) {
+    // The last byte; far beyond two pages if there is none.
+    let last = offset.wrapping_add(u64::from(total.wrapping_sub(1)));
+    if last >= PAGE.wrapping_mul(2) || only.address > u64::MAX.wrapping_sub(PAGE.wrapping_mul(2)) {
         return None;
     }
     let second = only.address.wrapping_sub(offset).wrapping_add(PAGE);
     Some(DataPointer {
         prp1: only.address,
-        prp2: if end > PAGE { second } else { 0 },
+        prp2: if last >= PAGE { second } else { 0 },
+    })
+}
+
+/// The PRPs of a transfer of `total` bytes that needs a list, as most long ones are: one segment, or segments of which the first ends its
+/// page and each other is a whole page, with a list that ends within its page. `None` for anything else, which [`build`] takes or
+/// refuses.
+///
+/// `list_address` is the bus address of `list[0]`. On `None` `list` may have been written in part.
+#[must_use]
+#[inline]
+pub fn build_pages(
+    mut segments: impl DoubleEndedIterator<Item = Segment> + ExactSizeIterator,
+    total: u32,
+    list: &mut [u64],
+    list_address: impl FnOnce() -> Option<u64>,
+) -> Option<Prps> {
+    let first = segments.next()?;
+    let end = (first.address & PAGE_MASK).wrapping_add(u64::from(total));
+    // PRP1 names the first page.
+    let entries = end.checked_sub(1)? / PAGE;
+    if first.address & 3 != 0 || entries < 2 {
+        return None;
+    }
+    let prp2 = list_address()?;
+    if prp2 & 7 != 0 || entries > PAGE.wrapping_sub(prp2 & PAGE_MASK) / ENTRY {
+        return None;
+    }
+    let count = usize::try_from(entries).ok()?;
+    let places = list.get_mut(..count)?;
+    let page = first.address & !PAGE_MASK;
+    // The end of its last page is an address.
+    page.checked_add(end.wrapping_add(PAGE))?;
+    match segments.next_back() {
+        None if first.length == total => {
+            let mut next = page;
+            for place in places {
+                next = next.wrapping_add(PAGE);
+                *place = next;
+            }
+        }
+        Some(tail) => {
+            let (last_place, whole) = places.split_last_mut()?;
+            let from_first = PAGE.wrapping_sub(first.address & PAGE_MASK);
+            // What is left for the last page: 1 byte to a page of them.
+            let rest = end.wrapping_sub(entries.wrapping_mul(PAGE));
+            if u64::from(first.length) != from_first
+                || u64::from(tail.length) != rest
+                || segments.len() != whole.len()
+            {
+                return None;
+            }
+            // Looked at together, behind the loop, in which nothing branches.
+            let (mut addresses, mut lengths) = (tail.address, 0);
+            for (place, segment) in whole.iter_mut().zip(segments) {
+                *place = segment.address;
+                addresses |= segment.address;
+                lengths |= u64::from(segment.length) ^ PAGE;
+            }
+            *last_place = tail.address;
+            if addresses & PAGE_MASK != 0 || lengths != 0 {
+                return None;
+            }
+        }
+        None => return None,
+    }
+    Some(Prps {
+        data: DataPointer {
+            prp1: first.address,
+            prp2,
+        },
+        list_entries: count,
     })
 }
 

@@ -19,6 +19,16 @@ pub trait SubmissionMemory {
 pub trait CompletionMemory {
     /// Reads one dword of entry `index` once, as a volatile access; `index` is below the ring's size, `dword` below 4.
     fn read(&self, index: u16, dword: u8) -> u32;
+
+    /// Reads dwords 2 and 3 of entry `index`; the first is no older than the second, which has the phase tag.
+    ///
+    /// Memory that reads both in one access says so; else the tag is read first.
+    #[inline]
+    fn read_status(&self, index: u16) -> [u32; 2] {
+        let tagged = self.read(index, 3);
+        fence(Ordering::Acquire);
+        [self.read(index, 2), tagged]
+    }
 }
 
 /// A ring of fewer than two entries cannot hold one (Base 2.0, section 3.3.1: full is size - 1).
@@ -192,10 +202,14 @@ impl Drop for InProgress<'_> {
 #[repr(C)]
 pub struct CompletionRing {
     entries: u16,
-    head: u16,
-    /// The phase of entries that are new in this pass; the first pass over zeroed memory looks for 1.
-    phase: bool,
+    reserved: u16,
+    /// The head below, and in [`PHASE`] the phase of entries that are new in this pass, where dword 3 has it; the first pass over
+    /// zeroed memory looks for 1.
+    cursor: u32,
 }
+
+/// The phase tag in dword 3 (Base 2.0, section 3.3.3.2).
+const PHASE: u32 = 1 << 16;
 
 impl CompletionRing {
     /// An empty ring of `entries` entries over memory that was zeroed (Base 2.0, section 3.3.3.2, phase tag).
@@ -208,8 +222,8 @@ impl CompletionRing {
         }
         Ok(Self {
             entries,
-            head: 0,
-            phase: true,
+            reserved: 0,
+            cursor: PHASE,
         })
     }
 
@@ -217,6 +231,26 @@ impl CompletionRing {
     #[must_use]
     pub const fn entries(&self) -> u16 {
         self.entries
+    }
+
+    /// Whether dword 3 is that of a new entry at the head.
+    #[inline]
+    const fn is_new(&self, tagged: u32) -> bool {
+        (tagged ^ self.cursor) & PHASE == 0 && self.entries != 0
+    }
+
+    /// Moves past the entry at the head.
+    #[inline]
+    const fn advance(&mut self) {
+        self.cursor = self.cursor.wrapping_add(1);
+        if self.head() == self.entries {
+            self.begin_next_pass();
+        }
+    }
+
+    #[cold]
+    const fn begin_next_pass(&mut self) {
+        self.cursor = (self.cursor & PHASE) ^ PHASE;
     }
 
     /// The next completion, if the controller has posted one, and moves past it.
@@ -229,38 +263,32 @@ impl CompletionRing {
         if self.entries == 0 {
             return None;
         }
-        let tagged = memory.read(self.head, 3);
-        if Completion::phase_of(tagged) != self.phase {
+        let head = self.head();
+        let tagged = memory.read(head, 3);
+        if !self.is_new(tagged) {
             return None;
         }
         fence(Ordering::Acquire);
         let completion = Completion::from_dwords([
-            memory.read(self.head, 0),
-            memory.read(self.head, 1),
-            memory.read(self.head, 2),
+            memory.read(head, 0),
+            memory.read(head, 1),
+            memory.read(head, 2),
             tagged,
         ]);
-        self.head = successor(self.head, self.entries);
-        if self.head == 0 {
-            self.phase = !self.phase;
-        }
+        self.advance();
         Some(completion)
     }
 
     /// As [`CompletionRing::pop`], without the dwords that only some commands use: 0 and 1 are zeroes.
     #[inline]
     pub fn pop_status(&mut self, memory: &impl CompletionMemory) -> Option<Completion> {
-        let tagged = memory.read(self.head, 3);
-        if Completion::phase_of(tagged) != self.phase || self.entries == 0 {
+        let [queue, tagged] = memory.read_status(self.head());
+        if !self.is_new(tagged) {
             return None;
         }
         fence(Ordering::Acquire);
-        let completion = Completion::from_dwords([0, 0, memory.read(self.head, 2), tagged]);
-        self.head = successor(self.head, self.entries);
-        if self.head == 0 {
-            self.phase = !self.phase;
-        }
-        Some(completion)
+        self.advance();
+        Some(Completion::from_dwords([0, 0, queue, tagged]))
     }
 
     /// Hands up to one ring's worth of completions to `each` and returns how many there were. If more than none, the
@@ -279,8 +307,10 @@ impl CompletionRing {
 
     /// The head, which is what the completion doorbell is to be told.
     #[must_use]
+    #[inline]
     pub const fn head(&self) -> u16 {
-        self.head
+        let [low, high, ..] = self.cursor.to_le_bytes();
+        u16::from_le_bytes([low, high])
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use nvme_core::prp::{PrpError, Prps, Segment, build, build_short, clip, list_entries_for, shorten};
+use nvme_core::prp::{
+    PrpError, Prps, Segment, build, build_pages, build_short, clip, list_entries_for, shorten,
+};
 use proptest::prelude::*;
 
 const PAGE: u64 = 4096;
@@ -200,13 +202,61 @@ proptest! {
         }
     }
 
+    /// What the way of most lists takes is what the long way makes of it, list included; and it takes what it is for.
+    #[test]
+    fn the_way_of_most_lists_is_the_long_way(
+        offset in 0..1024_u64, pages in 3..300_u64, cut in 0..PAGE, at in 1..1_u64 << 30,
+        runs in any::<bool>(), spoil in prop::option::weighted(0.3, (0..300_usize, 0..3_u8, 1..PAGE)), qword in 0..512_u64,
+    ) {
+        let total = pages * PAGE - cut - offset * 4;
+        let (mut segments, mut left) = (Vec::new(), total);
+        if runs {
+            segments.push(Segment { address: at * PAGE + offset * 4, length: u32::try_from(total).unwrap() });
+        } else {
+            for page in 0..pages {
+                let begin = if page == 0 { offset * 4 } else { 0 };
+                let length = left.min(PAGE - begin);
+                segments.push(Segment { address: (at + page * 7 % 301) * PAGE + begin, length: u32::try_from(length).unwrap() });
+                left -= length;
+            }
+        }
+        if let Some((index, how, by)) = spoil {
+            let index = index % segments.len();
+            let other = (index + 1) % segments.len();
+            match how {
+                0 => segments[index].address += by,
+                1 => segments[index].length = segments[index].length.wrapping_sub(u32::try_from(by).unwrap()),
+                // The sum stays.
+                _ => {
+                    let moved = u32::try_from(by).unwrap().min(segments[index].length);
+                    segments[index].length -= moved;
+                    segments[other].length += moved;
+                }
+            }
+        }
+        let total = u32::try_from(total).unwrap();
+        let memory = ListMemory { offset: qword * 8, pages: vec![1 << 40, 3 << 40] };
+        let mut short_list = vec![0; list_entries_for(total)];
+        let mut long_list = short_list.clone();
+        let short = build_pages(segments.iter().copied(), total, &mut short_list, || memory.address(0));
+        let long = build(segments.iter().copied(), total, &mut long_list, |index| memory.address(index));
+        if let Some(short) = short {
+            prop_assert_eq!(Ok(short), long);
+            prop_assert_eq!(&short_list[..short.list_entries], &long_list[..short.list_entries]);
+        } else if spoil.is_none() {
+            // The list does not end within its page.
+            prop_assert!(pages - 1 > 512 - qword);
+        }
+    }
+
     #[test]
     fn nothing_panics(
         raw in proptest::collection::vec((any::<u64>(), any::<u32>()), 0..5), total in any::<u32>(), address in any::<u64>(),
     ) {
         let mut list = [0; 64];
         let segments = raw.iter().map(|&(address, length)| Segment { address, length });
-        let _ = build(segments, total, &mut list, |index| address.checked_add(index as u64 * 8));
+        let _ = build(segments.clone(), total, &mut list, |index| address.checked_add(index as u64 * 8));
+        let _ = build_pages(segments, total, &mut list, || Some(address));
     }
 
     /// Clipping keeps the first bytes.
@@ -228,6 +278,16 @@ fn try_build(segments: &[(u64, u32)], total: u32, entries: usize) -> Result<Prps
     build(segments, total, &mut list, |index| {
         Some(0x10_0000 + index as u64 * 8)
     })
+}
+
+/// With DMA remapping, page 0 of the bus is a page like others.
+#[test]
+fn the_first_page_of_the_bus_is_a_page() {
+    let page = PAGE_32;
+    let prps = try_build(&[(0x1000, page), (0, page), (0x5000, page)], 3 * page, 4).unwrap();
+    assert_eq!((prps.data.prp1, prps.list_entries), (0x1000, 2));
+    let prps = try_build(&[(0, page), (0x1000, page)], 2 * page, 0).unwrap();
+    assert_eq!((prps.data.prp1, prps.data.prp2), (0, 0x1000));
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub struct BlockRange {
 impl BlockRange {
     /// A range of `blocks` blocks; `None` for 0 or more than 65,536, and where the last block would exceed 64 bits.
     #[must_use]
+    #[inline]
     pub fn new(start: u64, blocks: u32) -> Option<Self> {
         let zero_based = u16::try_from(blocks.checked_sub(1)?).ok()?;
         start.checked_add(u64::from(zero_based))?;
@@ -24,8 +25,8 @@ impl BlockRange {
     }
 }
 
-/// FUA, bit 30 of dword 12 (NVM Command Set 1.0, section 3.2.6).
-const FORCE_UNIT_ACCESS: u32 = 1 << 30;
+/// The bit of FUA in dword 12 (NVM Command Set 1.0, section 3.2.6).
+const FORCE_UNIT_ACCESS: u32 = 30;
 /// DEAC, bit 25 of dword 12 of Write Zeroes.
 const DEALLOCATE: u32 = 1 << 25;
 /// AD, bit 2 of dword 11 of Dataset Management.
@@ -104,10 +105,7 @@ const fn transfer(
         entry.dword10 = range.start as u32;
     }
     entry.dword11 = (range.start >> 32) as u32;
-    entry.dword12 = range.blocks_zero_based as u32;
-    if force_unit_access {
-        entry.dword12 |= FORCE_UNIT_ACCESS;
-    }
+    entry.dword12 = range.blocks_zero_based as u32 | (force_unit_access as u32) << FORCE_UNIT_ACCESS;
     entry
 }
 

@@ -28,7 +28,7 @@ impl Prepared {
     #[expect(clippy::inline_always, reason = "the path of every request")]
     #[inline(always)]
     pub fn new(cdb: &[u8; 16], length: usize, direction: DataDirection) -> Option<Self> {
-        let (access, write) = MediaAccess::parse_usual(cdb, length)?;
+        let (access, write, range) = MediaAccess::parse_usual(cdb, length, BlockRange::new)?;
         let permitted = if write {
             direction.permits_out()
         } else {
@@ -40,7 +40,7 @@ impl Prepared {
         Some(Self {
             write,
             force_unit_access: access.fua,
-            range: BlockRange::new(access.lba, access.blocks)?,
+            range,
         })
     }
 

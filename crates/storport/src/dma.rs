@@ -241,6 +241,19 @@ impl<const QWORDS: usize> Entries<'_, QWORDS> {
         unsafe { place.read_volatile() }
     }
 
+    /// Reads 64-bit word `word` of an entry once; 0 if there is none.
+    #[must_use]
+    #[inline]
+    pub fn read64(&self, index: u16, word: usize) -> u64 {
+        let Some(entry) = self.entry(index).filter(|_| word < QWORDS) else {
+            return 0;
+        };
+        // SAFETY: the word lies within the entry.
+        let place = unsafe { entry.cast::<u64>().add(word) };
+        // SAFETY: within the range and aligned.
+        unsafe { place.read_volatile() }
+    }
+
     /// Writes an entry in order, in accesses of 16 bytes or 8; nothing if there is none.
     #[inline]
     pub fn write(&self, index: u16, entry: &[u64; QWORDS]) {

@@ -193,7 +193,8 @@ impl<const N: usize> CommandTable<N> {
     ///
     /// # Errors
     /// See [`ClaimError`].
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the path of every request")]
+    #[inline(always)]
     pub fn claim(&self) -> Result<Claim, ClaimError> {
         let gate = self.gate.load(Ordering::Acquire);
         if gate & 1 == 0 {
@@ -206,7 +207,8 @@ impl<const N: usize> CommandTable<N> {
     }
 
     /// Claims the first free slot of that word of the map. None if there is none, or another processor took it meanwhile.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the path of every request")]
+    #[inline(always)]
     fn claim_in(&self, word: u32, gate: u32) -> Option<Claim> {
         let place = self.map.get(word as usize)?;
         let free = !place.claimed.load(Ordering::Relaxed) & place.admitted.load(Ordering::Relaxed);
@@ -262,7 +264,8 @@ impl<const N: usize> CommandTable<N> {
     ///
     /// # Errors
     /// The table was closed or disturbed meanwhile: nothing is in flight, and the payload is the caller's again.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the path of every request")]
+    #[inline(always)]
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a token that is not to be used again"
@@ -297,6 +300,8 @@ impl<const N: usize> CommandTable<N> {
         clippy::needless_pass_by_value,
         reason = "a token that is not to be used again"
     )]
+    #[cold]
+    #[inline(never)]
     pub fn cancel(&self, claim: Claim) {
         self.free(claim.index, claim.generation);
     }
@@ -305,34 +310,45 @@ impl<const N: usize> CommandTable<N> {
     ///
     /// # Errors
     /// See [`Rejected`].
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the path of every request")]
+    #[inline(always)]
     pub fn take(&self, command_id: u16) -> Result<Taken, Rejected> {
         let index = command_id & 1_u16.wrapping_shl(Self::SLOT_BITS).wrapping_sub(1);
         let generation = u32::from(command_id).wrapping_shr(Self::SLOT_BITS);
         let slot = self.slots.get(usize::from(index)).ok_or(Rejected::UnknownSlot)?;
-        let state = slot.state.load(Ordering::Relaxed);
+        let published = generation.wrapping_shl(2) | PUBLISHED;
+        Self::take_slot(slot, index, published).map_err(|state| Self::rejected(state, generation))
+    }
+
+    /// Why the slot in this state is not that request's.
+    #[cold]
+    fn rejected(state: u32, generation: u32) -> Rejected {
         if state >> 2 != generation {
-            return Err(Rejected::StaleGeneration);
+            return Rejected::StaleGeneration;
         }
         match state & TAG_MASK {
-            PUBLISHED => Self::take_slot(slot, index, state).ok_or(Rejected::AlreadyTaken),
-            TAKEN => Err(Rejected::AlreadyTaken),
-            _ => Err(Rejected::NotInFlight),
+            PUBLISHED | TAKEN => Rejected::AlreadyTaken,
+            _ => Rejected::NotInFlight,
         }
     }
 
     #[inline]
-    fn take_slot(slot: &Slot, index: u16, published: u32) -> Option<Taken> {
+    fn take_slot(slot: &Slot, index: u16, published: u32) -> Result<Taken, u32> {
         let taken = (published & !TAG_MASK) | TAKEN;
         slot.state
-            .compare_exchange(published, taken, Ordering::Acquire, Ordering::Relaxed)
-            .ok()?;
-        Some(Taken {
+            .compare_exchange(published, taken, Ordering::Acquire, Ordering::Relaxed)?;
+        Ok(Taken {
             index,
             generation: published >> 2,
-            key: slot.key.load(Ordering::Relaxed),
             payload: slot.payload.load(Ordering::Relaxed),
         })
+    }
+
+    /// What a request that was taken was published with as its key; asked before it is released.
+    #[must_use]
+    pub fn key(&self, taken: &Taken) -> u32 {
+        let slot = self.slots.get(usize::from(taken.index));
+        slot.map_or(0, |slot| slot.key.load(Ordering::Relaxed))
     }
 
     /// Ends the use of a slot: it may be claimed again, in its next generation.
@@ -378,7 +394,7 @@ impl<const N: usize> CommandTable<N> {
             if state & TAG_MASK != PUBLISHED {
                 continue;
             }
-            if let Some(taken) = Self::take_slot(slot, index, state) {
+            if let Ok(taken) = Self::take_slot(slot, index, state) {
                 each(&taken);
                 self.release(taken);
                 count = count.wrapping_add(1);

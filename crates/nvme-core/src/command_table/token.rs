@@ -81,7 +81,6 @@ impl Claim {
 pub struct Taken {
     pub(super) index: u16,
     pub(super) generation: u32,
-    pub(super) key: u32,
     pub(super) payload: usize,
 }
 
@@ -90,12 +89,6 @@ impl Taken {
     #[must_use]
     pub const fn index(&self) -> u16 {
         self.index
-    }
-
-    /// What was published as the key, for example the namespace.
-    #[must_use]
-    pub const fn key(&self) -> u32 {
-        self.key
     }
 
     /// What was published as the payload.

@@ -83,9 +83,16 @@ pub struct MediaAccess {
 impl MediaAccess {
     /// The access of a READ or WRITE (10) or (16), the sizes that Windows sends, and whether it writes. `None` for any other
     /// CDB and for one that [`Command::parse`](super::Command::parse) refuses: the short way to what that would say.
+    ///
+    /// `range` makes of address and blocks what the caller wants of them: where a CDB holds fewer bits than these types, less is to
+    /// be checked.
     #[must_use]
     #[inline(always)]
-    pub fn parse_usual(cdb: &[u8; 16], length: usize) -> Option<(Self, bool)> {
+    pub fn parse_usual<R>(
+        cdb: &[u8; 16],
+        length: usize,
+        range: impl Fn(u64, u32) -> Option<R>,
+    ) -> Option<(Self, bool, R)> {
         const NACA: u8 = 0x04;
         let opcode = Opcode(*cdb.first()?);
         match opcode {
@@ -97,8 +104,14 @@ impl MediaAccess {
                     u32::from(format.transfer_length.get()),
                     FieldPointer::byte(7),
                 );
-                (length >= size_of::<Media10>() && format.control & NACA == 0)
-                    .then_some((access, opcode == Opcode::WRITE_10))
+                if length < size_of::<Media10>() || format.control & NACA != 0 {
+                    return None;
+                }
+                Some((
+                    access,
+                    opcode == Opcode::WRITE_10,
+                    range(access.lba, access.blocks)?,
+                ))
             }
             Opcode::READ_16 | Opcode::WRITE_16 => {
                 let format = view::<Media16>(cdb).ok()?;
@@ -108,8 +121,14 @@ impl MediaAccess {
                     format.transfer_length.get(),
                     FieldPointer::byte(10),
                 );
-                (length >= size_of::<Media16>() && format.control & NACA == 0)
-                    .then_some((access, opcode == Opcode::WRITE_16))
+                if length < size_of::<Media16>() || format.control & NACA != 0 {
+                    return None;
+                }
+                Some((
+                    access,
+                    opcode == Opcode::WRITE_16,
+                    range(access.lba, access.blocks)?,
+                ))
             }
             _ => None,
         }

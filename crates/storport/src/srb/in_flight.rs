@@ -35,6 +35,7 @@ impl<'dev, M: Miniport, const N: usize> InFlight<'dev, M, N> {
     ///
     /// # Errors
     /// Gives the SRB back if the place does not exist or is taken.
+    #[inline]
     pub fn park<S: Stage>(&self, place: usize, srb: Srb<'dev, M, S>) -> Result<Token<S>, Srb<'dev, M, S>> {
         let Some(entry) = self.places.get(place) else {
             return Err(srb);
@@ -51,6 +52,7 @@ impl<'dev, M: Miniport, const N: usize> InFlight<'dev, M, N> {
     }
 
     /// Takes the SRB at `place`: it now belongs to the caller, who completes it.
+    #[inline]
     pub fn take<I: Irql, X: Exclusion>(
         &self,
         _cx: &Context<'dev, M, I, X>,

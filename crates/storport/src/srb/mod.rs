@@ -43,7 +43,7 @@ pub use in_flight::InFlight;
 #[cfg(windows)]
 pub use io_control::IoControl;
 #[cfg(windows)]
-pub use preparing::{Built, ExtensionOnBus, Preparing, ScatterGather, Segment};
+pub use preparing::{Built, ExtensionOnBus, Preparing, ScatterGather, Segment, UsualTransfer};
 #[cfg(windows)]
 pub use request::Srb;
 #[cfg(windows)]

@@ -83,6 +83,31 @@ impl<'srb, M: Miniport> Preparing<'srb, M> {
         self.extension_on_bus()?.address(offset)
     }
 
+    /// As [`Self::begin_usual`], of a request that moves data, with all that its description is made from: each is looked up once. The
+    /// port driver is asked for the scatter/gather list first, so that nothing has to be kept meanwhile.
+    #[must_use]
+    #[expect(clippy::inline_always, reason = "the path of every request")]
+    #[inline(always)]
+    pub fn begin_usual_transfer(&mut self) -> Option<UsualTransfer<'_, M>> {
+        let view = self.fields.view;
+        if !view.executes_scsi() || view.data_transfer_length() == 0 {
+            return None;
+        }
+        let list = self.list()?;
+        let (cdb, cdb_length) = view.begin_usual()?;
+        Some(UsualTransfer {
+            fields: Fields { view },
+            cdb,
+            cdb_length,
+            data: ScatterGather {
+                list,
+                srb: PhantomData,
+            },
+            adapter: self.extension,
+            extension: extension_of::<M>(view)?,
+        })
+    }
+
     /// What a description of the data is made from: the SRB extension; what tells its bus addresses while it is written,
     /// a port call for each, so ask for those that are needed; and [`Self::scatter_gather`].
     pub fn extension_and_data(
@@ -142,6 +167,41 @@ impl<'srb, M: Miniport> Preparing<'srb, M> {
             proceeds: false,
             srb: PhantomData,
         }
+    }
+}
+
+/// A SCSI request that moves data, whose CDB lies where it does in most; see [`Preparing::begin_usual_transfer`].
+pub struct UsualTransfer<'a, M: Miniport> {
+    fields: Fields,
+    /// The CDB, with what follows it there.
+    pub cdb: [u8; 16],
+    /// Its length, at most 16.
+    pub cdb_length: usize,
+    /// The scatter/gather list of the data buffer.
+    pub data: ScatterGather<'a>,
+    /// The SRB extension; its contents are arbitrary.
+    pub extension: &'a mut M::SrbExtension,
+    adapter: *mut c_void,
+}
+
+impl<M: Miniport> Deref for UsualTransfer<'_, M> {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.fields
+    }
+}
+
+impl<'a, M: Miniport> UsualTransfer<'a, M> {
+    /// What tells the bus addresses of the SRB extension, a port call for each.
+    #[must_use]
+    pub fn extension_on_bus(&self) -> Option<ExtensionOnBus<'a>> {
+        Some(ExtensionOnBus {
+            adapter: self.adapter,
+            base: extension_base::<M>(self.fields.view)?,
+            length: size_of::<M::SrbExtension>(),
+            srb: PhantomData,
+        })
     }
 }
 
@@ -216,7 +276,7 @@ impl<'srb> ScatterGather<'srb> {
     }
 
     /// The pieces, in order.
-    pub fn segments(&self) -> impl Iterator<Item = Segment> + 'srb {
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = Segment> + ExactSizeIterator + 'srb {
         // SAFETY: the list is valid until the SRB is completed.
         let count = unsafe { (*self.list.as_ptr()).NumberOfElements } as usize;
         // SAFETY: the elements follow the list's head.
