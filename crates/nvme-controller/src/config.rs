@@ -7,6 +7,7 @@ pub const MOST_ENTRIES: u32 = 65_536;
 
 /// The controller that is wanted. [`Config::default`] is an ordinary one.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an offer of its own")]
 pub struct Config {
     /// Serial number, at most 20 ASCII characters.
     pub serial: String,

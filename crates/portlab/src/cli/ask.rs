@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How often one is tried again.
 const RETRIES: u32 = 8;
 
-/// Sends CDBs to the driver's first disk and shows the answers, for decoders such as sg3_utils'
+/// Sends CDBs to the driver's first disk and shows the answers as bytes, for programs that decode them
 #[derive(Debug, Args)]
 pub(super) struct Ask {
     /// The driver

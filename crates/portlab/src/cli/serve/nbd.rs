@@ -25,16 +25,16 @@ impl Nbd {
     /// Serves.
     pub(super) fn run(self) -> Exit {
         let unix = self.unix;
-        self.stage.run("nbd", |ready| serve(ready, unix))
+        self.stage.run("nbd", |ready| serve(&ready, unix))
     }
 }
 
-fn serve(ready: Ready<'_>, unix: Option<PathBuf>) -> Result<Counts, ServeError> {
+fn serve(ready: &Ready<'_>, unix: Option<PathBuf>) -> Result<Counts, ServeError> {
     let disk = ready.bench.disk();
     let startup = ready.bench.observed.startup.as_ref();
     let exports: Vec<Export> = startup
         .into_iter()
-        .flat_map(|startup| startup.disks())
+        .flat_map(portlab::workload::startup::Startup::disks)
         .map(|unit| Export::of(&disk, unit))
         .collect();
     let names = |server: &Server| {

@@ -8,6 +8,7 @@ use super::{Backing, Options, SpecError, in_range, serial};
 
 /// The lab's own NVMe controller.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct LabNvmeSpec {
     /// Images (`namespaces=` of them), memory, interrupts.
     pub backing: Backing,
