@@ -1,4 +1,4 @@
-//! sg3_utils decodes the driver's answers, and what it reads is compared with what the standards want of such a disk.
+//! `sg3_utils` decodes the driver's answers, and what it reads is compared with what the standards want of such a disk.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     windows::Nature,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An answer, as `portlab ask` writes it.
 #[derive(Debug, Deserialize)]
@@ -140,8 +140,11 @@ const DECODINGS: &[Decoding] = &[
     },
 ];
 
+/// Offset in the page, mask, value.
+type Bytes = &'static [(usize, u8, u8)];
+
 /// MODE SENSE answers: no decoder reads them from a file, so their fixed bytes are compared (SPC-4 7.5, SBC-3 6.5).
-const MODES: &[(&str, &str, &[(usize, u8, u8)])] = &[
+const MODES: &[(&str, &str, Bytes)] = &[
     // Offset after the header and block descriptors, mask, value.
     (
         "mode page 08h (SBC-3 6.5.5)",

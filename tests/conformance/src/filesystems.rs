@@ -9,7 +9,7 @@ use std::{
 
 use crate::{child, report::Row};
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Bytes of an image.
 const SIZE: u64 = 48 << 20;
 

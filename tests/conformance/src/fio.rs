@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{child, report::Row};
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A job, and the HLK test that it stands in for.
 struct Job {

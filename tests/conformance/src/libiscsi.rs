@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Time of one test: the slowest take a few seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What became of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -36,7 +36,7 @@ enum Suite {
     Startup,
     /// Storage property queries
     Properties,
-    /// Answers decoded by sg3_utils
+    /// Answers decoded by `sg3_utils`
     Decodings,
     /// libiscsi's iscsi-test-cu, over iSCSI
     Libiscsi,

@@ -16,9 +16,9 @@ use tempfile::TempDir;
 use crate::child;
 
 /// Time for the driver to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// Time for the service to end in order.
-const END: Duration = Duration::from_secs(120);
+const END: Duration = Duration::from_mins(2);
 
 /// Which driver, on which device, and the lab that runs it.
 #[derive(Debug, Clone)]
@@ -83,23 +83,21 @@ impl Served {
                 }
             });
         }
-        match receiver.recv_timeout(START) {
-            Ok(announcement) => Ok(Self {
+        if let Ok(announcement) = receiver.recv_timeout(START) {
+            return Ok(Self {
                 child,
                 front_end,
                 folder,
                 announcement,
-            }),
-            Err(_) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                let words = fs::read_to_string(folder.path().join("words"))?;
-                Err(ServedError::Lab {
-                    front_end,
-                    words: child::last_line(&words).to_owned(),
-                })
-            }
+            });
         }
+        let _ = child.kill();
+        let _ = child.wait();
+        let words = fs::read_to_string(folder.path().join("words"))?;
+        Err(ServedError::Lab {
+            front_end,
+            words: child::last_line(&words).to_owned(),
+        })
     }
 
     /// The first unit, as libiscsi names it.

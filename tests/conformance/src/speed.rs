@@ -108,15 +108,15 @@ fn reads(url: &str, block: u32) -> Result<f64, ServedError> {
     let blocks = (4096 / block).to_string();
     let mut command = child::command("iscsi-perf");
     command.args(["-m", "32", "-b", &blocks, "-t", SECONDS, "-r", url]);
-    let finished = child::run(&mut command, Duration::from_secs(60))?;
+    let finished = child::run(&mut command, Duration::from_mins(1))?;
     let output = finished.good("iscsi-perf").map_err(trouble)?;
     average(&output).ok_or_else(|| trouble(format!("iscsi-perf says {}", child::last_line(&output))))
 }
 
 /// The last average that it printed.
 fn average(output: &str) -> Option<f64> {
-    let lines = output.split(['\r', '\n']).filter(|line| line.contains("iops"));
-    let words: Vec<&str> = lines.last()?.split_whitespace().collect();
+    let mut lines = output.split(['\r', '\n']).filter(|line| line.contains("iops"));
+    let words: Vec<&str> = lines.next_back()?.split_whitespace().collect();
     let place = words.iter().position(|word| *word == "average")?;
     words.get(place + 1)?.parse().ok()
 }
