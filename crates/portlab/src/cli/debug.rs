@@ -175,7 +175,7 @@ impl Debug {
     }
 }
 
-/// Makes the symbols, in a directory of this session's own that gdb's Python takes away at its end; and where the image's entry
+/// Makes the symbols, in a directory of their own that gdb's Python removes when gdb ends; and where the image's entry
 /// point is.
 fn prepare(driver: &Path) -> Result<(PathBuf, usize), Box<dyn std::error::Error>> {
     let mut resolve = |name: &ImportName| exports::resolve(&name.module, &name.symbol).map(Binding::Function);
