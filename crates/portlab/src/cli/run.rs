@@ -144,6 +144,9 @@ impl Run {
                 ));
             }
         };
+        if self.traffic < 4096 && (self.reset || !self.lives.is_empty()) {
+            return refuse("--reset and --life happen in the middle of the traffic: give --traffic 1M, or more");
+        }
         let failures = match &self.fail_allocation {
             Some(FailAllocation::Each) => {
                 let once = |failures| self.once(registry.clone(), failures, None, &mut Told::default());

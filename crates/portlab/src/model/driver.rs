@@ -191,8 +191,15 @@ fn on_fault(fault: &trap::Fault) -> ! {
     };
     let frames = machine.frames(&fault.registers, Origin::Interrupted);
     let shown = frames.clone();
-    machine.violate_at(&rules::GUARD_PAGE, || fault.to_string(), shown);
     let image = machine.image.get().map(|loaded| &loaded.image);
+    let address = fault.address.unwrap_or(0);
+    if let Some(name) = image.and_then(|image| image.missing_variable(address)) {
+        let what = format!("the variable {name}");
+        machine.violate_at(&rules::NOT_MODELLED, || what.clone(), shown);
+        machine.crash(0x50, [address, 0, fault.registers.rip, 0], what, frames);
+        park();
+    }
+    machine.violate_at(&rules::GUARD_PAGE, || fault.to_string(), shown);
     // The check of the stack cookie is a handler, too; one that catches comes from the kernel's.
     let catches = |image: &Image| {
         image
@@ -208,7 +215,6 @@ fn on_fault(fault: &trap::Fault) -> ! {
         );
     }
     // PAGE_FAULT_IN_NONPAGED_AREA
-    let address = fault.address.unwrap_or(0);
     machine.crash(
         0x50,
         [address, 0, fault.registers.rip, 0],

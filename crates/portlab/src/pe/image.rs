@@ -19,6 +19,7 @@ use super::{
     mapping::Mapping,
     registry, relocation,
     symbols::{PdbReference, pdb_reference},
+    variables,
 };
 use crate::{memory::KnownRegion, trap};
 
@@ -211,6 +212,12 @@ impl Image {
     #[must_use]
     pub fn missing_imports(&self) -> &[ImportName] {
         &self.missing
+    }
+
+    /// The kernel's variable that the driver reads or writes at `address`, if it is one that the model lacks.
+    #[must_use]
+    pub fn missing_variable(&self, address: u64) -> Option<&ImportName> {
+        variables::at(&self.missing, address)
     }
 
     /// Names of sections that ask to be writable and executable: they are mapped executable only, and memory

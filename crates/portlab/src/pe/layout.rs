@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Binding, ImportName, LoadError, headers::Headers, import};
+use super::{Binding, ImportName, LoadError, headers::Headers, import, variables};
 
 /// Headers and sections at their addresses.
 pub(super) fn lay_out(headers: &Headers<'_>, file: &[u8], image_size: usize) -> Vec<u8> {
@@ -39,6 +39,11 @@ pub(super) fn bind(
         let (address, code) = match resolve(&import.name) {
             Some(Binding::Data(variable)) => (variable.expose_provenance(), Vec::new()),
             Some(Binding::Function(function)) => (thunk, import::function_thunk(function)),
+            // It is read, not called: a thunk's bytes would be taken for its value.
+            None if variables::is_variable(&import.name.symbol) => {
+                missing.push(import.name.clone());
+                (variables::place(missing.len() - 1), Vec::new())
+            }
             None => {
                 missing.push(import.name.clone());
                 // The thunk holds the name's address for as long as the driver may call it.

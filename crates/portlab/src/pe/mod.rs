@@ -18,6 +18,7 @@ mod relocation;
 mod sites;
 mod symbols;
 mod unwind;
+mod variables;
 
 pub use error::LoadError;
 pub use image::Image;
