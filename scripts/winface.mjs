@@ -62,8 +62,8 @@ const found = {
     natvis_paths_checked: demand("natvis_paths_checked", natvis?.paths_checked, some),
     natvis_paths_missing: demand("natvis_paths_missing", natvis?.paths_missing, is(0)),
     // A command is right if its check holds, and does not hold once a member is said to lie elsewhere.
-    extension_commands: demand("extension_commands", commands?.commands, (all) => all.length === 5 && all.every((one) => one.ok && one.bites))
-        ?.map(({ name, ok, bites, failure }) => ({ name, ok: ok && bites, failure })) ?? null,
+    extension_commands: demand("extension_commands", commands?.commands?.map(({ name, ok, bites, failure }) => ({ name, ok: ok && bites, failure })),
+        (all) => all.length === 5 && all.every((one) => one.ok)),
     inf_rules: demand("inf_rules", rules?.length, some),
     inf_rules_caught: demand("inf_rules_caught", rulesCaught, is(rules?.length)),
     workflow_lint_ok: demand("workflow_lint_ok", lint?.workflow_lint_ok, is(true)),

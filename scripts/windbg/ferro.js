@@ -219,6 +219,11 @@ function tableOf(table) {
     };
 }
 
+// Above it is the phase.
+function headOf(completion) {
+    return completion.member("cursor").number() & 0xFFFF;
+}
+
 function isOfExchanges(index, pairs) {
     return pairs > 1 && index === pairs - 1;
 }
@@ -230,7 +235,7 @@ function queues(extension) {
         kind: "admin",
         entries: rings.at("submission", "entries").number(),
         tail: rings.at("submission", "tail").number(),
-        head: rings.at("completion", "head").number(),
+        head: headOf(rings.member("completion")),
     };
     const found = [Object.assign(admin, tableOf(rings.member("table")))];
     const pairs = own.member("pairs").number();
@@ -247,7 +252,7 @@ function queues(extension) {
             kind: exchanges ? "multi" : "I/O",
             entries: queue.member("life").u64().bits(0, 16),
             tail: submission.member("tail").number(),
-            head: completion.member("head").number(),
+            head: headOf(completion),
             submitting: queue.member("submitting").number() !== 0,
         }, tableOf(queue.member("table"))));
     }
