@@ -197,6 +197,8 @@ unsafe fn publish(adapter: *mut Adapter) {
         volatile_write_cache: info.write_cache_present,
         write_cache_enabled: info.write_cache_enabled,
         max_transfer_bytes: info.max_transfer_bytes.min(io::MAX_TRANSFER),
+        // What takes several commands is no part of the comparison.
+        features: scsi_nvme::Features::default(),
     };
     let online = (*adapter).namespaces.online().map(|(_, namespace)| *namespace);
     let rest = core::iter::repeat(nvme_core::namespace::NamespaceInfo::VACANT);

@@ -34,7 +34,7 @@ const BAD_CONFIG: ULONG = 3;
 const STATUS_INVALID_PARAMETER: i32 = 0xC000_000D_u32.cast_signed();
 /// `STOR_FEATURE_FULL_PNP_DEVICE_CAPABILITIES`, `STOR_FEATURE_ADAPTER_NOT_REQUIRE_IO_PORT`.
 const FEATURES: u32 = 0x4 | 0x200;
-const PNP_REMOVE: i64 = 3;
+const PNP_REMOVE: i64 = 2;
 
 #[unsafe(export_name = "DriverEntry")]
 pub unsafe extern "system" fn driver_entry(driver: *mut c_void, path: *mut c_void) -> i32 {

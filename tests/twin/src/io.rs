@@ -217,6 +217,8 @@ unsafe fn execute(adapter: *mut Adapter, srb: Srb) {
             complete(extension, srb);
         }
         Translation::Submit(command) => submit(adapter, srb, &command),
+        // No optional command is offered, so that only damaged requests come here.
+        Translation::Exchange(_) => complete_with(extension, srb, srb::STATUS_INVALID_REQUEST),
         Translation::Fail(outcome) => {
             srb::set_scsi_error(srb, &outcome);
             complete(extension, srb);
