@@ -385,15 +385,14 @@ fn submit<'dev>(
     }
     let pair = queue.pair.get().ok_or(Refused)?;
     let claim = queue.table.claim().map_err(|_| Refused)?;
-    let claims = match second {
-        None => (claim, None),
-        Some(_) => {
-            let Ok(second) = queue.table.claim() else {
-                queue.table.cancel(claim);
-                return Err(Refused);
-            };
-            (claim, Some(second))
-        }
+    let claims = if second.is_some() {
+        let Ok(second) = queue.table.claim() else {
+            queue.table.cancel(claim);
+            return Err(Refused);
+        };
+        (claim, Some(second))
+    } else {
+        (claim, None)
     };
     let life = queue.life();
     let state = &mut cx.start_io_state().exchanges;

@@ -125,6 +125,7 @@ impl CompletionMemory for Completions<'_> {
 
     /// One aligned access of 64 bits: what it sees of the tag it sees of the rest.
     #[inline]
+    #[expect(clippy::many_single_char_names, reason = "eight bytes in order")]
     fn read_status(&self, index: u16) -> [u32; 2] {
         let [a, b, c, d, e, f, g, h] = self.0.read64(index, 1).to_le_bytes();
         [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]

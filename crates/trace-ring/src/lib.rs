@@ -296,7 +296,7 @@ mod tests {
                 .collect();
             let mut seen = 0_u64;
             while seen < 15_000
-                && !(writers.iter().all(std::thread::ScopedJoinHandle::is_finished) && !ring.has_more())
+                && (ring.has_more() || !writers.iter().all(std::thread::ScopedJoinHandle::is_finished))
             {
                 match ring.take() {
                     Next::Record(record) => {

@@ -101,6 +101,6 @@ mod tests {
             Duration::from_secs(20),
         );
         let error = finished.expect("run").good("sh").expect_err("3");
-        assert!(error.contains("3") && error.contains("word"), "{error}");
+        assert!(error.contains('3') && error.contains("word"), "{error}");
     }
 }

@@ -46,6 +46,10 @@ use super::{
     faults=PLAN     FAULT[+CONDITION...][;...], such as lose-completion+opcode=io:0x02+nth=5; the faults are listed \
     in the documentation of nvme_controller::fault"
 )]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct Run {
     /// The driver
     #[arg(value_name = "DRIVER.sys")]
@@ -145,7 +149,9 @@ impl Run {
             }
         };
         if self.traffic < 4096 && (self.reset || !self.lives.is_empty()) {
-            return refuse("--reset and --life happen in the middle of the traffic: give --traffic 1M, or more");
+            return refuse(
+                &"--reset and --life happen in the middle of the traffic: give --traffic 1M, or more",
+            );
         }
         let failures = match &self.fail_allocation {
             Some(FailAllocation::Each) => {

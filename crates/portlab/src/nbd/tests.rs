@@ -123,7 +123,8 @@ fn disk(defect: Defect) -> MemoryDisk {
 }
 
 fn pattern(length: usize, seed: usize) -> Vec<u8> {
-    (0..length).map(|at| ((at * 31 + seed) % 251) as u8).collect()
+    let byte = |at: usize| u8::try_from((at * 31 + seed) % 251).expect("below 251");
+    (0..length).map(byte).collect()
 }
 
 #[test]

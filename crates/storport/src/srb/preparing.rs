@@ -276,6 +276,7 @@ impl<'srb> ScatterGather<'srb> {
     }
 
     /// The pieces, in order.
+    #[must_use]
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = Segment> + ExactSizeIterator + 'srb {
         // SAFETY: the list is valid until the SRB is completed.
         let count = unsafe { (*self.list.as_ptr()).NumberOfElements } as usize;
