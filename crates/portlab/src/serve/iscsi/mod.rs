@@ -1,10 +1,10 @@
 //! The driver's logical units behind an iSCSI target.
 //!
 //! Commands go to the driver as they are, and its answers come back as they are. What the target adds is what a SCSI target
-//! device has and an HBA's driver has not: answers for logical units that do not exist ([`incorrect`]), lengths of commands that
-//! differ from what the initiator expects ([`extent`]), SCSI statuses for SRB statuses ([`outcome`]).
+//! device has and an HBA's driver has not: answers for logical units that do not exist (`incorrect`), lengths of commands that
+//! differ from what the initiator expects (`extent`), SCSI statuses for SRB statuses (`outcome`).
 //!
-//! Through one HBA all initiators are one host. [`reservations`] keeps persistent reservations honest in spite of that.
+//! Through one HBA all initiators are one host. `reservations` keeps persistent reservations honest in spite of that.
 
 mod extent;
 mod incorrect;
