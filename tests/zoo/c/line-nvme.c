@@ -229,12 +229,22 @@ static VOID CompleteAll(ADAPTER *A, UCHAR SrbStatus)
     }
 }
 
-/* Nothing of the device's is in flight once CSTS.RDY is 0; without that the requests stay its own, and the reset has failed. */
+/* Nothing of the device's is in flight once CSTS.RDY is 0, or once it is gone; TRUE if the requests are back then. */
+static BOOLEAN End(ADAPTER *A)
+{
+    A->Ready = FALSE;
+    if (!Disable(A) && Read32(A, NVME_CSTS) != ~0u)
+        return FALSE;
+    CompleteAll(A, SRB_STATUS_NO_HBA);
+    return TRUE;
+}
+
+/* Without a proof that the device is quiet the requests stay its own, and the reset has failed. */
 static BOOLEAN Reset(ADAPTER *A)
 {
     A->Ready = FALSE;
     if (!Disable(A))
-        return FALSE;
+        return End(A);
     CompleteAll(A, SRB_STATUS_BUS_RESET);
     A->Ready = Enable(A) && CreateQueues(A);
     if (A->Ready)
@@ -383,6 +393,7 @@ static BOOLEAN HwStartIo(PVOID Extension, PSCSI_REQUEST_BLOCK Srb)
             (Pnp->PnPAction == StorRemoveDevice || Pnp->PnPAction == StorSurpriseRemoval)) {
             A->Stopped = TRUE;
             StorPortNotification(RequestTimerCall, A, NULL, 0);
+            End(A);
         }
         Finish(A, Srb, SRB_STATUS_SUCCESS);
         return TRUE;

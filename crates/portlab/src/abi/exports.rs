@@ -203,9 +203,46 @@ exports! {
         strlen, wcslen, strcmp, strncmp, _stricmp, _strnicmp, strstr, strchr, strcpy, strncpy,
         _snprintf, _vsnprintf, sprintf,
         EtwRegister, EtwUnregister, EtwWrite, EtwWriteTransfer, EtwSetInformation, EtwActivityIdControl,
-        EtwEventEnabled, EtwProviderEnabled, WmiTraceMessage, IoWMIRegistrationControl;
+        EtwEventEnabled, EtwProviderEnabled, WmiTraceMessage, IoWMIRegistrationControl,
+        ExAllocatePool, ExInitializeNPagedLookasideList, ExDeleteNPagedLookasideList,
+        ExInitializeLookasideListEx, ExDeleteLookasideListEx, ExFlushLookasideListEx,
+        ExInitializePagedLookasideList, ExDeletePagedLookasideList, ExInterlockedInsertHeadList,
+        ExInterlockedInsertTailList, ExInterlockedRemoveHeadList, ExInterlockedPushEntryList,
+        ExInterlockedPopEntryList, InitializeSListHead, ExQueryDepthSList, ExpInterlockedPushEntrySList,
+        ExpInterlockedPopEntrySList, ExpInterlockedFlushSList, KeAcquireInStackQueuedSpinLockAtDpcLevel,
+        KeReleaseInStackQueuedSpinLockFromDpcLevel, KeInitializeEvent, KeReadStateEvent,
+        KeInitializeSemaphore, KeReadStateSemaphore, KeSetEvent, KeResetEvent, KeClearEvent,
+        KeReleaseSemaphore, KeWaitForSingleObject, KeWaitForMultipleObjects, KeInitializeDpc,
+        KeInitializeThreadedDpc, KeInsertQueueDpc, KeRemoveQueueDpc, KeSetImportanceDpc,
+        KeSetTargetProcessorDpc, KeSetTargetProcessorDpcEx, KeFlushQueuedDpcs, KeInitializeTimer,
+        KeInitializeTimerEx, KeSetTimer, KeSetTimerEx, KeCancelTimer, KeReadStateTimer,
+        PsCreateSystemThread, PsTerminateSystemThread, ObReferenceObjectByHandle, ZwClose,
+        KeSetPriorityThread, ObfReferenceObject, ObfDereferenceObject, MmGetPhysicalAddress,
+        MmSizeOfMdl, MmIsAddressValid, MmMapIoSpace, MmMapIoSpaceEx, MmUnmapIoSpace,
+        MmAllocateContiguousMemory, MmAllocateContiguousMemorySpecifyCache,
+        MmAllocateContiguousMemorySpecifyCacheNode, MmAllocateContiguousNodeMemory,
+        MmFreeContiguousMemory, MmFreeContiguousMemorySpecifyCache, IoAllocateMdl, IoFreeMdl,
+        IoBuildPartialMdl, MmBuildMdlForNonPagedPool, MmProbeAndLockPages, MmUnlockPages,
+        MmMapLockedPages, MmMapLockedPagesSpecifyCache, MmUnmapLockedPages, ZwOpenKey, ZwQueryValueKey,
+        KeQueryGroupAffinity, KeGetCurrentNodeNumber, KeGetRecommendedSharedDataAlignment,
+        KeQueryNodeActiveAffinity, KeSetSystemAffinityThreadEx, KeRevertToUserAffinityThreadEx,
+        KeSetSystemGroupAffinityThread, KeRevertToUserGroupAffinityThread, toupper, tolower, isdigit,
+        isxdigit, isspace, isprint, isupper, islower, isalpha, isalnum, atoi, atol, strnlen, strcat,
+        strncat, strrchr, strcpy_s, strncpy_s, strcat_s, wcscpy_s, wcscat_s, vsprintf, sprintf_s,
+        vsprintf_s, _snprintf_s, _vsnprintf_s, wcsnlen, wcscmp, wcsncmp, _wcsicmp, _wcsnicmp, wcschr,
+        wcsrchr, wcsstr, wcscpy, wcsncpy, wcscat, wcsncat, _snwprintf, _vsnwprintf, swprintf_s,
+        RtlCompareUnicodeString, RtlCompareString, RtlEqualString, RtlAppendUnicodeToString,
+        RtlAppendUnicodeStringToString, RtlIntegerToUnicodeString, RtlUnicodeStringToInteger,
+        RtlAnsiStringToUnicodeString, RtlUnicodeStringToAnsiString, RtlFreeUnicodeString,
+        RtlFreeAnsiString;
     "WppRecorder.sys":
         WppAutoLogStart, WppAutoLogStop, WppAutoLogTrace, imp_WppRecorderReplay;
+}
+
+/// Everything that goes through the gate.
+#[must_use]
+pub fn all() -> &'static [Export] {
+    ALL
 }
 
 /// The entry address of `name` for the import table; `None` if neither module exports it here.

@@ -6,6 +6,7 @@ use clap::Args;
 use portlab::model::{
     ddi::{self, DDI, Entry},
     documented::{DOCUMENTED, Documented, Modelled},
+    kernel_table::KERNEL,
     rules::{RULES, Rule, Tier},
 };
 use serde::Serialize;
@@ -44,8 +45,18 @@ struct Function {
 #[derive(Debug, Serialize)]
 struct Coverage {
     functions: Vec<Function>,
+    kernel: Vec<KernelRow>,
     documented: &'static [Documented],
     rules: Vec<RuleRow>,
+}
+
+/// A function of the kernel.
+#[derive(Debug, Serialize)]
+struct KernelRow {
+    function: &'static str,
+    module: &'static str,
+    area: &'static str,
+    irql: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,6 +116,18 @@ fn functions() -> Vec<Function> {
         .collect()
 }
 
+fn kernel() -> Vec<KernelRow> {
+    KERNEL
+        .iter()
+        .map(|function| KernelRow {
+            function: function.export.name(),
+            module: function.export.module(),
+            area: function.area,
+            irql: function.limit.text(),
+        })
+        .collect()
+}
+
 impl Ddi {
     /// Prints.
     pub(super) fn run(self) -> Exit {
@@ -120,6 +143,7 @@ impl Ddi {
         let coverage = Coverage {
             rules: rules.collect(),
             documented: DOCUMENTED,
+            kernel: kernel(),
             functions,
         };
         let text = if self.json {
@@ -210,7 +234,12 @@ fn page(coverage: &Coverage, for_guide: bool) -> String {
         ],
         coverage.functions.iter().map(function_row).collect(),
     );
-    functions + &documented + &rules
+    let kernel = columns(
+        "The kernel's functions",
+        &["function", "module", "area", "IRQL"],
+        coverage.kernel.iter().map(kernel_row).collect(),
+    );
+    functions + &kernel + &documented + &rules
 }
 
 fn yes(value: bool) -> String {
@@ -227,6 +256,12 @@ fn function_row(function: &Function) -> Vec<String> {
         function.codes.join(", "),
         function.rules.join(", "),
     ]
+}
+
+fn kernel_row(row: &KernelRow) -> Vec<String> {
+    [row.function, row.module, row.area, row.irql]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 fn documented_row(row: &Documented) -> Vec<String> {

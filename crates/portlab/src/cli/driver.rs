@@ -58,7 +58,8 @@ impl Event {
     pub(super) fn of(device: &DeviceSpec) -> Self {
         match device {
             DeviceSpec::Qemu(QemuSpec::Nvme(_)) | DeviceSpec::LabNvme(_) => Self::CriticalWarning,
-            DeviceSpec::Qemu(QemuSpec::Pvscsi(_)) => Self::DiskPlugged,
+            // Only SCSI hosts take another disk, and only a driver that listens would tell.
+            DeviceSpec::Qemu(QemuSpec::Pvscsi(_) | QemuSpec::Adapter(_)) => Self::DiskPlugged,
         }
     }
 

@@ -39,7 +39,9 @@ use super::{
     controller, for namespace events\n    interrupts=msix msix or line\n    ram=512M        memory shared with the \
     device\n  qemu:pvscsi[,KEY=VALUE...]  QEMU's model of VMware's SCSI adapter, with\n    size, image, block, ram as \
     above\n    disks=1         1 to 16, unit 0 of as many targets\n    serial=TEXT     serial number of the first \
-    disk\n    interrupts=msi  msi or line\n  lab:nvme[,KEY=VALUE...]  the lab's own NVMe controller, without an emulator, \
+    disk\n    interrupts=msi  msi or line\n  qemu:ahci, qemu:virtio-scsi, qemu:virtio-blk, qemu:megasas, qemu:mptsas  QEMU's other storage \
+    controllers, with\n    size, image, block, ram, disks, serial as above\n    interrupts=msi  or msix, as the controller has \
+    it, or line\n    queues=4        request queues of the virtio ones, 1 to 16\n  lab:nvme[,KEY=VALUE...]  the lab's own NVMe controller, without an emulator, \
     with\n    size, image, serial, mdts, block, namespaces, queues, interrupts, ram as for qemu:nvme; without image= the data \
     is in memory\n    vectors=65      MSI-X messages\n    latency=0       microseconds a command takes at least\n    \
     cache=on        volatile write cache\n    shadow=off      on: shadow doorbells\n    sgls=off        on: SGLs\n    thin=on         off: no deallocation\n    \

@@ -1,5 +1,6 @@
 //! The `--device` text: `BACKEND:MODEL[,KEY=VALUE...]`.
 
+mod adapter;
 mod backing;
 mod lab_nvme;
 mod nvme;
@@ -8,6 +9,7 @@ mod pvscsi;
 use std::{fmt, str::FromStr};
 
 pub use self::{
+    adapter::{AdapterModel, AdapterSpec},
     backing::{Backing, Interrupts, MINIMUM_IMAGE},
     lab_nvme::LabNvmeSpec,
     nvme::NvmeSpec,
@@ -30,6 +32,8 @@ pub enum QemuSpec {
     Nvme(NvmeSpec),
     /// The `pvscsi` adapter.
     Pvscsi(PvscsiSpec),
+    /// Another storage controller, for other people's drivers.
+    Adapter(AdapterSpec),
 }
 
 /// Why a `--device` text was refused. Each message names the remedy.
@@ -37,7 +41,7 @@ pub enum QemuSpec {
 pub enum SpecError {
     /// The part before the colon is no back-end, or the part after it no device of that back-end.
     #[error(
-        "no device `{0}`: the lab has `qemu:nvme`, `qemu:pvscsi` and `lab:nvme`, each with `[,KEY=VALUE...]`"
+        "no device `{0}`: the lab has `qemu:nvme`, `qemu:pvscsi`, `qemu:ahci`, `qemu:virtio-scsi`, `qemu:virtio-blk`, `qemu:megasas`, `qemu:mptsas` and `lab:nvme`, each with `[,KEY=VALUE...]`"
     )]
     UnknownDevice(String),
     /// A key the device does not have.
@@ -121,6 +125,7 @@ impl FromStr for DeviceSpec {
         let (device, options) = text.split_once(',').unwrap_or((text, ""));
         match device {
             NvmeSpec::DEVICE | PvscsiSpec::DEVICE => text.parse().map(Self::Qemu),
+            adapter if AdapterModel::named(adapter).is_some() => text.parse().map(Self::Qemu),
             LabNvmeSpec::DEVICE => LabNvmeSpec::parse(text, options).map(Self::LabNvme),
             other => Err(SpecError::UnknownDevice(other.to_owned())),
         }
@@ -135,6 +140,9 @@ impl FromStr for QemuSpec {
         match device {
             NvmeSpec::DEVICE => NvmeSpec::parse(text, options).map(Self::Nvme),
             PvscsiSpec::DEVICE => PvscsiSpec::parse(text, options).map(Self::Pvscsi),
+            adapter if AdapterModel::named(adapter).is_some() => {
+                AdapterSpec::parse(text, options).map(Self::Adapter)
+            }
             other => Err(SpecError::UnknownDevice(other.to_owned())),
         }
     }
@@ -147,6 +155,7 @@ impl QemuSpec {
         match self {
             Self::Nvme(spec) => &spec.backing,
             Self::Pvscsi(spec) => &spec.backing,
+            Self::Adapter(spec) => &spec.backing,
         }
     }
 }
@@ -165,6 +174,7 @@ impl DeviceSpec {
         match self {
             Self::Qemu(QemuSpec::Nvme(spec)) => &mut spec.backing,
             Self::Qemu(QemuSpec::Pvscsi(spec)) => &mut spec.backing,
+            Self::Qemu(QemuSpec::Adapter(spec)) => &mut spec.backing,
             Self::LabNvme(spec) => &mut spec.backing,
         }
     }
@@ -252,6 +262,21 @@ mod tests {
     }
 
     #[test]
+    fn other_peoples_controllers_have_their_options() {
+        for (name, model) in AdapterModel::ALL {
+            let spec: QemuSpec = format!("{name},size=8M,interrupts=line").parse().expect(name);
+            let QemuSpec::Adapter(spec) = spec else {
+                panic!("{name} is another controller")
+            };
+            assert_eq!((spec.model, spec.backing.units, spec.queues), (model, 1, 4));
+        }
+        let spec: QemuSpec = "qemu:virtio-scsi,disks=3,queues=2,serial=X"
+            .parse()
+            .expect("good");
+        assert_eq!(spec.backing().units, 3);
+    }
+
+    #[test]
     fn the_labs_own_controller_misbehaves_by_plan() {
         let text =
             "lab:nvme,namespaces=2,latency=50,cache=off,faults=lose-completion+nth=5;status=2/0x81+lba=1..9";
@@ -275,6 +300,11 @@ mod tests {
         for (text, remedy) in [
             ("vmware:nvme", "the lab has `qemu:nvme`"),
             ("qemu:virtio", "`lab:nvme`"),
+            ("qemu:ahci,queues=2", "no option `queues`"),
+            ("qemu:ahci,disks=7", "at most 6"),
+            ("qemu:virtio-blk,disks=2", "at most 6"),
+            ("qemu:virtio-scsi,interrupts=msi", "msix or line"),
+            ("qemu:virtio-scsi,queues=0", "1 to 16"),
             ("qemu:nvme,colour=red", "it has size, image"),
             ("qemu:nvme,size", "write `size=VALUE`"),
             ("qemu:nvme,size=1", "at least 1M"),

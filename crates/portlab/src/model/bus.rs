@@ -19,7 +19,7 @@ use crate::{
     abi::{
         GuestAddress, configuration::PCI_CONFIGURATION, control::adapter_control, exports::Arguments, guest,
     },
-    device::{Device, Width},
+    device::{Bar, Device, Width},
     engine::Engine,
     trap::{Mmio, Window},
 };
@@ -120,26 +120,37 @@ impl Machine {
         if !legal {
             return 0;
         }
-        let bars = if in_io_space {
-            self.options.device.ports().to_vec()
-        } else {
-            self.memory_bars()
-        };
+        if in_io_space {
+            let ports = self.options.device.ports().to_vec();
+            // Ports are not mapped: their address is their number.
+            return self
+                .assigned(&ports, bus_address, length)
+                .map_or(0, |_| bus_address);
+        }
+        self.map_registers(bus_address, length)
+    }
+
+    /// The BAR that holds a range of bus addresses; a breach is written down.
+    fn assigned(&self, bars: &[Bar], bus_address: u64, length: u64) -> Option<Bar> {
         let bar = bars.iter().find(|bar| {
             bus_address >= bar.address
                 && length <= bar.length
                 && bus_address - bar.address <= bar.length - length
         });
-        let Some(bar) = bar.filter(|_| length != 0) else {
+        let bar = bar.filter(|_| length != 0);
+        if bar.is_none() {
             self.violate(&rules::BUS_ADDRESS, || {
                 format!("{length:#x} bytes at bus address {bus_address:#x} were not assigned to the adapter")
             });
+        }
+        bar.copied()
+    }
+
+    /// Maps registers; NULL if they are not the adapter's, or there is no memory.
+    pub(super) fn map_registers(&self, bus_address: u64, length: u64) -> GuestAddress {
+        let Some(bar) = self.assigned(&self.memory_bars(), bus_address, length) else {
             return 0;
         };
-        if in_io_space {
-            // Ports are not mapped: their address is their number.
-            return bus_address;
-        }
         if !self.memory_left() {
             return 0;
         }
@@ -167,6 +178,15 @@ impl Machine {
         }
     }
 
+    /// `MmUnmapIoSpace(BaseAddress, NumberOfBytes)`.
+    pub(super) fn unmap_registers(&self, address: GuestAddress) {
+        if self.windows.table.lock().remove(&address).is_none() {
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!("{address:#x} is no mapped register range")
+            });
+        }
+    }
+
     /// `StorPortFreeDeviceBase(HwDeviceExtension, MappedAddress)`.
     pub(super) fn free_device_base(&self, arguments: Arguments) {
         let (extension, address) = (arguments.pointer(0), arguments.pointer(1));
@@ -175,11 +195,7 @@ impl Machine {
         if !legal {
             return;
         }
-        if self.windows.table.lock().remove(&address).is_none() {
-            self.violate(&rules::BAD_PARAMETER, || {
-                format!("{address:#x} is no mapped register range")
-            });
-        }
+        self.unmap_registers(address);
     }
 
     /// `StorPortValidateRange`: deprecated; Storport always agrees.

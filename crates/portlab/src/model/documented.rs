@@ -121,7 +121,7 @@ documented! {
         "StorPortEnablePassiveInitialization", "From HwStorInitialize only.", Rules("call-outside-window");
         "StorPortInitializePerfOpts", "From HwStorInitialize or the passive initialisation.", Rules("call-outside-window");
         "StorPortGetDeviceBase", "Only what was assigned to the adapter is mapped (bug check 0xF1, 0x2003).", Rules("bus-address-unassigned");
-        "StorPortLogError, StorPortValidateRange", "Obsolete functions are not called any more.", Rules("deprecated-call");
+        "StorPortLogError, StorPortValidateRange", "Functions whose pages name the compliance rule StorPortDeprecated are not called any more.", Rules("deprecated-call");
         "StorPortGetBusData", "From HwStorFindAdapter, or the adapter control that sets the running configuration.", Rules("call-outside-window");
         "StorPortGetUncachedExtension", "From HwStorFindAdapter only, after SrbExtensionSize is set; once.", Rules("uncached-extension-outside-find-adapter");
         "StorPortFreeDeviceBase", "Bug check 0xF1 for a call outside of HwStorFindAdapter.", Rules("call-outside-window");
@@ -187,6 +187,7 @@ documented! {
         "StorPortGetPhysicalAddress", "The address is in memory that has one; a request's data is asked for with its request.", Rules("bad-parameter");
         "StorPortGetVirtualAddress", "Of the uncached extension and of request extensions only (bug check 0xF1, 0x2003).", Rules("bad-parameter");
         "StorPortGetUncachedExtension", "Once per adapter.", Rules("uncached-extension-outside-find-adapter");
+        "MmGetPhysicalAddress", "The kernel's physical addresses are not the device's under DMA remapping.", Rules("physical-address-from-kernel");
         "DMA remapping", "Under remapping addresses come from Storport: lists, the uncached extension, DMA memory.", Played("device addresses are no physical ones, nor offsets");
         "STOR_MAP_BUFFERS", "Data buffers are mapped only if the miniport asked for it.", Rules("guard-page-hit");
         "Bug Check 0xF1, 0x2005", "A register is accessed in a range that was mapped.", Rules("guard-page-hit");
@@ -211,6 +212,7 @@ documented! {
         "Ranking", "An INF lists exact hardware ids; the newest driver of equal rank wins.", Not("a property of the package: `drvpkg verify`");
         "Catalog files", "Members by Authenticode hash, INF by flat hash.", Not("a property of the package: `drvpkg verify`");
         "Engines", "What the driver and its device begin ends.", Rules("livelock");
+        "KeInitializeEvent, KeInitializeDpc, KeInitializeTimer and their kin", "The kernel's objects are initialised before they are used.", Rules("kernel-object-uninitialized");
         "StorPortFreeTimer", "Timers and DPCs are over when the device extension goes.", Rules("timer-after-removal", "dpc-after-removal", "guard-page-hit");
     }
 }

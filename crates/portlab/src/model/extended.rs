@@ -175,6 +175,15 @@ impl Machine {
 
     /// `StorPortUpdateAdapterMaxIO(HwDeviceExtension, MaxIoCount)`.
     pub(super) fn update_adapter_max_io(&self, arguments: Arguments) -> u32 {
+        self.update_max_io(arguments, None)
+    }
+
+    /// `StorPortUpdatePortConfigMaxIOInfo(HwDeviceExtension, MaxIoCount, MaxIosPerLun)`.
+    pub(super) fn update_port_config_max_io(&self, arguments: Arguments) -> u32 {
+        self.update_max_io(arguments, Some(arguments.u32(3)))
+    }
+
+    fn update_max_io(&self, arguments: Arguments, per_unit: Option<u32>) -> u32 {
         use super::activity::Activity;
         let count = arguments.u32(2);
         status((|| {
@@ -184,11 +193,18 @@ impl Machine {
             }) {
                 return Err(stor_status::INVALID_DEVICE_REQUEST);
             }
-            if count == 0 {
+            if count == 0 || per_unit == Some(0) {
                 self.violate(&rules::BAD_PARAMETER, || String::from("no request at a time"));
                 return Err(stor_status::INVALID_PARAMETER);
             }
-            self.change_setup(|setup| setup.configuration.max_number_of_io = count);
+            self.change_setup(|setup| {
+                setup.configuration.max_number_of_io = count;
+                if let Some(per_unit) = per_unit {
+                    setup.configuration.max_ios_per_lun = per_unit;
+                    let initial = setup.configuration.initial_lun_queue_depth.min(per_unit);
+                    setup.configuration.initial_lun_queue_depth = initial;
+                }
+            });
             let depth = self.setup().configuration.initial_lun_queue_depth;
             self.units.lock().configure(depth, count);
             Ok(stor_status::SUCCESS)

@@ -19,11 +19,21 @@ struct Specification {
     /// Bits of an integer argument.
     bits: u32,
     wide: bool,
+    /// The pattern is wide: so is `%s`, and `%S` is not.
+    wide_pattern: bool,
 }
 
 /// Formats `format` with the arguments from `next` on.
-pub(super) fn format(format: GuestAddress, arguments: Arguments, mut next: usize) -> String {
-    let pattern = guest::read_c_string(format, 4 * LIMIT);
+pub(super) fn format(format: GuestAddress, arguments: Arguments, next: usize) -> String {
+    formatted(&guest::read_c_string(format, 4 * LIMIT), arguments, next, false)
+}
+
+/// As [`format`], for a pattern of UTF-16.
+pub(super) fn format_wide(format: GuestAddress, arguments: Arguments, next: usize) -> String {
+    formatted(&guest::read_wide_string(format, 4 * LIMIT), arguments, next, true)
+}
+
+fn formatted(pattern: &str, arguments: Arguments, mut next: usize, wide_pattern: bool) -> String {
     let mut out = String::new();
     let mut rest = pattern.chars().peekable();
     while let Some(character) = rest.next() {
@@ -38,6 +48,7 @@ pub(super) fn format(format: GuestAddress, arguments: Arguments, mut next: usize
         };
         let mut specification = Specification {
             bits: 32,
+            wide_pattern,
             ..Specification::default()
         };
         while let Some(&flag) = rest.peek() {
@@ -134,6 +145,10 @@ fn convert(kind: char, specification: &Specification, mut argument: impl FnMut()
             .and_then(char::from_u32)
             .unwrap_or('?')
             .to_string(),
+        's' if specification.wide_pattern && specification.bits != 16 => {
+            guest::read_wide_string(argument(), limit)
+        }
+        'S' if specification.wide_pattern && !specification.wide => guest::read_c_string(argument(), limit),
         's' if specification.wide => guest::read_wide_string(argument(), limit),
         'S' => guest::read_wide_string(argument(), limit),
         's' => guest::read_c_string(argument(), limit),

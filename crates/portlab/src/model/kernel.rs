@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
-use super::{machine::Machine, rules};
+use super::{kernel_table, machine::Machine, rules};
 use crate::{
     abi::{
         GuestAddress,
@@ -46,12 +46,24 @@ impl Machine {
     /// Answers a call of the kernel; `None` if it is none of these.
     pub(super) fn kernel(self: &Arc<Self>, call: Call) -> Option<u64> {
         let arguments = call.arguments;
+        if let Some(highest) = kernel_table::highest(call.export) {
+            self.at_most(highest);
+        }
         self.irql_and_locks(call.export, arguments)
             .or_else(|| self.kernel_time(call.export, arguments))
             .or_else(|| self.kernel_processors(call.export, arguments))
             .or_else(|| self.kernel_system(call.export, arguments))
             .or_else(|| self.kernel_text(call.export, arguments))
             .or_else(|| self.kernel_tracing(call.export, arguments))
+            .or_else(|| self.kernel_objects(call.export, arguments))
+            .or_else(|| self.kernel_dpcs(call.export, arguments))
+            .or_else(|| self.kernel_lists(call.export, arguments))
+            .or_else(|| self.kernel_memory(call.export, arguments))
+            .or_else(|| self.kernel_threads(call.export, arguments))
+            .or_else(|| self.kernel_registry(call.export, arguments))
+            .or_else(|| Self::kernel_wide(call.export, arguments))
+            .or_else(|| self.kernel_strings(call.export, arguments))
+            .or_else(|| self.kernel_affinity(call.export, arguments))
     }
 
     fn irql_and_locks(&self, export: Export, arguments: Arguments) -> Option<u64> {
@@ -94,6 +106,13 @@ impl Machine {
                 self.own_acquire(lock, lock);
                 Some(0)
             }
+            Export::KeAcquireInStackQueuedSpinLockAtDpcLevel => {
+                if Context::irql() < Irql::DISPATCH {
+                    self.violate(&rules::IRQL_TOO_LOW, || format!("called at {}", Context::irql()));
+                }
+                self.own_acquire(lock, arguments.pointer(1));
+                Some(0)
+            }
             Export::KeAcquireInStackQueuedSpinLock => {
                 self.own_acquire(lock, arguments.pointer(1));
                 Some(0)
@@ -101,7 +120,8 @@ impl Machine {
             // The lock, or the handle of a queued one.
             Export::KeReleaseSpinLock
             | Export::KeReleaseSpinLockFromDpcLevel
-            | Export::KeReleaseInStackQueuedSpinLock => {
+            | Export::KeReleaseInStackQueuedSpinLock
+            | Export::KeReleaseInStackQueuedSpinLockFromDpcLevel => {
                 self.own_release(lock);
                 Some(0)
             }
@@ -202,6 +222,63 @@ impl Machine {
         })
     }
 
+    /// Affinities of threads and of groups. System threads of the lab are on no virtual processor, so that every legal affinity holds
+    /// already.
+    fn kernel_affinity(&self, export: Export, arguments: Arguments) -> Option<u64> {
+        let first = arguments.pointer(0);
+        let all = self.all_processors();
+        // GROUP_AFFINITY: a mask, the group.
+        let affinity = [all, 0];
+        Some(match export {
+            Export::KeQueryGroupAffinity => {
+                if first_u16(first) == 0 {
+                    all
+                } else {
+                    0
+                }
+            }
+            // Bytes of a cache line.
+            Export::KeGetRecommendedSharedDataAlignment => 64,
+            Export::KeQueryNodeActiveAffinity => {
+                let here = first_u16(first) == 0;
+                if here && arguments.pointer(1) != 0 {
+                    guest::write(arguments.pointer(1), &affinity);
+                }
+                if arguments.pointer(2) != 0 {
+                    let count = if here { all.count_ones() } else { 0 };
+                    guest::write(arguments.pointer(2), &u16::try_from(count).unwrap_or(u16::MAX));
+                }
+                0
+            }
+            // What is returned is what the thread had: nothing of its own.
+            Export::KeSetSystemAffinityThreadEx => {
+                if first & all == 0 {
+                    self.violate(&rules::BAD_PARAMETER, || {
+                        format!("affinity {first:#x} of {all:#x}")
+                    });
+                }
+                0
+            }
+            // And one node.
+            Export::KeRevertToUserAffinityThreadEx
+            | Export::KeRevertToUserGroupAffinityThread
+            | Export::KeGetCurrentNodeNumber => 0,
+            Export::KeSetSystemGroupAffinityThread => {
+                let [mask, group]: [u64; 2] = guest::read(first);
+                if mask & all == 0 || group != 0 {
+                    self.violate(&rules::BAD_PARAMETER, || {
+                        format!("affinity {mask:#x} of group {:#x}", group & 0xFFFF)
+                    });
+                }
+                if arguments.pointer(1) != 0 {
+                    guest::write(arguments.pointer(1), &[0_u64; 2]);
+                }
+                0
+            }
+            _ => return None,
+        })
+    }
+
     fn kernel_system(&self, export: Export, arguments: Arguments) -> Option<u64> {
         match export {
             Export::RtlGetVersion => {
@@ -238,8 +315,14 @@ impl Machine {
     }
 }
 
+/// A USHORT.
+fn first_u16(value: u64) -> u16 {
+    let [low, high, ..] = value.to_le_bytes();
+    u16::from_le_bytes([low, high])
+}
+
 /// A `UNICODE_STRING`: bytes, bytes of the buffer, buffer.
-fn read_unicode(address: GuestAddress) -> String {
+pub(super) fn read_unicode(address: GuestAddress) -> String {
     let length: u16 = guest::read(address);
     let buffer: GuestAddress = guest::read(address + 8);
     guest::read_wide_string(buffer, usize::from(length / 2).min(NAME))

@@ -12,26 +12,26 @@ use crate::abi::{
 };
 
 /// Longest string that is looked at: a driver's are short, and one without an end must not take the lab along.
-const LIMIT: usize = 0x1_0000;
+pub(super) const LIMIT: usize = 0x1_0000;
 
 fn byte(address: GuestAddress) -> u8 {
     guest::read(address)
 }
 
-fn length(address: GuestAddress) -> u64 {
+pub(super) fn length(address: GuestAddress) -> u64 {
     (0..LIMIT as u64)
         .find(|&offset| byte(address.wrapping_add(offset)) == 0)
         .unwrap_or(LIMIT as u64)
 }
 
-fn wide_length(address: GuestAddress) -> u64 {
+pub(super) fn wide_length(address: GuestAddress) -> u64 {
     (0..LIMIT as u64)
         .find(|&index| guest::read::<u16>(address.wrapping_add(2 * index)) == 0)
         .unwrap_or(LIMIT as u64)
 }
 
 /// An `int` as it comes back in EAX.
-fn int(value: i32) -> u64 {
+pub(super) fn int(value: i32) -> u64 {
     u64::from(u32::from_ne_bytes(value.to_ne_bytes()))
 }
 
@@ -63,7 +63,7 @@ fn find(text: GuestAddress, wanted: GuestAddress) -> GuestAddress {
 }
 
 /// `_snprintf`: no terminator where the text does not fit, and -1 where it does not.
-fn print(buffer: GuestAddress, room: u64, text: &str) -> u64 {
+pub(super) fn print(buffer: GuestAddress, room: u64, text: &str) -> u64 {
     let bytes = text.as_bytes();
     let fits = usize::try_from(room).unwrap_or(usize::MAX);
     guest::write_bytes(buffer, bytes.get(..bytes.len().min(fits)).unwrap_or_default());

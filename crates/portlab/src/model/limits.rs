@@ -79,9 +79,11 @@ impl Machine {
         Err(stor_status::INVALID_PARAMETER)
     }
 
-    /// A call that its page discourages.
+    /// A call whose page names the compliance rule `StorPortDeprecated`.
     pub(super) fn deprecated(&self, name: &str) {
-        self.violate(&rules::DEPRECATED, || format!("{name} is obsolete"));
+        self.violate(&rules::DEPRECATED, || {
+            format!("the page of {name} names the compliance rule StorPortDeprecated")
+        });
     }
 
     /// The memory that a call needs, or the status it ends with.

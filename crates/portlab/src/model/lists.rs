@@ -55,16 +55,10 @@ impl Machine {
             self.not_null("Lock", lock)?;
             let known = self.driver_lists.known.lock();
             let known = self.guarded_by(known, lock)?;
-            let (next, previous): (u64, u64) = (guest::read(head), guest::read(head + 8));
-            self.judge_links(head, next, previous)?;
-            let (before, behind) = if at_head { (head, next) } else { (previous, head) };
-            guest::write(entry, &behind);
-            guest::write(entry + 8, &before);
-            guest::write(before, &entry);
-            guest::write(behind + 8, &entry);
-            let neighbour = if at_head { next } else { previous };
+            let neighbour = Self::link(head, entry, at_head);
             drop(known);
-            guest::write(out, &if neighbour == head { 0 } else { neighbour });
+            let neighbour = neighbour.ok_or_else(|| self.broken_list(head))?;
+            guest::write(out, &neighbour);
             Ok(stor_status::SUCCESS)
         })())
     }
@@ -79,17 +73,9 @@ impl Machine {
             self.not_null("Lock", lock)?;
             let known = self.driver_lists.known.lock();
             let known = self.guarded_by(known, lock)?;
-            let (first, last): (u64, u64) = (guest::read(head), guest::read(head + 8));
-            self.judge_links(head, first, last)?;
-            let removed = if first == head {
-                0
-            } else {
-                let second: u64 = guest::read(first);
-                guest::write(head, &second);
-                guest::write(second + 8, &head);
-                first
-            };
+            let removed = Self::unlink_first(head);
             drop(known);
+            let removed = removed.ok_or_else(|| self.broken_list(head))?;
             guest::write(out, &removed);
             Ok(stor_status::SUCCESS)
         })())
@@ -111,19 +97,48 @@ impl Machine {
         Ok(known)
     }
 
-    /// Neighbours point back, else Windows stops the machine (fast fail, corrupt list).
-    fn judge_links(&self, head: GuestAddress, next: GuestAddress, previous: GuestAddress) -> Result<(), u32> {
-        let sane = next != 0
-            && previous != 0
-            && guest::read::<u64>(next + 8) == head
-            && guest::read::<u64>(previous) == head;
-        if sane {
-            return Ok(());
+    /// Does something to lists while nobody else does.
+    pub(super) fn with_lists<R>(&self, act: impl FnOnce() -> R) -> R {
+        let _known = self.driver_lists.known.lock();
+        act()
+    }
+
+    /// Links an entry in: the entry that was first (or last), 0 if there was none; `None` if it is no list.
+    pub(super) fn link(head: GuestAddress, entry: GuestAddress, at_head: bool) -> Option<u64> {
+        let [next, previous]: [u64; 2] = guest::read(head);
+        if !is_list(head, next, previous) {
+            return None;
         }
+        let (before, behind) = if at_head { (head, next) } else { (previous, head) };
+        guest::write(entry, &behind);
+        guest::write(entry + 8, &before);
+        guest::write(before, &entry);
+        guest::write(behind + 8, &entry);
+        let neighbour = if at_head { next } else { previous };
+        Some(if neighbour == head { 0 } else { neighbour })
+    }
+
+    /// Takes the first entry out, 0 if there is none; `None` if it is no list.
+    pub(super) fn unlink_first(head: GuestAddress) -> Option<u64> {
+        let [first, last]: [u64; 2] = guest::read(head);
+        if !is_list(head, first, last) {
+            return None;
+        }
+        if first == head {
+            return Some(0);
+        }
+        let second: u64 = guest::read(first);
+        guest::write(head, &second);
+        guest::write(second + 8, &head);
+        Some(first)
+    }
+
+    /// A list whose neighbours do not point back: Windows stops the machine (fast fail, corrupt list).
+    pub(super) fn broken_list(&self, head: GuestAddress) -> u32 {
         self.violate(&rules::BAD_PARAMETER, || {
             format!("the list at {head:#x} is no list: its neighbours do not point back")
         });
-        Err(stor_status::INVALID_PARAMETER)
+        stor_status::INVALID_PARAMETER
     }
 
     /// `StorPortInitializeSListHead(HwDeviceExtension, SListHead)`.
@@ -219,14 +234,20 @@ impl Machine {
             });
             return Err(stor_status::INVALID_PARAMETER);
         }
-        let [word, link]: [u64; 2] = guest::read(head);
-        let depth = u16::try_from(word & SLIST_DEPTH).unwrap_or(0);
-        let (depth, first, result) = change(depth, link & !SLIST_FLAGS);
-        // The rest of the first word counts changes.
-        let sequence = (word & !SLIST_DEPTH).wrapping_add(SLIST_DEPTH + 1);
-        guest::write(head, &[sequence | u64::from(depth), first | (link & SLIST_FLAGS)]);
+        let result = change_words(head, change);
         drop(known);
         Ok(result)
+    }
+
+    /// As above, for a list that need not be known: the kit's headers initialise some inline.
+    pub(super) fn altered_slist(
+        &self,
+        head: GuestAddress,
+        change: impl FnOnce(u16, GuestAddress) -> (u16, GuestAddress, GuestAddress),
+    ) -> Result<GuestAddress, u32> {
+        self.not_null("SListHead", head)?;
+        self.aligned("SListHead", head)?;
+        Ok(self.with_lists(|| change_words(head, change)))
     }
 
     fn aligned(&self, name: &str, address: GuestAddress) -> Result<(), u32> {
@@ -238,4 +259,23 @@ impl Machine {
         });
         Err(stor_status::INVALID_PARAMETER)
     }
+}
+
+/// Neighbours of a list's head point back.
+fn is_list(head: GuestAddress, next: GuestAddress, previous: GuestAddress) -> bool {
+    next != 0 && previous != 0 && guest::read::<u64>(next + 8) == head && guest::read::<u64>(previous) == head
+}
+
+/// Changes the words of an `SLIST_HEADER`: depth and first entry.
+fn change_words(
+    head: GuestAddress,
+    change: impl FnOnce(u16, GuestAddress) -> (u16, GuestAddress, GuestAddress),
+) -> GuestAddress {
+    let [word, link]: [u64; 2] = guest::read(head);
+    let depth = u16::try_from(word & SLIST_DEPTH).unwrap_or(0);
+    let (depth, first, result) = change(depth, link & !SLIST_FLAGS);
+    // The rest of the first word counts changes.
+    let sequence = (word & !SLIST_DEPTH).wrapping_add(SLIST_DEPTH + 1);
+    guest::write(head, &[sequence | u64::from(depth), first | (link & SLIST_FLAGS)]);
+    result
 }

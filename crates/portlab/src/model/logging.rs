@@ -169,6 +169,18 @@ impl Machine {
         })())
     }
 
+    /// `StorPortLogTelemetryEx(HwDeviceExtension, StorAddress, Event, Category)`: as `StorPortLogTelemetry`, with a category.
+    pub(super) fn log_telemetry_ex(&self, arguments: Arguments) -> u32 {
+        let event = arguments.pointer(3);
+        if event != 0 {
+            let event: TelemetryEventHead = guest::read(event);
+            if event.event_buffer_length > TELEMETRY_BYTES {
+                return stor_status::INVALID_BUFFER_SIZE;
+            }
+        }
+        self.log_telemetry(arguments)
+    }
+
     /// `StorPortEtwChannelEvent2/4/8`: as `StorPortEtwEvent2/4/8`, with a channel after the address.
     pub(super) fn etw_channel_event(&self, arguments: Arguments, parameters: usize) -> u32 {
         let channel = arguments.u32(3);

@@ -15,6 +15,22 @@ const MDL_HEADER: usize = 48;
 /// Offset of an MDL's `Size`.
 const SIZE_OFFSET: u64 = 8;
 const PAGE: u64 = 4096;
+/// Where an MDL says where its memory is: `MappedSystemVa`, `StartVa`, `ByteCount` and `ByteOffset`.
+const MAPPED_OFFSET: u64 = 24;
+const START_OFFSET: u64 = 32;
+const COUNT_OFFSET: u64 = 40;
+
+/// `MdlFlags`.
+pub(super) mod flags {
+    /// Where they are.
+    pub(in crate::model) const OFFSET: u64 = 10;
+    /// `MDL_PAGES_LOCKED`.
+    pub(in crate::model) const LOCKED: u16 = 0x2;
+    /// `MDL_SOURCE_IS_NONPAGED_POOL`: `MappedSystemVa` is valid.
+    pub(in crate::model) const NON_PAGED_POOL: u16 = 0x4;
+    /// `MDL_PARTIAL`.
+    pub(in crate::model) const PARTIAL: u16 = 0x10;
+}
 
 /// An MDL that the driver made.
 #[derive(Debug, Clone)]
@@ -24,6 +40,8 @@ pub(super) struct Mdl {
     pub(super) memory: GuestAddress,
     pub(super) length: usize,
     pub(super) built: bool,
+    /// Made by `IoAllocateMdl`, and freed by `IoFreeMdl`.
+    of_kernel: bool,
     place: String,
 }
 
@@ -65,7 +83,12 @@ impl Machine {
             block.address + SIZE_OFFSET,
             &u16::try_from(bytes).unwrap_or(u16::MAX),
         );
+        guest::write(block.address + START_OFFSET, &(address & !(PAGE - 1)));
+        let count = u32::try_from(length).unwrap_or(u32::MAX);
+        let offset = u32::try_from(address & (PAGE - 1)).unwrap_or(0);
+        guest::write(block.address + COUNT_OFFSET, &[count, offset]);
         if frames {
+            guest::write(block.address + flags::OFFSET, &flags::LOCKED);
             self.write_frames(block.address, address, pages);
         }
         Some(block)
@@ -104,6 +127,7 @@ impl Machine {
                 memory,
                 length,
                 built: false,
+                of_kernel: false,
                 place: Self::place(),
             };
             self.mdls.made.lock().insert(block.address, mdl);
@@ -127,8 +151,7 @@ impl Machine {
             mdl.built = true;
             let (memory, length) = (mdl.memory, mdl.length);
             drop(made);
-            let pages = ((memory & (PAGE - 1)) + length as u64).div_ceil(PAGE);
-            self.write_frames(address, memory, pages);
+            self.built(address, memory, length, flags::NON_PAGED_POOL);
             Ok(stor_status::SUCCESS)
         })())
     }
@@ -144,13 +167,137 @@ impl Machine {
                     format!("the MDL at {address:#x} is freed, its list is not put back")
                 });
             }
-            let Some(mdl) = self.mdls.made.lock().remove(&address) else {
-                self.unknown_mdl(address);
+            if !self.drop_mdl(address, false) {
                 return Err(stor_status::INVALID_PARAMETER);
-            };
-            let _ = self.memory.pool.free(mdl.block.address);
+            }
             Ok(stor_status::SUCCESS)
         })())
+    }
+
+    /// Frees an MDL of the kernel's or of Storport's; `false` if it is none.
+    fn drop_mdl(&self, address: GuestAddress, of_kernel: bool) -> bool {
+        let found = {
+            let mut made = self.mdls.made.lock();
+            let own = made.get(&address).is_some_and(|mdl| mdl.of_kernel == of_kernel);
+            own.then(|| made.remove(&address)).flatten()
+        };
+        let Some(mdl) = found else {
+            self.unknown_mdl(address);
+            return false;
+        };
+        let _ = self.memory.pool.free(mdl.block.address);
+        true
+    }
+
+    /// The MDL says where its memory is, and in which frames.
+    fn built(&self, mdl: GuestAddress, memory: GuestAddress, length: usize, flag: u16) {
+        let before: u16 = guest::read(mdl + flags::OFFSET);
+        guest::write(mdl + flags::OFFSET, &(before | flag));
+        if flag == flags::NON_PAGED_POOL {
+            guest::write(mdl + MAPPED_OFFSET, &memory);
+        }
+        let pages = ((memory & (PAGE - 1)) + length as u64).div_ceil(PAGE);
+        self.write_frames(mdl, memory, pages);
+    }
+
+    /// `IoAllocateMdl(VirtualAddress, Length, SecondaryBuffer, ChargeQuota, Irp)`; NULL if there is no memory.
+    pub(super) fn kernel_allocate_mdl(&self, memory: GuestAddress, length: usize, irp: u64) -> GuestAddress {
+        if irp != 0 {
+            self.violate(&rules::BAD_PARAMETER, || {
+                String::from("a physical miniport has no IRP that an MDL could belong to")
+            });
+        }
+        let block = self
+            .memory_left()
+            .then(|| self.mdl_block(memory, length, false))
+            .flatten();
+        let Some(block) = block else {
+            return 0;
+        };
+        let mdl = Mdl {
+            block,
+            memory,
+            length,
+            built: false,
+            of_kernel: true,
+            place: Self::place(),
+        };
+        self.mdls.made.lock().insert(block.address, mdl);
+        block.address
+    }
+
+    /// `IoFreeMdl(Mdl)`.
+    pub(super) fn kernel_free_mdl(&self, mdl: GuestAddress) {
+        self.drop_mdl(mdl, true);
+    }
+
+    /// `MmBuildMdlForNonPagedPool(Mdl)`, `MmProbeAndLockPages(Mdl, ...)`.
+    pub(super) fn kernel_build_mdl(&self, address: GuestAddress, flag: u16) {
+        let found = {
+            let mut made = self.mdls.made.lock();
+            made.get_mut(&address).map(|mdl| {
+                mdl.built = true;
+                (mdl.memory, mdl.length)
+            })
+        };
+        match found {
+            Some((memory, length)) => self.built(address, memory, length, flag),
+            None => self.unknown_mdl(address),
+        }
+    }
+
+    /// `MmMapLockedPagesSpecifyCache(Mdl, ...)`: everything is mapped for the kernel, where it is.
+    pub(super) fn kernel_map_mdl(&self, mdl: GuestAddress) -> GuestAddress {
+        let flags: u16 = guest::read(mdl + flags::OFFSET);
+        if flags & (flags::LOCKED | flags::NON_PAGED_POOL | flags::PARTIAL) == 0 {
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!("the MDL at {mdl:#x} describes no pages yet")
+            });
+            return 0;
+        }
+        let start: GuestAddress = guest::read(mdl + START_OFFSET);
+        let [_, offset]: [u32; 2] = guest::read(mdl + COUNT_OFFSET);
+        start + u64::from(offset)
+    }
+
+    /// `IoBuildPartialMdl(SourceMdl, TargetMdl, VirtualAddress, Length)`; a length of 0 is the rest of the source.
+    pub(super) fn kernel_partial_mdl(
+        &self,
+        source: GuestAddress,
+        target: GuestAddress,
+        address: GuestAddress,
+        length: u32,
+    ) {
+        let start: GuestAddress = guest::read(source + START_OFFSET);
+        let [count, offset]: [u32; 2] = guest::read(source + COUNT_OFFSET);
+        let begin = start + u64::from(offset);
+        let end = begin + u64::from(count);
+        let length = if length == 0 {
+            end.saturating_sub(address)
+        } else {
+            length.into()
+        };
+        let offset = address & (PAGE - 1);
+        let pages = (offset + length).div_ceil(PAGE);
+        let room = u64::from(guest::read::<u16>(target + SIZE_OFFSET)).saturating_sub(MDL_HEADER as u64) / 8;
+        if address < begin || address + length > end || pages > room {
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!(
+                    "{length} bytes at {address:#x}: not in the source, or more than the target has room for"
+                )
+            });
+            return;
+        }
+        guest::write(target + START_OFFSET, &(address & !(PAGE - 1)));
+        let values = [length, offset].map(|value| u32::try_from(value).unwrap_or(u32::MAX));
+        guest::write(target + COUNT_OFFSET, &values);
+        let before: u16 = guest::read(target + flags::OFFSET);
+        guest::write(target + flags::OFFSET, &(before | flags::PARTIAL));
+        let skipped = (address - start) / PAGE;
+        for page in 0..pages {
+            let frame: u64 = guest::read(source + MDL_HEADER as u64 + 8 * (skipped + page));
+            guest::write(target + MDL_HEADER as u64 + 8 * page, &frame);
+        }
     }
 
     fn unknown_mdl(&self, address: GuestAddress) {

@@ -29,6 +29,8 @@ pub(super) enum Origin {
     Contiguous,
     /// `StorPortAllocateDmaMemory`.
     Dma,
+    /// `MmAllocateContiguousMemory` and its kin.
+    KernelContiguous,
     /// `StorPortAllocateRegistryBuffer`.
     Registry,
 }
@@ -40,6 +42,7 @@ impl Origin {
             Self::Pool => "pool",
             Self::Contiguous => "contiguous memory",
             Self::Dma => "DMA memory",
+            Self::KernelContiguous => "contiguous memory of the kernel",
             Self::Registry => "registry buffer",
         }
     }
@@ -259,7 +262,7 @@ impl Machine {
         }
         let freed = match origin {
             Origin::Pool | Origin::Registry => self.memory.pool.free(address),
-            Origin::StorPool | Origin::Contiguous | Origin::Dma => {
+            Origin::StorPool | Origin::Contiguous | Origin::Dma | Origin::KernelContiguous => {
                 self.end_memory(address, origin.name());
                 self.memory.dma.free(address)
             }

@@ -260,6 +260,11 @@ impl Machine {
         self.ex_allocate(arguments.get(1), arguments.u32(2), false)
     }
 
+    /// `ExAllocatePool(PoolType, NumberOfBytes)`: without a tag.
+    pub(super) fn ex_allocate_pool(&self, arguments: Arguments) -> GuestAddress {
+        self.ex_allocate(arguments.get(1), 0, false)
+    }
+
     fn ex_allocate(&self, length: u64, tag: u32, zero: bool) -> GuestAddress {
         if !self.at_most(Irql::DISPATCH) || length > LARGEST {
             return 0;

@@ -18,7 +18,8 @@
 //! | `workers`, `threads`, `timers`, `dpc`, `locks`, `lists`, `interrupts` | what runs later or elsewhere, and exclusion |
 //! | [`ddi`], [`documented`], `processors`, `events`, `power`, `platform` | the table of all functions; those of the system |
 //! | `memory`, `entitlement`, `memory_calls`, `mdl`, `scatter`, `host_buffer`, `ports`, `dump` | the driver's memory, and what the device sees of it |
-//! | `kernel`, `kernel_text`, `kernel_tracing`, `shared_user_data` | what miniports call of the kernel |
+//! | [`kernel_table`], `kernel`, `kernel_text`, `kernel_wide`, `kernel_tracing`, `shared_user_data` | what miniports call of the kernel |
+//! | `kernel_objects`, `kernel_dpcs`, `kernel_threads`, `kernel_lists`, `kernel_memory`, `kernel_registry` | its objects, DPCs, threads, lists, memory, registry |
 //! | `dump_mode`, `dump_calls` | crash dump and hibernation: the second load of the image |
 //! | `registry`, `logging`, `format`, `bug_check` | the rest of the interface |
 //!
@@ -58,8 +59,16 @@ mod issue;
 mod journal;
 mod kept;
 mod kernel;
+mod kernel_dpcs;
+mod kernel_lists;
+mod kernel_memory;
+mod kernel_objects;
+mod kernel_registry;
+pub mod kernel_table;
 mod kernel_text;
+mod kernel_threads;
 mod kernel_tracing;
+mod kernel_wide;
 mod lab;
 mod lab_requests;
 mod limits;

@@ -15,6 +15,9 @@ use crate::{
     engine::{Irql, Level, SpinLock},
 };
 
+/// Bytes of a `WNODE_HEADER`; `WNODE_FLAG_EVENT_ITEM`.
+const WNODE_HEADER: u32 = 48;
+const WNODE_FLAG_EVENT_ITEM: u32 = 0x80;
 /// `STATE_CHANGE_LUN`, _TARGET and _BUS.
 const ENTITIES: u32 = 0x7;
 
@@ -49,6 +52,8 @@ impl Machine {
             kind::MARK_DEVICE_FAILED_EX => self.mark_device_failed(arguments),
             kind::MARK_DEVICE_FAILED => self.mark_device_failed_plainly(arguments),
             kind::TERMINATE_SYSTEM_THREAD => self.terminate_system_thread(arguments),
+            kind::WMI_EVENT => self.wmi_event(arguments),
+            kind::WMI_REREGISTER => self.wmi_reregister(arguments),
             kind::ASYNC_NOTIFICATION_DETECTED => self.async_notification_detected(arguments),
             other => self.not_modelled(&kind::name(other).map_or_else(
                 || format!("notification {other}"),
@@ -138,6 +143,41 @@ impl Machine {
             ];
             self.call(Activity::StateChange, Irql::DISPATCH, &locks, routine, &arguments);
         }
+    }
+
+    /// `(WMIEvent, HwDeviceExtension, WnodeEventItem, PathId, TargetId, Lun)`: Storport sends a copy to whoever listens.
+    fn wmi_event(&self, arguments: Arguments) {
+        let item = arguments.pointer(2);
+        if self.any_irql(arguments.pointer(1)).is_err() || self.not_null("WnodeEventItem", item).is_err() {
+            return;
+        }
+        // WNODE_HEADER: its size with all behind it, ..., flags at 44.
+        let (size, flags): (u32, u32) = (guest::read(item), guest::read(item + 44));
+        if size < WNODE_HEADER || flags & WNODE_FLAG_EVENT_ITEM == 0 {
+            self.violate(&rules::BAD_PARAMETER, || {
+                format!("a WNODE of {size} bytes with the flags {flags:#x} is no event item")
+            });
+            return;
+        }
+        let [path, target, lun] = [3, 4, 5].map(|index| arguments.u8(index));
+        self.journal
+            .event(0, format!("WMI event of {size} bytes from {path}:{target}:{lun}"));
+    }
+
+    /// `(WMIReregister, HwDeviceExtension, PathId, TargetId, Lun)`: the data blocks have changed.
+    fn wmi_reregister(&self, arguments: Arguments) {
+        if self.any_irql(arguments.pointer(1)).is_err() {
+            return;
+        }
+        if self.setup().configuration.wmi_data_provider == 0 {
+            self.violate(&rules::BAD_PARAMETER, || {
+                String::from("HwStorFindAdapter left WmiDataProvider FALSE")
+            });
+            return;
+        }
+        let [path, target, lun] = [2, 3, 4].map(|index| arguments.u8(index));
+        self.journal
+            .event(0, format!("WMI data of {path}:{target}:{lun} registered again"));
     }
 
     /// `(AsyncNotificationDetected, HwDeviceExtension, Address, Flags, *Status)`.

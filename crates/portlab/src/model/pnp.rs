@@ -196,6 +196,7 @@ impl Machine {
             let quiet = self.workers.busy() == 0
                 && self.timers.running() == 0
                 && self.dpcs.queued() == 0
+                && self.kernel_dpcs.busy() == 0
                 && self.lists.pending() == 0;
             quiet || self.journal.is_down()
         })

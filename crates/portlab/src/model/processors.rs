@@ -117,23 +117,13 @@ impl Machine {
             self.dispatch_limited(arguments.pointer(1))?;
             self.not_null("Length", length)?;
             let one = (number != 0).then(|| guest::read::<ProcessorNumber>(number));
-            let all = self.all_processors();
             if one.is_some_and(|one| one.group != 0 || u32::from(one.number) >= self.engine.processors()) {
                 self.violate(&rules::BAD_PARAMETER, || format!("there is no processor {one:?}"));
                 return Err(stor_status::INVALID_PARAMETER);
             }
-            let bytes = match relationship {
-                RELATION_PROCESSOR_CORE => (0..self.engine.processors())
-                    .filter(|&index| one.is_none_or(|one| u32::from(one.number) == index))
-                    .flat_map(|index| record(relationship, &processors(1 << index)))
-                    .collect(),
-                RELATION_NUMA_NODE => record(relationship, &node(all)),
-                RELATION_PROCESSOR_PACKAGE => record(relationship, &processors(all)),
-                RELATION_GROUP => record(relationship, &group(all)),
-                other => {
-                    self.not_modelled(&format!("logical processor relationship {other}"));
-                    return Err(stor_status::NOT_IMPLEMENTED);
-                }
+            let Some(bytes) = self.relationship(relationship, one) else {
+                self.not_modelled(&format!("logical processor relationship {relationship}"));
+                return Err(stor_status::NOT_IMPLEMENTED);
             };
             let room: u32 = guest::read(length);
             guest::write(length, &u32::try_from(bytes.len()).unwrap_or(u32::MAX));
@@ -142,6 +132,41 @@ impl Machine {
             }
             self.not_null("Information", out)?;
             guest::write_bytes(out, &bytes);
+            Ok(stor_status::SUCCESS)
+        })())
+    }
+
+    /// Records of `SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX`; `None` for a relationship that the model lacks.
+    pub(super) fn relationship(&self, relationship: u32, one: Option<ProcessorNumber>) -> Option<Vec<u8>> {
+        let all = self.all_processors();
+        Some(match relationship {
+            RELATION_PROCESSOR_CORE => (0..self.engine.processors())
+                .filter(|&index| one.is_none_or(|one| u32::from(one.number) == index))
+                .flat_map(|index| record(relationship, &processors(1 << index)))
+                .collect(),
+            RELATION_NUMA_NODE => record(relationship, &node(all)),
+            RELATION_PROCESSOR_PACKAGE => record(relationship, &processors(all)),
+            RELATION_GROUP => record(relationship, &group(all)),
+            _ => return None,
+        })
+    }
+
+    /// `StorPortGetProcessorCount(HwDeviceExtension, *ProcessorCount)`.
+    pub(super) fn get_processor_count(&self, arguments: Arguments) -> u32 {
+        self.answer_number(arguments, "ProcessorCount", self.engine.processors())
+    }
+
+    /// `StorPortGetCurrentProcessorIndex(HwDeviceExtension, *ProcessorIndex)`: no page; a published port driver has it so.
+    pub(super) fn get_current_processor_index(&self, arguments: Arguments) -> u32 {
+        self.answer_number(arguments, "ProcessorIndex", Context::processor())
+    }
+
+    fn answer_number(&self, arguments: Arguments, name: &str, number: u32) -> u32 {
+        let out = arguments.pointer(2);
+        status((|| {
+            self.any_irql(arguments.pointer(1))?;
+            self.not_null(name, out)?;
+            guest::write(out, &number);
             Ok(stor_status::SUCCESS)
         })())
     }

@@ -51,7 +51,7 @@ fn decode(kind: u32, bytes: &[u8]) -> Option<RegistryValue> {
 }
 
 impl Machine {
-    fn registry_value(&self, key: &str) -> Option<RegistryValue> {
+    pub(super) fn registry_value(&self, key: &str) -> Option<RegistryValue> {
         let values = self.registry.lock();
         values
             .iter()

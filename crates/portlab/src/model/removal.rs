@@ -94,6 +94,7 @@ impl Lab {
                 format!("{} are queued", machine.dpcs.queued())
             });
         }
+        machine.end_kernel_dpcs();
         let extension = machine.setup().extension;
         if extension != 0 {
             machine.journal.keep_extension(machine.extension_bytes());
@@ -191,6 +192,8 @@ impl Lab {
         let workers = machine.workers.drain_leaks();
         let mut memory = machine.memory.drain_leaks();
         memory.extend(machine.mdls.drain_leaks());
+        memory.extend(machine.kernel_handles.drain_leaks());
+        memory.extend(machine.lookaside_lists.drain_leaks());
         memory.extend(machine.lists.drain_leaks());
         memory.extend(machine.host_buffers.drain_leaks());
         for (rule, leaks) in [

@@ -112,7 +112,7 @@ rules! {
     QUEUE_DEPTH_EARLY = "queue-depth-before-inquiry", Documentation, Violation,
         "The queue depth of a unit is set from its first INQUIRY on.";
     DEPRECATED = "deprecated-call", Documentation, Warning,
-        "Functions whose pages say that they are obsolete are not called any more.";
+        "Functions whose pages name the compliance rule StorPortDeprecated are not called any more.";
     STATUS_IGNORED_HANDLE = "stale-handle", Documentation, Violation,
         "Handles of workers and timers are those that Storport gave out and that are not freed.";
     REGISTRATION = "registration-incomplete", Documentation, Violation,
@@ -239,6 +239,10 @@ rules! {
         "The lab does not model this call: nothing that follows from it can be judged.";
     CODE_INFERRED = "function-code-inferred", Inferred, Warning,
         "The number of this extended function is not in a kit that was checked.";
+    KERNEL_OBJECT = "kernel-object-uninitialized", Documentation, Violation,
+        "Events, semaphores, timers, DPCs and lookaside lists of the kernel's are initialised before they are used.";
+    PHYSICAL_ADDRESS = "physical-address-from-kernel", Documentation, Warning,
+        "Addresses for the device come from Storport: under DMA remapping the kernel's physical addresses are none of the device's.";
     POFX_UNBALANCED = "pofx-idle-unbalanced", Documentation, Violation,
         "A component is made idle as often as it was activated.";
     BUG_CHECK = "bug-check", Documentation, Violation,

@@ -47,6 +47,18 @@ impl Threads {
         self.table.lock().get(&handle).map(|thread| thread.ended)
     }
 
+    /// A new thread's handle; `None` if `most` of them run.
+    pub(super) fn enter(&self, place: String, most: usize) -> Option<GuestAddress> {
+        let mut table = self.table.lock();
+        if table.values().filter(|thread| !thread.ended).count() >= most {
+            return None;
+        }
+        let last = table.last_key_value();
+        let handle = last.map_or(FIRST_HANDLE, |(&last, _)| last + 0x10);
+        table.insert(handle, Thread { ended: false, place });
+        Some(handle)
+    }
+
     fn end(&self, handle: GuestAddress) {
         if let Some(thread) = self.table.lock().get_mut(&handle) {
             thread.ended = true;
@@ -83,35 +95,31 @@ impl Machine {
                 return Err(stor_status::UNSUCCESSFUL);
             }
             let most = self.engine.processors() as usize;
-            let handle = {
-                let mut table = self.threads.table.lock();
-                if table.values().filter(|thread| !thread.ended).count() >= most {
-                    return Err(stor_status::UNSUCCESSFUL);
-                }
-                let last = table.last_key_value();
-                let handle = last.map_or(FIRST_HANDLE, |(&last, _)| last + 0x10);
-                let thread = Thread {
-                    ended: false,
-                    place: Self::place(),
-                };
-                table.insert(handle, thread);
-                handle
-            };
+            let handle = self.threads.enter(Self::place(), most);
+            let handle = handle.ok_or(stor_status::UNSUCCESSFUL)?;
             if out != 0 {
                 guest::write(out, &handle);
             }
             let machine = Arc::clone(self);
-            self.engine
-                .thread(Box::new(move || machine.run_thread(start, context, handle)));
+            self.engine.thread(Box::new(move || {
+                machine.run_thread(start, context, handle, false);
+            }));
             Ok(stor_status::SUCCESS)
         })())
     }
 
-    fn run_thread(&self, start: Routine, context: GuestAddress, handle: GuestAddress) {
+    /// Runs a thread's start routine, which may return or not.
+    pub(super) fn run_thread(
+        &self,
+        start: Routine,
+        context: GuestAddress,
+        handle: GuestAddress,
+        may_return: bool,
+    ) {
         let before = set_current(handle);
         let returned = self.call(Activity::Thread, Irql::PASSIVE, &[], start, &[context]);
         set_current(before);
-        if returned.is_some() {
+        if returned.is_some() && !may_return {
             self.violate(&rules::THREAD_UNDOCUMENTED, || {
                 format!("the start routine of thread {handle:#x} returned")
             });
@@ -149,10 +157,13 @@ impl Machine {
     /// `StorPortNotification(TerminateSystemThread, HwDeviceExtension, ThreadContext)`: ends the thread that calls, and so does not
     /// return. The context may be NULL.
     pub(super) fn terminate_system_thread(&self, arguments: Arguments) {
-        let handle = arguments.pointer(2);
-        if self.any_irql(arguments.pointer(1)).is_err() {
-            return;
+        if self.any_irql(arguments.pointer(1)).is_ok() {
+            self.end_thread(arguments.pointer(2));
         }
+    }
+
+    /// Ends the thread that calls, and does not return if it is one of the driver's; `handle` may be NULL.
+    pub(super) fn end_thread(&self, handle: GuestAddress) {
         let current = CURRENT.get();
         if current == 0 || (handle != 0 && handle != current) {
             self.violate(&rules::THREAD_NOT_OWN, || {

@@ -28,6 +28,14 @@ const REASONS: &[(&str, &str)] = &[
         "dma-against-direction",
         "only a device that moves data reaches memory, which the zoo's do not; a test of the model has its device write to a request's data",
     ),
+    (
+        "kernel-object-uninitialized",
+        "a test of the model sets an event, queues a DPC and sets a timer that were never initialised",
+    ),
+    (
+        "physical-address-from-kernel",
+        "a test of the model asks the kernel for the physical address of its contiguous memory",
+    ),
     ("thread-leaked", "a test of the model leaves a thread behind"),
     (
         "thread-not-own",

@@ -1,6 +1,6 @@
 //! Logs an error the old way.
 //!
-//! Documented with `StorPortLogError`: obsolete, `StorPortLogSystemEvent` takes its place.
+//! Documented with `StorPortLogError`: its page names the compliance rule StorPortDeprecated; `StorPortLogSystemEvent` takes its place.
 //!
 //! zoo: rule=deprecated-call
 #![no_std]

@@ -6,6 +6,7 @@ mod driver_code;
 mod dump;
 mod entitlement;
 mod kernel;
+mod kernel_objects;
 mod life;
 mod line;
 mod lists;
