@@ -3,7 +3,8 @@
 //   .scriptload C:\ferronvme\ferro.js
 //   !ferro_adapters      !ferro_queues      !ferro_inflight      !ferro_workitems      !ferro_trace
 //
-// Each also as dx @$ferro_adapters() and so on. The symbols of the very image are needed (ferronvme.pdb of its package).
+// Each also as dx @$ferro_adapters() and as dx @$ferro().adapters(), and so on. A dot in the command itself cannot be: to WinDbg,
+// !ferro.adapters is the command "adapters" of an extension DLL "ferro". The symbols of the very image are needed (ferronvme.pdb of its package).
 // Layouts come from the symbols, so that the script fits the build that is looked at.
 //
 // Checked on Linux against memory of the driver in the lab (./x winface); not yet run in WinDbg.
@@ -526,9 +527,18 @@ function inWinDbg(name) {
     };
 }
 
+// @$ferro(): the commands as methods of one object, by their names without the prefix.
+function namespace() {
+    const object = {};
+    for (const name of Object.keys(commands)) {
+        object[name.replace(/^ferro_/, "")] = inWinDbg(name);
+    }
+    return object;
+}
+
 function initializeScript() {
     const aliases = Object.keys(commands).map((name) => new host.functionAlias(inWinDbg(name), name));
-    return [new host.apiVersionSupport(1, 7), ...aliases];
+    return [new host.apiVersionSupport(1, 7), ...aliases, new host.functionAlias(namespace, "ferro")];
 }
 
 // Node: what tests use.

@@ -184,3 +184,26 @@ fn a_surprise_removal_runs_the_adapter_down_and_the_removal_after_it_succeeds() 
     bench.remove();
     assert_eq!(bench.count(REMOVED), 1, "once");
 }
+
+/// Storport removes the units of an adapter that is gone: they go with success, however often it asks, and no callback follows.
+#[test]
+fn after_a_surprise_removal_the_units_are_removed_with_success() {
+    let bench = Bench::start();
+    let pnp = |action, flags| {
+        bench
+            .lab
+            .srb_function(SrbFunction::Pnp { action, flags }, Address::default())
+    };
+    let gone = pnp(pnp_action::SURPRISE_REMOVAL, SRB_PNP_FLAGS_ADAPTER_REQUEST);
+    assert!(gone.is_success(), "{gone}");
+    for action in [
+        pnp_action::SURPRISE_REMOVAL,
+        pnp_action::REMOVE_DEVICE,
+        pnp_action::REMOVE_DEVICE,
+    ] {
+        let unit = pnp(action, 0);
+        assert!(unit.is_success(), "{action:#x}: {unit}");
+    }
+    bench.remove();
+    assert_eq!(bench.count(REMOVED), 1, "once");
+}

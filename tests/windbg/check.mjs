@@ -101,7 +101,14 @@ function run(moved) {
         const alias = aliases.find((candidate) => candidate.name === name);
         assert(alias, `there is no command ${name}`);
         alias.call();
-        return lines.join("").split("\n").filter((line) => line !== "");
+        const printed = lines.join("");
+        // The same by the object that all commands are methods of.
+        lines.length = 0;
+        const namespace = aliases.find((candidate) => candidate.name === "ferro");
+        assert(namespace, "there is no object ferro");
+        namespace.call()[name.replace(/^ferro_/, "")]();
+        assert.equal(lines.join(""), printed, `@$ferro() prints something else than !${name}`);
+        return printed.split("\n").filter((line) => line !== "");
     };
 }
 

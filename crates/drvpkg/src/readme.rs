@@ -59,8 +59,10 @@ Commands are for an elevated command prompt in this folder. Each part is also a 
 
 INSTALL
  1. BitLocker: suspend it, or the change of boot settings asks for the recovery key:
-      manage-bde -protectors -disable C: -RebootCount 0
- 2. Secure Boot: switch it off in the firmware's settings; test signing cannot be on beside it.
+      manage-bde -protectors -get C:                      (the 48 digits below \"Password\": write them down)
+      manage-bde -protectors -disable C: -RebootCount 2   (for two restarts: the firmware's settings, then test signing)
+ 2. Secure Boot: switch it off in the firmware's settings; test signing cannot be on beside it:
+      shutdown /r /fw /t 0
  3. Trust the test certificate on this machine:
       certutil -addstore Root {certificate}
       certutil -addstore TrustedPublisher {certificate}
@@ -70,6 +72,7 @@ INSTALL
       pnputil /add-driver {inf} /install
 
 GO BACK
+ 0. BitLocker, as above: manage-bde -protectors -disable C: -RebootCount 2
  1. Find the package's published name (oemNN.inf) and remove it; Windows' own driver takes over:
       pnputil /enum-drivers
       pnputil /delete-driver oemNN.inf /uninstall
@@ -77,8 +80,10 @@ GO BACK
       bcdedit /set testsigning off
       certutil -delstore TrustedPublisher {thumbprint}
       certutil -delstore Root {thumbprint}
- 3. Restart, switch Secure Boot on, and resume BitLocker:
-      manage-bde -protectors -enable C:
+ 3. Restart into the firmware's settings, switch Secure Boot on, and see that the disk is protected again:
+      shutdown /r /fw /t 0
+      manage-bde -protectors -enable C:                   (afterwards; harmless if it is on already)
+      manage-bde -status C:
 
 {look_inside}IF WINDOWS NO LONGER STARTS
   In the recovery environment's command prompt, where D: stands for the Windows drive:
