@@ -20,7 +20,7 @@ use storport::{
     find_adapter::{FindAdapter, Limits},
     miniport::{FindError, InitializeError, OneChannel, PerMessage, ResetOutcome, Slots},
     register::Registers,
-    srb::{Built, Completion, Fresh, Function, Preparing, Srb, SrbStatus, Started},
+    srb::{Built, Completion, Fresh, Function, PnpAction, Preparing, Srb, SrbStatus, Started},
     timer::TimerHandle,
     work_item::{Work, Worker},
 };
@@ -176,9 +176,14 @@ impl Miniport for Lifecycle {
         }
     }
 
-    /// Completes every PNP request that it sees: the one that removes the adapter is not among them.
+    /// Completes the PNP requests that it sees, but for removals: the one of the adapter is not among them, and those of units after it are
+    /// the framework's.
     fn build_io(srb: Preparing<'_, Self>) -> Built<'_> {
-        if srb.function() == Function::Pnp {
+        let removal = matches!(
+            srb.pnp(),
+            Some((PnpAction::Remove | PnpAction::SurpriseRemoval, _))
+        );
+        if srb.function() == Function::Pnp && !removal {
             srb.complete(Completion::Success { transferred: 0 })
         } else {
             srb.proceed()
