@@ -139,6 +139,8 @@ impl Life {
         let lab = bench.shared_lab();
         let call = || {
             if let Err(error) = within(&lab) {
+                // The traffic would wait for a restart that nobody tries.
+                lab.give_up();
                 *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
             }
         };

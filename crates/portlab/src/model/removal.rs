@@ -148,7 +148,7 @@ impl Lab {
     }
 
     /// Ends the requests that wait in the port driver's queues.
-    fn fail_waiting(&self) {
+    pub(super) fn fail_waiting(&self) {
         let waiting = self.machine.units.lock().drain();
         for request in waiting {
             self.machine

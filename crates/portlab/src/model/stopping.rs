@@ -80,6 +80,17 @@ impl Lab {
         result
     }
 
+    /// Gives up an adapter that did not start again, as Windows does with a device whose start fails: what waits for it ends
+    /// with `SRB_STATUS_NO_HBA`, and so does what still comes. Its removal is what is left to do.
+    ///
+    /// An adapter that runs, or has gone, is left alone.
+    pub fn give_up(&self) {
+        if matches!(self.machine.phase(), Phase::Stopped | Phase::PoweredDown) {
+            self.machine.adapter.enter(Phase::Removing);
+            self.fail_waiting();
+        }
+    }
+
     /// As [`Self::find_again`], at DISPATCH_LEVEL: what a miniport without `ScsiRestartAdapter` gets ([D] `HW_FIND_ADAPTER`).
     pub(super) fn reinitialize(&self) -> Result<(), StartError> {
         self.machine.finds_raised.store(true, Ordering::Release);

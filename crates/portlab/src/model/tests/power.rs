@@ -16,12 +16,14 @@ use super::bench::{
 };
 use crate::{
     abi::{
+        codes::{function_code as code, stor_status},
         configuration::PortConfigurationInformation,
         control::{
             AdapterControlPower, PofxActive, PofxFState, PowerSettingInfo, SystemPowerHints,
             UnitControlPower, adapter_control, power_state, unit_control,
         },
         guest,
+        performance::MessageInterruptInformation,
         power::{PofxComponent, PofxDeviceHead, PofxIdleState},
         srb::{SrbexDataPnp, SrbexDataPower, StorAddrBtl8, function, pnp_action, status},
     },
@@ -460,6 +462,53 @@ fn a_rebalance_gives_other_addresses_and_messages() {
             (BAR_ADDRESS, 0x12)
         ]
     );
+    assert!(bench.broken().is_empty());
+}
+
+/// Needs more than one message, and says so.
+struct Demanding;
+impl Miniport for Demanding {
+    fn initialize(extension: u64) -> bool {
+        let mut information = MessageInterruptInformation::default();
+        let second = extended(
+            code::GET_MESSAGE_INTERRUPT_INFORMATION,
+            extension,
+            &[1, out(&mut information)],
+        );
+        second == stor_status::SUCCESS
+    }
+
+    fn start_io(extension: u64, srb: u64) -> bool {
+        complete(extension, srb, status::SUCCESS);
+        true
+    }
+}
+
+#[test]
+fn what_waits_for_an_adapter_that_does_not_start_again_ends() {
+    let bench = Bench::start::<Demanding>();
+    bench
+        .lab
+        .rebalance(Resources {
+            moved_by: 0,
+            messages: Some(1),
+        })
+        .expect_err("one message is too few");
+    let submit = || {
+        let (sender, receiver) = mpsc::channel();
+        bench.lab.submit(
+            bench.command(0x28, 512),
+            Box::new(move |outcome| sender.send(outcome).expect("a receiver")),
+        );
+        receiver
+    };
+    let waits = submit();
+    assert!(waits.try_recv().is_err(), "it waits for the restart");
+    bench.lab.give_up();
+    let outcome = waits.recv_timeout(Duration::from_secs(10)).expect("it ended");
+    assert_eq!(outcome.srb_status, status::NO_HBA);
+    let late = submit().recv_timeout(Duration::from_secs(10)).expect("it ended");
+    assert_eq!(late.srb_status, status::NO_HBA);
     assert!(bench.broken().is_empty());
 }
 
