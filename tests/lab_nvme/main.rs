@@ -1,5 +1,6 @@
 //! The packaged driver on the lab's own controller: as well as on QEMU's, and while that controller misbehaves.
 
+mod fallbacks;
 mod faults;
 mod same_answers;
 mod telling;

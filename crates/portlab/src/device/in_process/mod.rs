@@ -34,7 +34,7 @@ use self::{
 use super::{
     Bar, Device, DeviceError, DmaRegion, DmaWatch, InterruptSink, LineSink, Movable, Width,
     image::{Image, ImageError},
-    spec::{Backing, LabNvmeSpec},
+    spec::{Backing, Interrupts, LabNvmeSpec},
 };
 use crate::{
     memory::SharedMemory,
@@ -80,7 +80,8 @@ pub struct InProcessNvme {
     table: Mutex<Box<[u8]>>,
     bars: [Bar; 1],
     dma: DmaRegion,
-    vectors: u16,
+    /// Messages that the lab may use; none where the line is asked for.
+    messages: u16,
 }
 
 impl std::fmt::Debug for InProcessNvme {
@@ -175,7 +176,10 @@ impl InProcessNvme {
                 device_address: MEMORY_ADDRESS,
                 length: ram,
             },
-            vectors,
+            messages: match backing.interrupts {
+                Interrupts::Messages => vectors,
+                Interrupts::Line => 0,
+            },
         })
     }
 
@@ -285,11 +289,11 @@ impl Device for InProcessNvme {
     }
 
     fn message_count(&self) -> u16 {
-        self.vectors
+        self.messages
     }
 
     fn enable_messages(&self, count: u16, sink: InterruptSink) -> Result<(), DeviceError> {
-        if count > self.vectors {
+        if count > self.messages {
             return Err(DeviceError::Unsupported("so many MSI-X messages"));
         }
         if !self.alive() {

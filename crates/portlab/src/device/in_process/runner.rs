@@ -191,9 +191,9 @@ impl Shared {
     fn advance(&self) -> Option<Duration> {
         let mut controller = self.controller();
         let moved = controller.advance(self.now(), &self.memory);
-        let line = controller.line();
+        let rises = self.rises(controller.line());
         drop(controller);
-        self.tell(&moved.raised, line);
+        self.tell(&moved.raised, rises);
         moved.next
     }
 
@@ -219,11 +219,12 @@ impl Shared {
         self.advance()
     }
 
-    fn tell(&self, raised: &[u16], line: bool) {
-        let rises = line && !self.line_was_up.swap(line, Ordering::AcqRel);
-        if !line {
-            self.line_was_up.store(false, Ordering::Release);
-        }
+    /// Whether the line was down when it was seen last. Under the controller's lock: levels seen out of order would lose a rise.
+    fn rises(&self, line: bool) -> bool {
+        !self.line_was_up.swap(line, Ordering::AcqRel) && line
+    }
+
+    fn tell(&self, raised: &[u16], rises: bool) {
         if raised.is_empty() && !rises {
             return;
         }
@@ -243,8 +244,9 @@ impl Shared {
         let mut controller = self.controller();
         let moved = controller.advance(self.now(), &self.memory);
         let line = controller.line();
+        let rises = self.rises(line);
         drop(controller);
-        self.tell(&moved.raised, line);
+        self.tell(&moved.raised, rises);
         self.look();
         line
     }
