@@ -180,6 +180,8 @@ impl Work<FerroNvme> for EventWork {
                 target: 0,
                 lun: 0,
             };
+            // The rescan that changed the units asked for this, too: once is enough.
+            adapter.events.fetch_and(!TELL, Ordering::AcqRel);
             if cx.state_change_detected(unit, StateChange::Bus).is_ok() {
                 events &= !TELL;
             } else {
