@@ -174,7 +174,11 @@ impl Work<FerroNvme> for EventWork {
             }
             control::publish_units(cx, adapter)
         });
-        if events & TELL != 0 || changed {
+        if changed {
+            events |= TELL;
+        }
+        // Told of units that StartIo does not see yet, the port driver would find the old ones.
+        if events & TELL != 0 && adapter.units_outdated.load(Ordering::Acquire) == 0 {
             let unit = Address {
                 path: 0,
                 target: 0,
@@ -182,11 +186,9 @@ impl Work<FerroNvme> for EventWork {
             };
             // The rescan that changed the units asked for this, too: once is enough.
             adapter.events.fetch_and(!TELL, Ordering::AcqRel);
+            // While one notification is outstanding there is no other.
             if cx.state_change_detected(unit, StateChange::Bus).is_ok() {
                 events &= !TELL;
-            } else {
-                // One notification is outstanding.
-                events |= TELL;
             }
         }
         if events & RESET != 0 {
