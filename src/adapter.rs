@@ -22,7 +22,6 @@ use crate::{
     events::EventWork,
     exchange::Exchanges,
     io::{Doorbells, IoCompletion, IoQueue, IoSubmission},
-    line::Line,
     memory::{EXCHANGES, MAX_PAIRS, MAX_QUEUES, Memory},
     trace::Trace,
     units::{MAX_UNITS, Units},
@@ -64,8 +63,6 @@ pub(crate) struct Adapter<'dev> {
     pub(crate) unit_reset: InFlight<'dev, FerroNvme, 1>,
     pub(crate) unit_reset_namespace: AtomicU32,
     pub(crate) unit_reset_deadline: AtomicU64,
-    /// What the line interrupt's routine has seen.
-    pub(crate) line: Line,
     /// What was told.
     pub(crate) trace: Trace,
     /// The requests of the exchanges, their namespaces, and the noted ends of their admin commands.

@@ -10,7 +10,6 @@
 //! | `request` | `HwStorBuildIo`: PRPs and command in the SRB extension |
 //! | `start_io` | `HwStorStartIo`: what each SRB function leads to |
 //! | `io` | the I/O queue pairs |
-//! | `line` | the line interrupt, without messages |
 //! | `exchange` | requests that take several commands |
 //! | `units` | logical units and their namespaces |
 //! | `control` | the control path: steps the machine of `nvme-core` by stalls, by DPC and timer, by work item |
@@ -45,7 +44,6 @@ mod control;
 mod events;
 mod exchange;
 mod io;
-mod line;
 mod memory;
 mod miniport;
 mod request;

@@ -6,8 +6,7 @@ use nvme_core::control::{Failure, Outcome, Request};
 use storport::{
     Miniport,
     context::{
-        Control, Dpc, Initialize, LineInterrupt, MessageInterrupt, PassiveInitialize, ResetBus, StartIo,
-        Timer, UnitControl,
+        Control, Dpc, Initialize, MessageInterrupt, PassiveInitialize, ResetBus, StartIo, Timer, UnitControl,
     },
     control::{NotDone, UnitControls, UnitEvent},
     find_adapter::{FindAdapter, Limits},
@@ -22,7 +21,6 @@ use crate::{
     control::{self, CONTROL_DPC, FIRST_IO_DPC},
     events, exchange,
     io::{self, Doorbells, Pair},
-    line,
     memory::{self, IO_ENTRIES, MAX_PAIRS, MAX_QUEUES, Memory},
     request::{self, MAX_SEGMENTS, MAX_TRANSFER},
     reset::{self, Cause, Stop},
@@ -87,9 +85,15 @@ impl Miniport for FerroNvme {
     }
 
     fn initialize<'dev>(
-        _cx: &mut Initialize<'dev, Self>,
-        _adapter: &'dev Adapter<'dev>,
+        cx: &mut Initialize<'dev, Self>,
+        adapter: &'dev Adapter<'dev>,
     ) -> Result<(), InitializeError> {
+        // Line interrupts are not served: the INF asks for messages.
+        if cx.message_count() == 0 {
+            trace::start_failed(cx, adapter, 2);
+            reset::disable(cx, adapter, Stop::Removal);
+            return Err(InitializeError);
+        }
         Ok(())
     }
 
@@ -142,10 +146,6 @@ impl Miniport for FerroNvme {
         Claim::Claimed
     }
 
-    fn line_interrupt<'dev>(cx: &mut LineInterrupt<'dev, Self>, adapter: &'dev Adapter<'dev>) -> Claim {
-        line::interrupt(cx, adapter)
-    }
-
     fn dpc<'dev>(cx: &mut Dpc<'dev, Self>, adapter: &'dev Adapter<'dev>) {
         if let Some(pair) = cx.index().checked_sub(FIRST_IO_DPC) {
             #[cfg(ferroport_broken = "lost-wake-up")]
@@ -167,9 +167,6 @@ impl Miniport for FerroNvme {
         reset::resume(cx, adapter);
         events::queue(cx, adapter);
         trace::publish(cx, adapter);
-        if cx.message_count() == 0 {
-            line::unmask(cx, adapter);
-        }
     }
 
     fn timer<'dev>(cx: &mut Timer<'dev, Self>, adapter: &'dev Adapter<'dev>) {

@@ -12,7 +12,7 @@ use storport::{
 use crate::{
     FerroNvme, Locked,
     adapter::{Adapter, State},
-    control, io, line,
+    control, io,
     trace::{self, Event},
 };
 
@@ -237,9 +237,6 @@ pub(crate) fn stop<'dev, I: Irql, X: Exclusion>(
         return;
     }
     adapter.set_state(State::Stopped);
-    if cx.message_count() == 0 {
-        line::close(cx, adapter);
-    }
     trace::begin(cx, adapter);
     let values = [why as u64, adapter.in_flight(), 0, 0];
     trace::event(cx, adapter, Event::AdapterStopping, values);

@@ -56,15 +56,6 @@ pub(crate) fn enter<'dev, I: Irql, X: Exclusion>(
     stepped::enter(&stalls(cx.weakest()), &adapter.control)
 }
 
-/// Leaves it; whoever was refused meanwhile has the control DPC issued.
-pub(crate) fn leave<'dev, I: Irql, X: Exclusion>(
-    cx: &Context<'dev, FerroNvme, I, X>,
-    adapter: &'dev Adapter<'dev>,
-    path: Entered<'dev, Path>,
-) {
-    stepped::leave(&stalls(cx.weakest()), &adapter.control, path);
-}
-
 fn failure(error: DriveError<Failure>) -> Failure {
     match error {
         DriveError::Held => Failure::CommandOutstanding,

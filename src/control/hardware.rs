@@ -16,7 +16,7 @@ use crate::{
     FerroNvme,
     adapter::Adapter,
     admin::{self, AdminQueue, Completed},
-    io, line,
+    io,
     memory::Memory,
 };
 
@@ -119,8 +119,6 @@ impl<I: Irql, X: Exclusion> control::Hardware for Performer<'_, '_, I, X> {
             }
             idle
         });
-        self.adapter.line.begin(0);
-        line::reopen(self.adapter, self.hardware.registers);
         idle && self.rings.admin.prepare(&self.hardware.memory, entries, epoch)
     }
 
@@ -128,7 +126,6 @@ impl<I: Irql, X: Exclusion> control::Hardware for Performer<'_, '_, I, X> {
         if let Some(memory) = self.hardware.memory.pair(usize::from(index)) {
             memory.completion.zero();
         }
-        self.adapter.line.begin(io::queue_id(usize::from(index)));
         self.rings.io_entries = entries;
         self.rings.io_epoch = epoch;
     }

@@ -16,7 +16,7 @@ mod hardware;
 mod path;
 mod units;
 
-pub(crate) use drive::{abort, enter, leave, pump, recover, run, submit_exchange, work, write_cache_set};
+pub(crate) use drive::{abort, enter, pump, recover, run, submit_exchange, work, write_cache_set};
 pub(crate) use path::Path;
 pub(crate) use units::{publish_first_units, publish_units, settle};
 

@@ -41,14 +41,6 @@ fn a_small_transfer_limit_is_obeyed() {
 }
 
 #[test]
-fn the_line_is_enough() {
-    let rig = Rig::start("size=8M,interrupts=line");
-    assert_eq!(rig.lab.limits().messages, 0);
-    rig.finish();
-    verified("size=8M,interrupts=line", 4 << 20);
-}
-
-#[test]
 fn one_queue_pair_is_enough() {
     verified("size=8M,queues=1", 8 << 20);
 }

@@ -1,4 +1,4 @@
-//! Controllers and platforms that grant fewer interrupts than the driver asks for: one message, or the line alone.
+//! Controllers that grant fewer messages than the driver asks for: one.
 
 use ferronvme_tests::rig::source;
 use portlab::workload::transfer::{Incident, Phase};
@@ -26,14 +26,4 @@ fn works(device: &str, messages: u16) {
 #[test]
 fn one_message_serves_all_queues() {
     works("lab:nvme,size=16M,vectors=1,ram=128M", 1);
-}
-
-#[test]
-fn the_line_serves_all_queues() {
-    works("lab:nvme,size=16M,interrupts=line,ram=128M", 0);
-}
-
-#[test]
-fn the_line_serves_a_single_queue_pair() {
-    works("lab:nvme,size=16M,interrupts=line,queues=1,ram=128M", 0);
 }
