@@ -16,6 +16,7 @@ use nvme_core::{
     DmaStopped, How,
     command_table::{Claim, Published},
     queue::{CompletionRing, SubmissionRing},
+    shadow::Move,
 };
 use scsi_nvme::{Area, Command, Data, DataOut, Exchange, Next, Queue};
 use storport::{
@@ -253,22 +254,23 @@ pub(crate) fn pump<'dev, I: AtMostDispatch>(
 /// Reaps the pair's completion queue: at most one ring's worth, then one doorbell.
 #[inline(never)]
 fn reap<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, queue: &IoQueue<'dev>) {
-    let Some(pair) = queue.pair.get() else {
+    let Some(pair) = queue.pair.get_ref() else {
         return;
     };
     let completions = Completions(pair.completions);
     let id = adapter.exchange_queue_id();
-    let mut reaped = false;
+    let mut from = None;
     for _ in 0..crate::memory::IO_ENTRIES {
         let life = queue.life();
         let state = &mut cx.start_io_state().exchanges;
         if !state.is_of(life) {
             return;
         }
+        let head = state.completion.head();
         let Some(entry) = state.completion.pop_status(&completions) else {
             break;
         };
-        reaped = true;
+        from = from.or(Some(head));
         if entry.submission_queue_id() != id {
             continue;
         }
@@ -280,8 +282,15 @@ fn reap<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, queue: &IoQue
         queue.table.release(taken);
     }
     let state = &cx.start_io_state().exchanges;
-    if reaped && queue.life() == state.life {
-        pair.doorbells.ring_completion(state.completion.head());
+    if let Some(from) = from
+        && queue.life() == state.life
+    {
+        let step = Move {
+            from,
+            to: state.completion.head(),
+            entries: state.completion.entries(),
+        };
+        pair.tell_completion(state.life, step);
     }
 }
 
@@ -383,7 +392,7 @@ fn submit<'dev>(
             Err(Refused)
         };
     }
-    let pair = queue.pair.get().ok_or(Refused)?;
+    let pair = queue.pair.get_ref().ok_or(Refused)?;
     let claim = queue.table.claim().map_err(|_| Refused)?;
     let claims = if second.is_some() {
         let Ok(second) = queue.table.claim() else {
@@ -403,9 +412,10 @@ fn submit<'dev>(
         }
         return Err(Refused);
     }
+    let (from, entries) = (state.submission.tail(), state.submission.entries());
     let namespace = open.exchange.namespace().0;
     let mut put = |claim: Claim, entry: nvme::SubmissionEntry| -> Result<u16, Refused> {
-        issue(state, &pair, queue, claim, entry, namespace, index)
+        issue(state, pair, queue, claim, entry, namespace, index)
     };
     let first_tail = put(claims.0, whole(first));
     let last_tail = match (claims.1, second) {
@@ -420,8 +430,8 @@ fn submit<'dev>(
         _ => first_tail,
     };
     // A pair that was closed between its halves is never told to the controller: the reset takes it.
-    let tail = last_tail?;
-    pair.doorbells.ring_submission(tail);
+    let to = last_tail?;
+    pair.tell_submission(life, Move { from, to, entries });
     Ok(())
 }
 

@@ -12,8 +12,9 @@ use core::{
 use nvme::{Completion as Entry, DataPointer, NamespaceId};
 use nvme_core::{
     DmaStopped,
-    command_table::{CommandTable, Published, Withdrawn},
+    command_table::{CommandTable, Published, Taken, Withdrawn},
     queue::{CompletionMemory, CompletionRing, InProgress, SubmissionMemory, SubmissionRing, Submitting},
+    shadow::{self, Move, ShadowDoorbell},
 };
 use scsi_nvme::NvmCommand;
 use storport::{
@@ -30,7 +31,7 @@ use crate::{
     FerroNvme,
     adapter::Adapter,
     exchange,
-    memory::{IO_ENTRIES, PairMemory},
+    memory::{IO_ENTRIES, PairMemory, ShadowMemory},
     request::{Command, Extension},
     reset, trace,
 };
@@ -54,8 +55,8 @@ const USUAL: usize = usize::MAX;
 pub(crate) struct IoQueue<'dev> {
     /// Its memory and doorbells, if there are any for it.
     pub(crate) pair: SetOnce<Pair<'dev>>,
-    /// Counts the lives of the pair, above the number of entries, which is 0 while it is closed: an end that finds another
-    /// number begins anew.
+    /// Counts the lives of the pair, above [`SHADOWED`] and the number of entries, which is 0 while it is closed: an end that
+    /// finds another number begins anew.
     life: AtomicU64,
     /// A request is just being submitted.
     submitting: Submitting,
@@ -73,16 +74,107 @@ pub(crate) struct IoQueue<'dev> {
 pub(crate) struct Pair<'dev> {
     pub(crate) submissions: Entries<'dev, 8>,
     pub(crate) completions: Entries<'dev, 2>,
-    pub(crate) doorbells: Doorbells<'dev>,
+    doorbells: Doorbells<'dev>,
+    /// Used in a life that is [`SHADOWED`].
+    shadows: Option<Shadows<'dev>>,
 }
 
 impl<'dev> Pair<'dev> {
-    pub(crate) fn new(memory: &PairMemory<'dev>, doorbells: Doorbells<'dev>) -> Option<Self> {
+    pub(crate) fn new(
+        memory: &PairMemory<'dev>,
+        doorbells: Doorbells<'dev>,
+        shadows: Option<Shadows<'dev>>,
+    ) -> Option<Self> {
         Some(Self {
             submissions: memory.submission.entries()?,
             completions: memory.completion.entries()?,
             doorbells,
+            shadows,
         })
+    }
+
+    /// Tells the controller the submission tail, in a life of the pair.
+    #[inline]
+    pub(crate) fn tell_submission(&self, life: u64, step: Move) {
+        if life & SHADOWED == 0 {
+            self.doorbells.ring_submission(step.to);
+        } else {
+            tell_shadow(
+                self.shadows.map(|shadows| shadows.submission),
+                self.doorbells.submission,
+                step,
+            );
+        }
+    }
+
+    /// Tells the controller the completion head, in a life of the pair.
+    #[inline]
+    pub(crate) fn tell_completion(&self, life: u64, step: Move) {
+        if life & SHADOWED == 0 {
+            self.doorbells.ring_completion(step.to);
+        } else {
+            tell_shadow(
+                self.shadows.map(|shadows| shadows.completion),
+                self.doorbells.completion,
+                step,
+            );
+        }
+    }
+}
+
+/// Tells the controller of a move in memory, and in the register if it asks for that.
+#[cold]
+#[inline(never)]
+fn tell_shadow(shadow: Option<Shadow<'_>>, register: Register32<'_>, step: Move) {
+    if shadow.is_none_or(|shadow| shadow::tell(&shadow, step)) {
+        register.write(u32::from(step.to));
+    }
+}
+
+/// The shadow doorbells of a pair.
+#[derive(Clone, Copy)]
+pub(crate) struct Shadows<'dev> {
+    submission: Shadow<'dev>,
+    completion: Shadow<'dev>,
+}
+
+impl<'dev> Shadows<'dev> {
+    /// Those of queue `id`, where the specification has them in the two buffers: as in the registers.
+    pub(crate) fn new(
+        buffers: &ShadowMemory<'dev>,
+        capabilities: nvme::Capabilities,
+        id: u16,
+    ) -> Option<Self> {
+        let base = capabilities.doorbell_offset(0, nvme::Doorbell::SubmissionTail);
+        let shadow = |kind| {
+            let offset = capabilities.doorbell_offset(id, kind).checked_sub(base)?;
+            let offset = usize::try_from(offset).ok()?;
+            Some(Shadow {
+                doorbell: buffers.doorbells.slice(offset, size_of::<u32>())?,
+                event_index: buffers.event_indices.slice(offset, size_of::<u32>())?,
+            })
+        };
+        Some(Self {
+            submission: shadow(nvme::Doorbell::SubmissionTail)?,
+            completion: shadow(nvme::Doorbell::CompletionHead)?,
+        })
+    }
+}
+
+/// The shadow of one doorbell.
+#[derive(Clone, Copy)]
+struct Shadow<'dev> {
+    doorbell: Dma<'dev>,
+    event_index: Dma<'dev>,
+}
+
+impl ShadowDoorbell for Shadow<'_> {
+    fn store(&self, index: u32) {
+        self.doorbell.write32(0, index);
+    }
+
+    fn event_index(&self) -> u32 {
+        self.event_index.read32(0)
     }
 }
 
@@ -167,17 +259,20 @@ impl<'dev> Doorbells<'dev> {
 
 impl IoQueue<'_> {
     /// A new pair of `entries` entries was created in the controller: both ends begin anew, and requests are admitted.
-    pub(crate) fn open(&self, id: u16, epoch: nvme_core::Epoch, entries: u16) -> bool {
-        let life = self.life.load(Ordering::Relaxed) | CLOSED;
-        self.life
-            .store(life.wrapping_add(1) | u64::from(entries), Ordering::Release);
+    pub(crate) fn open(&self, id: u16, epoch: nvme_core::Epoch, entries: u16, shadowed: bool) -> bool {
+        let life = self.life.load(Ordering::Relaxed) | SHADOWED | ENTRIES;
+        let shadowed = if shadowed { SHADOWED } else { 0 };
+        self.life.store(
+            life.wrapping_add(1) | shadowed | u64::from(entries),
+            Ordering::Release,
+        );
         self.table.start(id, epoch, entries).is_ok()
     }
 
     /// No request is admitted, and the rings are not to be touched, until the pair is opened again.
     pub(crate) fn close(&self) {
         self.table.close();
-        self.life.fetch_and(!CLOSED, Ordering::AcqRel);
+        self.life.fetch_and(!ENTRIES, Ordering::AcqRel);
     }
 
     /// Whoever makes the pair anew waits until the guard is dropped.
@@ -216,7 +311,9 @@ impl IoQueue<'_> {
 }
 
 /// The bits of a life that are the number of entries.
-const CLOSED: u64 = 0xFFFF;
+const ENTRIES: u64 = 0xFFFF;
+/// The controller reads the pair's indices from its shadow doorbells.
+const SHADOWED: u64 = 0x1_0000;
 
 /// The number of entries in a life; 0: the pair is closed.
 pub(crate) fn entries_of(life: u64) -> u16 {
@@ -344,7 +441,7 @@ pub(crate) fn issue<'dev, 'srb>(
         return Err(srb);
     };
     let life = queue.life();
-    let (Some(pair), Some(producer)) = (queue.pair.get(), adapter.producers.get(cx, &channel)) else {
+    let (Some(pair), Some(producer)) = (queue.pair.get_ref(), adapter.producers.get(cx, &channel)) else {
         queue.table.cancel(claim);
         return Err(srb);
     };
@@ -372,7 +469,13 @@ pub(crate) fn issue<'dev, 'srb>(
     match queue.table.publish(claim, namespace, what.payload()) {
         Ok(Published::InFlight) => {
             if let Some(producer) = adapter.producers.get(cx, &channel) {
-                pair.doorbells.ring_submission(producer.ring.advance());
+                let from = producer.ring.tail();
+                let step = Move {
+                    from,
+                    to: producer.ring.advance(),
+                    entries: producer.ring.entries(),
+                };
+                pair.tell_submission(producer.life, step);
             }
             Ok(parked)
         }
@@ -400,11 +503,14 @@ impl IoSubmission {
 }
 
 /// Reaps the completion queue of pair `index`: at most one ring's worth, then one doorbell.
+///
+/// By itself, so that its loop has the registers.
+#[inline(never)]
 pub(crate) fn reap<'dev>(cx: &mut Dpc<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>, index: usize) {
     let Some(queue) = adapter.queue(index) else {
         return;
     };
-    let Some(pair) = queue.pair.get() else {
+    let Some(pair) = queue.pair.get_ref() else {
         return;
     };
     let id = queue_id(index);
@@ -416,10 +522,12 @@ pub(crate) fn reap<'dev>(cx: &mut Dpc<'dev, FerroNvme>, adapter: &'dev Adapter<'
     }
     // The DPC's own meanwhile: completing a request needs the context.
     let mut ring = state.ring.clone();
-    let mut reaped = false;
+    let from = ring.head();
+    let most = u32::from(IO_ENTRIES);
+    let mut left = most;
     #[cfg(ferroport_broken = "lost-wake-up")]
     let mut seen = None;
-    for _ in 0..IO_ENTRIES {
+    while left != 0 {
         #[cfg(ferroport_broken = "lost-wake-up")]
         if !crate::broken::wake_up::was_there(&mut seen, &ring, &completions) {
             break;
@@ -432,16 +540,20 @@ pub(crate) fn reap<'dev>(cx: &mut Dpc<'dev, FerroNvme>, adapter: &'dev Adapter<'
         let Some(entry) = ring.pop_status(&completions) else {
             break;
         };
-        reaped = true;
+        left = left.wrapping_sub(1);
         finish(cx, queue, id, entry);
     }
-    if !reaped {
+    if left == most {
         return;
     }
-    let head = ring.head();
+    let step = Move {
+        from,
+        to: ring.head(),
+        entries: ring.entries(),
+    };
     cx.state().ring.ring = ring;
     if queue.life() == life {
-        pair.doorbells.ring_completion(head);
+        pair.tell_completion(life, step);
     }
 }
 
@@ -482,20 +594,37 @@ fn finish<'dev, I: Irql, X: Exclusion>(
         trace::completion_unknown(cx, id, entry);
         return;
     };
-    if let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) {
-        if entry.status().is_success() {
-            if taken.payload() == USUAL {
-                srb.complete(cx, Completion::Whole);
-            } else {
-                let transferred = u32::try_from(taken.payload()).unwrap_or(0);
-                srb.complete(cx, Completion::Success { transferred });
-            }
-        } else {
-            answer_failure(cx, srb, entry.status());
-        }
+    if entry.status().is_success() && taken.payload() == USUAL {
+        queue.srbs.complete_whole(cx, usize::from(taken.index()));
+    } else {
+        finish_unusual(cx, queue, &taken, entry.status());
     }
     // Only now: a table without a slot in use has no request that is not completed.
     queue.table.release(taken);
+}
+
+/// Completes a request whose command has failed, or moved other than all of the request's buffer.
+#[cold]
+#[inline(never)]
+fn finish_unusual<'dev, I: Irql, X: Exclusion>(
+    cx: &Context<'dev, FerroNvme, I, X>,
+    queue: &IoQueue<'dev>,
+    taken: &Taken,
+    status: nvme::Status,
+) {
+    let Some(srb) = queue.srbs.take(cx, usize::from(taken.index())) else {
+        return;
+    };
+    if !status.is_success() {
+        return answer_failure(cx, srb, status);
+    }
+    let completion = if taken.payload() == USUAL {
+        Completion::Whole
+    } else {
+        let transferred = u32::try_from(taken.payload()).unwrap_or(0);
+        Completion::Success { transferred }
+    };
+    srb.complete(cx, completion);
 }
 
 /// Completes a request whose command has failed.

@@ -30,6 +30,7 @@ const IO_PAIR: usize = IO_SUBMISSION.saturating_add(IO_COMPLETION);
 const ADMIN: usize = ADMIN_SUBMISSION
     .saturating_add(ADMIN_COMPLETION)
     .saturating_add(PAGE)
+    .saturating_add(PAGE.saturating_mul(2))
     .saturating_add(EXCHANGE.saturating_mul(EXCHANGES));
 /// A page of PRPs and one of data.
 const EXCHANGE: usize = PAGE.saturating_mul(2);
@@ -48,10 +49,20 @@ pub(crate) struct Memory<'dev> {
     pub(crate) admin_completion: Dma<'dev>,
     /// Data of admin commands: one page.
     pub(crate) admin_data: Dma<'dev>,
+    /// The buffers of the shadow doorbells.
+    pub(crate) shadow: ShadowMemory<'dev>,
     /// The memory of the exchanges, one behind the other.
     exchanges: Dma<'dev>,
     /// The I/O queue pairs, one behind the other.
     io: Dma<'dev>,
+}
+
+/// A page of shadow doorbells and one of `EventIdx`. What the processors write there lies as the specification has it: the
+/// doorbells of several pairs in one cache line.
+#[derive(Clone, Copy)]
+pub(crate) struct ShadowMemory<'dev> {
+    pub(crate) doorbells: Dma<'dev>,
+    pub(crate) event_indices: Dma<'dev>,
 }
 
 /// The memory of one exchange.
@@ -83,6 +94,10 @@ impl<'dev> Memory<'dev> {
             admin_submission: next(ADMIN_SUBMISSION)?,
             admin_completion: next(ADMIN_COMPLETION)?,
             admin_data: next(PAGE)?,
+            shadow: ShadowMemory {
+                doorbells: next(PAGE)?,
+                event_indices: next(PAGE)?,
+            },
             exchanges: next(EXCHANGE.saturating_mul(EXCHANGES))?,
             io: next(IO_PAIR.saturating_mul(pairs))?,
         })

@@ -20,7 +20,7 @@ use crate::{
     adapter::{Adapter, DpcState, StartIoState, State},
     control::{self, CONTROL_DPC, FIRST_IO_DPC},
     events, exchange,
-    io::{self, Doorbells, Pair},
+    io::{self, Doorbells, Pair, Shadows},
     memory::{self, IO_ENTRIES, MAX_PAIRS, MAX_QUEUES, Memory},
     request::{self, MAX_SEGMENTS, MAX_TRANSFER},
     reset::{self, Cause, Stop},
@@ -159,14 +159,7 @@ impl Miniport for FerroNvme {
             crate::broken::wake_up::reaps(pair, false);
             return;
         }
-        control::pump(cx, adapter);
-        exchange::pump(cx, adapter);
-        if control::settle(cx, adapter) {
-            events::tell(cx, adapter);
-        }
-        reset::resume(cx, adapter);
-        events::queue(cx, adapter);
-        trace::publish(cx, adapter);
+        control_dpc(cx, adapter);
     }
 
     fn timer<'dev>(cx: &mut Timer<'dev, Self>, adapter: &'dev Adapter<'dev>) {
@@ -230,6 +223,20 @@ impl Miniport for FerroNvme {
     }
 }
 
+/// The DPC of the admin queue. By itself, so that those of the pairs do not carry its frame.
+#[cold]
+#[inline(never)]
+fn control_dpc<'dev>(cx: &mut Dpc<'dev, FerroNvme>, adapter: &'dev Adapter<'dev>) {
+    control::pump(cx, adapter);
+    exchange::pump(cx, adapter);
+    if control::settle(cx, adapter) {
+        events::tell(cx, adapter);
+    }
+    reset::resume(cx, adapter);
+    events::queue(cx, adapter);
+    trace::publish(cx, adapter);
+}
+
 /// Maps the controller, identifies it and says what it can do.
 fn find<'dev>(
     cx: &mut FindAdapter<'_, 'dev, FerroNvme>,
@@ -250,10 +257,11 @@ fn find<'dev>(
     memory.prepare_exchanges();
     for index in 0..queues {
         let doorbells = Doorbells::new(registers, capabilities, io::queue_id(index));
+        let shadows = Shadows::new(&memory.shadow, capabilities, io::queue_id(index));
         let pair = memory
             .pair(index)
             .zip(doorbells)
-            .and_then(|(memory, doorbells)| Pair::new(&memory, doorbells));
+            .and_then(|(memory, doorbells)| Pair::new(&memory, doorbells, shadows));
         match (adapter.queue(index), pair) {
             (Some(queue), Some(pair)) => {
                 queue.table.salt(life);

@@ -119,6 +119,9 @@ impl<I: Irql, X: Exclusion> control::Hardware for Performer<'_, '_, I, X> {
             }
             idle
         });
+        // The controller is disabled: it neither reads nor writes them until it is told of them again.
+        self.hardware.memory.shadow.doorbells.zero();
+        self.hardware.memory.shadow.event_indices.zero();
         idle && self.rings.admin.prepare(&self.hardware.memory, entries, epoch)
     }
 

@@ -87,6 +87,8 @@ impl Path {
             admin_submission_queue: memory.admin_submission.bus_address(),
             admin_completion_queue: memory.admin_completion.bus_address(),
             data_page: memory.admin_data.bus_address(),
+            shadow_doorbells: memory.shadow.doorbells.bus_address(),
+            event_indices: memory.shadow.event_indices.bus_address(),
             register_bytes: u64::from(registers.length()),
             admin_entries: ADMIN_ENTRIES,
         };
@@ -226,6 +228,7 @@ impl Path {
     fn open<I: Irql, X: Exclusion>(&self, callback: &Callback<'_, '_, I, X>, pairs: u16) -> bool {
         const TRIES: u32 = 200;
         let adapter = callback.adapter;
+        let shadowed = self.machine.info().has_shadow_doorbells;
         if adapter.pairs() == 0 {
             adapter.set_pairs(pairs);
         }
@@ -234,7 +237,8 @@ impl Path {
         }
         adapter.queues().all(|(index, queue)| {
             (0..TRIES).any(|_| {
-                let open = queue.open(io::queue_id(index), self.rings.io_epoch, self.rings.io_entries);
+                let (epoch, entries) = (self.rings.io_epoch, self.rings.io_entries);
+                let open = queue.open(io::queue_id(index), epoch, entries, shadowed);
                 if !open {
                     callback.cx.stall(POLL);
                 }

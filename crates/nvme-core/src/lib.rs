@@ -5,7 +5,7 @@
 //! as zeroed memory.
 //!
 //! * [`control`]: the stepped machine for bring-up, reset, shutdown and rescans;
-//! * [`queue`]: ring arithmetic; [`command_table`]: requests in flight; [`prp`]: data pointers;
+//! * [`queue`]: ring arithmetic; [`shadow`]: doorbells in memory; [`command_table`]: requests in flight; [`prp`]: data pointers;
 //! * [`snapshot`]: what many processors read and one replaces;
 //! * [`DmaStopped`]: the proof without which no request is given back;
 //! * [`async_event`]: what to do about events.
@@ -31,6 +31,7 @@ mod dma_stopped;
 pub mod namespace;
 pub mod prp;
 pub mod queue;
+pub mod shadow;
 pub mod snapshot;
 mod sync;
 mod time;

@@ -560,6 +560,55 @@ fn garbage_in_every_data_page_ends_in_order() {
     }
 }
 
+/// Opcodes of the admin commands since `begin`.
+fn opcodes(bench: &Bench, begin: usize) -> Vec<u8> {
+    let commands = bench.controller.commands.iter().skip(begin);
+    commands.map(nvme::SubmissionEntry::opcode).collect()
+}
+
+/// Base 2.0, section 5.8: where OACS offers them, before the queues, and again after each reset, which has ended them.
+#[test]
+fn shadow_doorbells_are_configured_in_each_life() {
+    let mut bench = Bench::new();
+    bench.controller.identify[257] |= 1;
+    for _ in 0..2 {
+        let begin = bench.controller.commands.len();
+        assert!(bench.run(Request::Restart { pairs: 2 }, BUDGET).is_ok());
+        assert!(bench.control.info().has_shadow_doorbells);
+        let sent = opcodes(&bench, begin);
+        let config = sent
+            .iter()
+            .position(|&opcode| opcode == admin_opcode::DOORBELL_BUFFER_CONFIG);
+        let first = sent
+            .iter()
+            .position(|&opcode| opcode == admin_opcode::CREATE_COMPLETION_QUEUE);
+        assert!(config.is_some() && config < first, "{sent:x?}");
+        let config = bench.controller.commands[begin + config.unwrap()];
+        assert_eq!((config.data.prp1, config.data.prp2), (0x4_0000, 0x5_0000));
+    }
+}
+
+#[test]
+fn without_shadow_doorbells_there_are_the_registers() {
+    let sent = |bench: &Bench| opcodes(bench, 0).contains(&admin_opcode::DOORBELL_BUFFER_CONFIG);
+    // Not offered.
+    let mut bench = ready();
+    assert!(!bench.control.info().has_shadow_doorbells && !sent(&bench));
+    // Refused.
+    bench.controller.identify[257] |= 1;
+    let refusal = failed(StatusCode::INVALID_FIELD);
+    let failing = &mut bench.controller.lies.failing;
+    failing.insert(admin_opcode::DOORBELL_BUFFER_CONFIG, refusal);
+    assert!(bench.run(Request::Restart { pairs: 2 }, BUDGET).is_ok());
+    assert!(!bench.control.info().has_shadow_doorbells && sent(&bench));
+    // Their doorbells lie further apart than fits a page.
+    let mut bench = Bench::new();
+    bench.controller.identify[257] |= 1;
+    bench.controller.capabilities.set_dstrd(9);
+    assert!(bench.run(Request::Restart { pairs: 2 }, BUDGET).is_ok());
+    assert!(!bench.control.info().has_shadow_doorbells && !sent(&bench));
+}
+
 #[test]
 fn fewer_queues_than_wanted_will_do() {
     let mut bench = Bench::new();

@@ -16,6 +16,8 @@ fn configured() -> Control {
             admin_submission_queue: 0x1000,
             admin_completion_queue: 0x2000,
             data_page: 0x3000,
+            shadow_doorbells: 0x4_0000,
+            event_indices: 0x5_0000,
             register_bytes: 0x2000,
             admin_entries: 2,
         })

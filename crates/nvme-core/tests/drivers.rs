@@ -265,6 +265,8 @@ fn tell(driver: Driver, requests: &[(Request, Micros)], lies: &Lies) -> Story {
             admin_submission_queue: 0x1_0000,
             admin_completion_queue: 0x2_0000,
             data_page: 0x3_0000,
+            shadow_doorbells: 0x4_0000,
+            event_indices: 0x5_0000,
             register_bytes: 0x4000,
             admin_entries: 32,
         })

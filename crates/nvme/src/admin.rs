@@ -155,6 +155,15 @@ pub const fn get_log_page(
     entry
 }
 
+/// Doorbell Buffer Config: one page of shadow doorbells and one of `EventIdx`, by their bus addresses, page aligned (Base 2.0, 5.8).
+#[must_use]
+pub const fn doorbell_buffer_config(shadow_doorbells: u64, event_indices: u64) -> SubmissionEntry {
+    SubmissionEntry::new(admin_opcode::DOORBELL_BUFFER_CONFIG).with_data(DataPointer {
+        prp1: shadow_doorbells,
+        prp2: event_indices,
+    })
+}
+
 /// Abort one command (Base 2.0, 5.1). Bit 0 of the result clear means it was aborted.
 #[must_use]
 pub const fn abort(submission_queue: u16, command_id: u16) -> SubmissionEntry {
@@ -166,6 +175,14 @@ pub const fn abort(submission_queue: u16, command_id: u16) -> SubmissionEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Base 2.0, section 5.8: PRP1 and PRP2 are the two buffers, and no list.
+    #[test]
+    fn the_doorbell_buffers_are_prp1_and_prp2() {
+        let words = doorbell_buffer_config(0x1_2345_6000, 0x7_89AB_C000).to_dwords();
+        assert_eq!(words[0], 0x7C);
+        assert_eq!(words[6..10], [0x2345_6000, 1, 0x89AB_C000, 7]);
+    }
 
     /// Base 2.0, sections 5.4 and 5.5: QSIZE 31:16, QID 15:0; IV or CQID 31:16, IEN bit 1, PC bit 0.
     #[test]

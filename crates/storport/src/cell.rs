@@ -48,14 +48,21 @@ impl<T: Copy> SetOnce<T> {
     }
 
     /// The value, once set.
+    #[inline]
     pub fn get(&self) -> Option<T> {
+        self.get_ref().copied()
+    }
+
+    /// Where the value lies, once set: of a large value whoever needs a part reads no more than that.
+    #[inline]
+    pub fn get_ref(&self) -> Option<&T> {
         if self.state.load(Ordering::Acquire) != SET {
             return None;
         }
-        // SAFETY: SET was published after the write, and no write follows it.
-        let value = unsafe { self.value.get().read() };
+        // SAFETY: SET was published after the write, and no write follows it while there are references to the cell.
+        let value = unsafe { &*self.value.get() };
         // SAFETY: SET means that the value is initialised.
-        Some(unsafe { value.assume_init() })
+        Some(unsafe { value.assume_init_ref() })
     }
 }
 

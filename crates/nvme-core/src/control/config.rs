@@ -15,6 +15,10 @@ pub struct ControlConfig {
     pub admin_completion_queue: u64,
     /// Bus address of the one page that admin commands transfer to, page aligned.
     pub data_page: u64,
+    /// Bus address of the page of shadow doorbells, page aligned; 0: there is none, and registers are used.
+    pub shadow_doorbells: u64,
+    /// Bus address of the page of their `EventIdx`, page aligned.
+    pub event_indices: u64,
     /// Bytes of BAR 0 that are mapped.
     pub register_bytes: u64,
     /// Entries of both admin queues, 2 to 4,096.
@@ -43,7 +47,8 @@ impl ControlConfig {
         if submission == 0 || completion == 0 || data == 0 {
             return Err(ConfigError::Address);
         }
-        if (submission | completion | data) & PAGE_MASK != 0 {
+        let buffers = self.shadow_doorbells | self.event_indices;
+        if (submission | completion | data | buffers) & PAGE_MASK != 0 {
             return Err(ConfigError::Address);
         }
         if self.admin_entries < 2 || self.admin_entries > 4096 {
@@ -53,6 +58,13 @@ impl ControlConfig {
             return Err(ConfigError::Registers);
         }
         Ok(())
+    }
+
+    /// Whether there are buffers for the shadow doorbells of queues 0 to `queue`, which lie there as in the registers.
+    pub(super) const fn has_shadow_doorbells(&self, capabilities: Capabilities, queue: u16) -> bool {
+        let first = capabilities.doorbell_offset(0, Doorbell::SubmissionTail);
+        let bytes = Self::registers_needed(capabilities, queue).saturating_sub(first);
+        self.shadow_doorbells != 0 && self.event_indices != 0 && bytes <= PAGE_MASK.wrapping_add(1)
     }
 
     /// Bytes of registers needed for the doorbells of queues 0 to `queue`.

@@ -48,6 +48,10 @@ pub struct ControllerInfo {
     pub notifies_firmware_activation: bool,
     /// Asynchronous events were configured by [`super::Request::Queues`].
     pub events_configured: bool,
+    /// Doorbell Buffer Config is supported.
+    pub supports_shadow_doorbells: bool,
+    /// It was accepted by [`super::Request::Queues`]: the indices of I/O queues are told in memory, too.
+    pub has_shadow_doorbells: bool,
     /// Compare is supported.
     pub supports_compare: bool,
     /// Dataset Management is supported.
@@ -90,6 +94,8 @@ impl ControllerInfo {
             notifies_namespace_changes: view.notifies_namespace_changes(),
             notifies_firmware_activation: view.notifies_firmware_activation(),
             events_configured: false,
+            supports_shadow_doorbells: view.supports_doorbell_buffers(),
+            has_shadow_doorbells: false,
             supports_compare: view.supports_compare(),
             supports_dataset_management: view.supports_dataset_management(),
             supports_write_zeroes: view.supports_write_zeroes(),

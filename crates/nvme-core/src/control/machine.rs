@@ -44,6 +44,7 @@ pub(super) enum State {
     WriteCache,
     Events,
     NumberOfQueues,
+    ShadowDoorbells,
     PrepareQueuePair,
     CreateCompletionQueue,
     CreateSubmissionQueue,

@@ -127,7 +127,7 @@ pub enum Action {
     /// Take every request in flight of that life from every command table and complete it: no transfer can reach its
     /// memory any more. Asynchronous event requests are gone too. Answer with [`Event::Performed`].
     Reclaim(DmaStopped),
-    /// Zero the admin completion queue's memory, begin both admin rings (and the admin command table) anew with that
+    /// Zero the admin completion queue's memory and the buffers of the shadow doorbells, begin both admin rings (and the admin command table) anew with that
     /// many entries and answer with [`Event::Performed`].
     PrepareAdminQueue {
         /// Entries of both rings.

@@ -1,9 +1,9 @@
-//! From an identified controller to I/O queues: write cache, events, namespaces, number of queues, creation
-//! (Base 2.0, sections 3.5.1, 5.4, 5.5 and 5.27.1.5).
+//! From an identified controller to I/O queues: write cache, events, namespaces, number of queues, shadow doorbells, creation
+//! (Base 2.0, sections 3.5.1, 5.4, 5.5, 5.8 and 5.27.1.5).
 
 use nvme::admin::{
-    QueueLayout, create_completion_queue, create_submission_queue, delete_completion_queue, get_features,
-    set_async_event_configuration, set_number_of_queues,
+    QueueLayout, create_completion_queue, create_submission_queue, delete_completion_queue,
+    doorbell_buffer_config, get_features, set_async_event_configuration, set_number_of_queues,
 };
 use nvme::{AsyncEventConfiguration, FeatureId, NumberOfQueues, Status};
 
@@ -70,6 +70,11 @@ impl Control {
                 let granted = NumberOfQueues::from_bits(result).pairs();
                 self.pairs = self.pairs.min(u16::try_from(granted).unwrap_or(u16::MAX));
                 self.index = 0;
+                self.configure_shadow_doorbells(tables)
+            }
+            State::ShadowDoorbells => {
+                // Without them there are the registers.
+                self.info.has_shadow_doorbells = status.is_success();
                 self.prepare_queue_pair(tables)
             }
             State::CreateCompletionQueue if status.is_success() => self.create_submission_queue(tables),
@@ -94,6 +99,17 @@ impl Control {
     pub(super) fn request_queues(&mut self) -> Action {
         let request = NumberOfQueues::request_pairs(self.pairs);
         self.submit(State::NumberOfQueues, set_number_of_queues(request), false)
+    }
+
+    /// Before the queues are made, so that each has its shadow doorbells from its first command on.
+    fn configure_shadow_doorbells(&mut self, tables: &Tables<'_>) -> Action {
+        let config = self.config;
+        if !self.info.supports_shadow_doorbells || !config.has_shadow_doorbells(self.capabilities, self.pairs)
+        {
+            return self.prepare_queue_pair(tables);
+        }
+        let entry = doorbell_buffer_config(config.shadow_doorbells, config.event_indices);
+        self.submit(State::ShadowDoorbells, entry, false)
     }
 
     fn prepare_queue_pair(&mut self, tables: &Tables<'_>) -> Action {

@@ -210,6 +210,7 @@ impl Control {
             State::WriteCache
             | State::Events
             | State::NumberOfQueues
+            | State::ShadowDoorbells
             | State::CreateCompletionQueue
             | State::CreateSubmissionQueue
             | State::DeleteOrphan => self.queues_completed(status, result, tables),

@@ -259,6 +259,13 @@ impl Controller {
                 }
             }
             admin_opcode::GET_LOG_PAGE => {}
+            admin_opcode::DOORBELL_BUFFER_CONFIG => {
+                assert!(
+                    self.created.is_empty(),
+                    "a queue has begun without its shadow doorbells"
+                );
+                assert_eq!((entry.data.prp1 | entry.data.prp2) & 0xFFF, 0);
+            }
             other => panic!("opcode {other:#x} was not expected"),
         }
         if let Some(byte) = self.lies.garbage {
@@ -325,6 +332,8 @@ impl Bench {
                 admin_submission_queue: 0x1_0000,
                 admin_completion_queue: 0x2_0000,
                 data_page: 0x3_0000,
+                shadow_doorbells: 0x4_0000,
+                event_indices: 0x5_0000,
                 register_bytes: 0x4000,
                 admin_entries: 32,
             })

@@ -194,6 +194,12 @@ impl<'a> IdentifyController<'a> {
         self.layout.oacs.get()
     }
 
+    /// Doorbell Buffer Config is supported (OACS bit 8).
+    #[must_use]
+    pub const fn supports_doorbell_buffers(&self) -> bool {
+        self.optional_admin_commands() & 1 << 8 != 0
+    }
+
     /// HMPRE: preferred size of the host memory buffer in 4 KiB units, 0 if none is wanted.
     #[must_use]
     pub const fn host_memory_buffer_preferred(&self) -> u32 {

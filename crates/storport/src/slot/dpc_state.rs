@@ -62,9 +62,27 @@ impl DpcState {
         self.0.fetch_update(success, failure, next)
     }
 
+    /// The usual step, in one exchange.
+    #[inline]
+    fn step(&self, from: u32, to: u32, success: Ordering) -> bool {
+        let failure = Ordering::Relaxed;
+        self.0.compare_exchange(from, to, success, failure).is_ok()
+    }
+
     /// The routine shall run after this.
+    #[inline]
     pub fn issue(&self) -> Issue {
         let success = ordering(Ordering::AcqRel, "issue-relaxed");
+        if self.step(IDLE, QUEUED, success) {
+            return Issue::Call;
+        }
+        self.issue_again(success)
+    }
+
+    /// It is queued or runs, or just ceases to.
+    #[cold]
+    #[inline(never)]
+    fn issue_again(&self, success: Ordering) -> Issue {
         // Also who changes nothing writes, so that the run that comes sees what was written before.
         let before = self.update(success, |state| {
             Some(match state {
@@ -89,7 +107,18 @@ impl DpcState {
     }
 
     /// The routine is called.
+    #[inline]
     pub fn begin(&self) -> Begin {
+        if self.step(QUEUED, RUNNING, Ordering::AcqRel) {
+            return Begin::Run;
+        }
+        self.begin_otherwise()
+    }
+
+    /// Nobody issued it, or it runs.
+    #[cold]
+    #[inline(never)]
+    fn begin_otherwise(&self) -> Begin {
         let before = self.update(Ordering::AcqRel, |state| {
             Some(match state {
                 IDLE | QUEUED => RUNNING,
@@ -106,7 +135,15 @@ impl DpcState {
     /// The routine ends. True: it is queued again, and the caller, who keeps its rundown reference for that, calls the
     /// DDI (or withdraws). False: it is idle.
     #[must_use]
+    #[inline]
     pub fn end(&self) -> bool {
+        !self.step(RUNNING, IDLE, Ordering::AcqRel) && self.end_otherwise()
+    }
+
+    /// It was issued meanwhile.
+    #[cold]
+    #[inline(never)]
+    fn end_otherwise(&self) -> bool {
         let before = self.update(Ordering::AcqRel, |state| {
             Some(if state == AGAIN { QUEUED } else { IDLE })
         });

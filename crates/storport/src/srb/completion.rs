@@ -1,6 +1,8 @@
 //! How requests end.
 
-use core::{ffi::c_void, ptr::NonNull};
+use core::{ffi::c_void, mem::offset_of, ptr::NonNull};
+
+use wdk_sys::{SCSI_REQUEST_BLOCK, STORAGE_REQUEST_BLOCK};
 
 use super::{
     function::{AUTOSENSE_VALID, SrbStatus},
@@ -43,6 +45,21 @@ pub(super) fn finish(view: View, extension: *mut c_void, completion: Completion<
     record(view, completion);
     // SAFETY: the caller gave the SRB up; its status is set.
     unsafe { ffi::request_complete(extension, view.pointer().cast()) };
+}
+
+/// As [`finish`] with [`Completion::Whole`], whichever form the SRB has.
+///
+/// # Safety
+/// `srb` is an SRB of the adapter of `extension` that the caller owns and gives up.
+#[inline]
+pub(super) unsafe fn finish_whole(srb: NonNull<SCSI_REQUEST_BLOCK>, extension: *mut c_void) {
+    const {
+        assert!(offset_of!(SCSI_REQUEST_BLOCK, SrbStatus) == offset_of!(STORAGE_REQUEST_BLOCK, SrbStatus));
+    }
+    // SAFETY: both forms keep SrbStatus at the same place; the SRB is the caller's.
+    unsafe { (*srb.as_ptr()).SrbStatus = SrbStatus::Success as u8 };
+    // SAFETY: the caller gives the SRB up; its status is set.
+    unsafe { ffi::request_complete(extension, srb.as_ptr()) };
 }
 
 /// Writes the outcome.
@@ -100,7 +117,7 @@ pub(crate) unsafe fn complete_held(extension: *mut c_void, srb: *mut u8) {
 /// # Safety
 /// `srb` is an SRB that the port driver handed to the miniport.
 pub(crate) unsafe fn complete_malformed(extension: *mut c_void, srb: *mut c_void) {
-    let Some(srb) = NonNull::new(srb.cast::<wdk_sys::SCSI_REQUEST_BLOCK>()) else {
+    let Some(srb) = NonNull::new(srb.cast::<SCSI_REQUEST_BLOCK>()) else {
         return;
     };
     // SAFETY: both forms keep SrbStatus at the same place.

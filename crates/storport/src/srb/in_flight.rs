@@ -3,12 +3,14 @@
 use core::{
     ffi::c_void,
     ptr,
+    ptr::NonNull,
     sync::atomic::{AtomicPtr, Ordering},
 };
 
 use zerocopy::FromZeros;
 
 use super::{
+    completion::finish_whole,
     request::Srb,
     token::{Fresh, Issued, Stage, Started, Token},
 };
@@ -61,6 +63,19 @@ impl<'dev, M: Miniport, const N: usize> InFlight<'dev, M, N> {
         let pointer = self.places.get(place)?.swap(ptr::null_mut(), Ordering::AcqRel);
         // SAFETY: the swap made this caller its owner; the context proves that the adapter is this one and lives.
         unsafe { Srb::new(pointer) }
+    }
+
+    /// Completes the SRB at `place` with [`Completion::Whole`](super::Completion::Whole), if there is one: as
+    /// [`InFlight::take`] and [`Srb::complete`](super::Srb::complete), but without a look at its form.
+    #[inline]
+    pub fn complete_whole<I: Irql, X: Exclusion>(&self, cx: &Context<'dev, M, I, X>, place: usize) {
+        let Some(entry) = self.places.get(place) else {
+            return;
+        };
+        if let Some(srb) = NonNull::new(entry.swap(ptr::null_mut(), Ordering::AcqRel)) {
+            // SAFETY: the swap made this caller its owner; the context proves that the adapter is this one and lives.
+            unsafe { finish_whole(srb.cast(), cx.raw()) };
+        }
     }
 
     /// Takes back what was parked at `place` in this very `HwStorStartIo`, before anything was issued for it: it is fresh
