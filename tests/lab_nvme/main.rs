@@ -3,6 +3,7 @@
 mod fallbacks;
 mod faults;
 mod same_answers;
+mod shadow;
 mod telling;
 
 use std::{sync::Arc, time::Duration};

@@ -1,6 +1,10 @@
 //! The controller: fetches, executes, completes; resets.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{Ordering, fence},
+    time::Duration,
+};
 
 use crate::{
     Memory,
@@ -56,6 +60,8 @@ pub struct Controller {
     pub(crate) granted_queues: u16,
     /// Shadow doorbells and event indices.
     pub(crate) shadow: Option<(u64, u64)>,
+    /// What stands in every `EventIdx` in place of the truth.
+    event_lie: Option<u32>,
     /// A buffer that is used again.
     pub(crate) scratch: Vec<u8>,
     plan: Plan,
@@ -96,6 +102,7 @@ impl Controller {
             },
             granted_queues: config.queues,
             shadow: None,
+            event_lie: None,
             scratch: Vec::new(),
             plan,
             active: Vec::new(),
@@ -302,6 +309,7 @@ impl Controller {
         self.active.clear();
         self.fused.clear();
         self.shadow = None;
+        self.event_lie = None;
         self.features.reset();
         self.forget_events();
     }
@@ -491,6 +499,7 @@ impl Controller {
                     None => {}
                 }
             }
+            Kind::EventIndex(index) => self.event_lie = Some(index),
             Kind::RemoveNamespace(id) => self.attach(id, false),
             Kind::AttachNamespace(id) => self.attach(id, true),
             Kind::ResizeNamespace(id, blocks) => self.resize(id, blocks),
@@ -735,10 +744,13 @@ impl Controller {
         };
         let step = 4_u64 << self.config.stride;
         // Host memory that went away shows at the next fetch.
-        let _ = memory.publish(events + 2 * u64::from(id) * step, submission.tail);
+        let index = |truth| self.event_lie.unwrap_or(truth);
+        let _ = memory.publish(events + 2 * u64::from(id) * step, index(submission.tail));
         let completion = submission.completion_queue;
         if let Some(queue) = self.completion.get(&completion).filter(|queue| queue.is_full()) {
-            let _ = memory.publish(events + (2 * u64::from(completion) + 1) * step, queue.head);
+            let _ = memory.publish(events + (2 * u64::from(completion) + 1) * step, index(queue.head));
         }
+        // The indices before the look at the doorbells that follows: a host that moves at this moment sees them, or is seen.
+        fence(Ordering::SeqCst);
     }
 }

@@ -22,6 +22,7 @@
 //! | `slow=MS` | takes that long for the command, or for becoming ready or not ready |
 //! | `vanish` | leaves the bus: reads as all ones |
 //! | `status=T/C` | fails the command with status code type T and code C; `/final` adds Do Not Retry |
+//! | `event-index=N` | writes N as every `EventIdx` of its shadow doorbells, until the next reset |
 //! | `fewer-queues=N` | grants N queue pairs |
 //! | `remove-namespace=N`, `attach-namespace=N`, `resize-namespace=N/BLOCKS` | and tells it by an event |
 //! | `power-cut` | loses the volatile cache, as seed and luck will have it, and everything else that is volatile |
@@ -67,6 +68,8 @@ pub enum Kind {
     Vanish,
     /// The command fails.
     Fail(Status),
+    /// Every `EventIdx` is this, until the next reset.
+    EventIndex(u32),
     /// So many queue pairs are granted.
     FewerQueues(u16),
     /// A namespace is detached.
@@ -97,6 +100,7 @@ impl Kind {
             Self::Slow(_) => "slow",
             Self::Vanish => "vanish",
             Self::Fail(_) => "status",
+            Self::EventIndex(_) => "event-index",
             Self::FewerQueues(_) => "fewer-queues",
             Self::RemoveNamespace(_) => "remove-namespace",
             Self::AttachNamespace(_) => "attach-namespace",
@@ -303,6 +307,7 @@ fn kind(text: &str) -> Result<Kind, &'static str> {
         "slow" => Kind::Slow(Duration::from_millis(whole()?)),
         "vanish" => Kind::Vanish,
         "power-cut" => Kind::PowerCut,
+        "event-index" => Kind::EventIndex(small()?),
         "fewer-queues" => {
             let queues = u16::try_from(whole()?).ok().filter(|queues| *queues != 0);
             Kind::FewerQueues(queues.ok_or("give 1 to 65535 queue pairs")?)
@@ -443,6 +448,7 @@ impl fmt::Display for Fault {
                 let last = if status.final_ { "/final" } else { "" };
                 write!(f, "={}/{:#04x}{last}", status.kind, status.code)?;
             }
+            Kind::EventIndex(index) => write!(f, "={index}")?,
             Kind::FewerQueues(queues) => write!(f, "={queues}")?,
             Kind::RemoveNamespace(id) | Kind::AttachNamespace(id) => write!(f, "={id}")?,
             Kind::ResizeNamespace(id, blocks) => write!(f, "={id}/{blocks}")?,
@@ -547,8 +553,8 @@ mod tests {
         }
 
         #[test]
-        fn what_is_printed_reads_back(opcode in any::<u8>(), nth in 1u64..9, times in proptest::option::of(1u64..9), start in 0u64..99, length in 1u64..99, kind in 0usize..6) {
-            let kind = [Kind::Vanish, Kind::Storm(7), Kind::Slow(Duration::from_millis(30)), Kind::Fail(Status::new(2, 0x81, true)), Kind::ResizeNamespace(1, 99), Kind::FewerQueues(2)][kind];
+        fn what_is_printed_reads_back(opcode in any::<u8>(), nth in 1u64..9, times in proptest::option::of(1u64..9), start in 0u64..99, length in 1u64..99, kind in 0usize..7) {
+            let kind = [Kind::Vanish, Kind::Storm(7), Kind::Slow(Duration::from_millis(30)), Kind::Fail(Status::new(2, 0x81, true)), Kind::ResizeNamespace(1, 99), Kind::FewerQueues(2), Kind::EventIndex(u32::MAX)][kind];
             let fault = Fault { kind, opcode: Some((Queue::Io, opcode)), blocks: Some(start..start + length), nth, times, at: None };
             prop_assert_eq!(fault.to_string().parse::<Fault>(), Ok(fault));
         }

@@ -474,6 +474,29 @@ fn shadow_doorbells_need_no_register() {
 }
 
 #[test]
+fn a_lie_in_the_event_index_lasts_until_the_next_reset() {
+    let config = || Config {
+        shadow_doorbells: true,
+        ..Config::default()
+    };
+    let mut host = Host::new(config(), "event-index=77");
+    for index in [77, 1] {
+        host.shadow = false;
+        host.memory.write(0x8000, &[0; 0x2000]).unwrap();
+        host.enable();
+        host.create_queues();
+        assert_eq!(host.command(0, 0x7C, 0, [0x8000, 0x9000], [0; 6]).0, 0);
+        host.shadow = true;
+        host.submit(1, READ, 0, 1, [DATA, 0], [0; 6]);
+        host.run(Duration::from_millis(1));
+        let mut event = [0; 4];
+        host.memory.read(0x9000 + 8, &mut event).unwrap();
+        assert_eq!(u32::from_le_bytes(event), index);
+        host.disable();
+    }
+}
+
+#[test]
 fn each_completion_fault_is_seen_by_the_host() {
     let seen = |plan: &str| {
         let mut host = Host::ready(plan);

@@ -4,11 +4,12 @@
 #![cfg(loom)]
 
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use loom::thread;
 use nvme::ControllerStatus;
 use nvme_core::command_table::{CommandTable, Published, Withdrawn};
 use nvme_core::queue::Submitting;
+use nvme_core::shadow::{self, Move, ShadowDoorbell};
 use nvme_core::snapshot::Snapshot;
 use nvme_core::{DmaStopped, Epoch};
 
@@ -321,5 +322,49 @@ fn a_snapshot_is_whole() {
         }
         writer.join().unwrap();
         assert_eq!(snapshot.read(), Some([2, 2]));
+    });
+}
+
+/// The two words of a shadow doorbell, as memory that a controller shares.
+struct Words {
+    doorbell: AtomicU32,
+    event_index: AtomicU32,
+}
+
+impl ShadowDoorbell for Words {
+    fn store(&self, index: u32) {
+        self.doorbell.store(index, Ordering::Relaxed);
+    }
+
+    fn event_index(&self) -> u32 {
+        self.event_index.load(Ordering::Relaxed)
+    }
+}
+
+/// The host moves on while the controller goes to sleep: the controller sees the move, or its doorbell is rung.
+#[test]
+fn no_move_is_lost_between_a_shadow_doorbell_and_its_event_index() {
+    loom::model(|| {
+        // The controller has last said that it saw 0, and the host has told 1 since.
+        let words = Arc::new(Words {
+            doorbell: AtomicU32::new(1),
+            event_index: AtomicU32::new(0),
+        });
+        let controller = {
+            let words = words.clone();
+            thread::spawn(move || {
+                words.event_index.store(1, Ordering::Relaxed);
+                fence(Ordering::SeqCst);
+                words.doorbell.load(Ordering::Relaxed)
+            })
+        };
+        let step = Move {
+            from: 1,
+            to: 2,
+            entries: 4,
+        };
+        let rings = shadow::tell(&*words, step);
+        let seen = controller.join().unwrap();
+        assert!(rings || seen == 2, "the move was lost");
     });
 }

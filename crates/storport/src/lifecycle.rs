@@ -55,6 +55,18 @@ impl DpcDdi for Ddi {
     }
 }
 
+/// Completes the removal SRB: once in an adapter's life, and not where references are dropped.
+///
+/// # Safety
+/// `srb` is the SRB that was held, `extension` its adapter's device extension, and nothing of it is used afterwards.
+#[cold]
+#[inline(never)]
+unsafe fn complete_removal(extension: PVOID, srb: *mut u8) {
+    ADAPTERS.remove(extension);
+    // SAFETY: the caller's promise.
+    unsafe { complete_held(extension, srb) };
+}
+
 impl<'dev, M: Miniport> Extension<'dev, M> {
     /// Drops a rundown reference; the last one completes the held removal SRB.
     ///
@@ -68,9 +80,8 @@ impl<'dev, M: Miniport> Extension<'dev, M> {
         // SAFETY: as above; the rundown consists of atomics, and promises to touch nothing after its last decrement.
         let held = unsafe { (*rundown).release() };
         if let Some(srb) = held {
-            ADAPTERS.remove(extension);
             // SAFETY: the rundown gives the SRB that it held to exactly one caller.
-            unsafe { complete_held(extension, srb) };
+            unsafe { complete_removal(extension, srb) };
         }
     }
 

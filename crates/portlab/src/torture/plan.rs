@@ -128,6 +128,8 @@ impl Plan {
             cache: random.u32(0..3) != 0,
             ..Self::small_controller(block, units)
         };
+        // Not drawn: the other choices of a seed stay what they are.
+        device.shadow = seed % 4 == 2;
         if small_queues {
             device.entries = pick(random, &[4, 8, 32]);
         }
