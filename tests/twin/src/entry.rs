@@ -137,6 +137,9 @@ unsafe extern "C" fn find_adapter(
         admin_submission_queue: bus(0),
         admin_completion_queue: bus(1),
         data_page: bus(2),
+        // Registers alone, as a twin of what is measured.
+        shadow_doorbells: 0,
+        event_indices: 0,
         register_bytes: u64::from(range.RangeLength),
         admin_entries: ADMIN_ENTRIES,
     };
