@@ -100,7 +100,7 @@ impl<'dev> Pair<'dev> {
             self.doorbells.ring_submission(step.to);
         } else {
             tell_shadow(
-                self.shadows.map(|shadows| shadows.submission),
+                self.shadows.as_ref().map(|shadows| &shadows.submission),
                 self.doorbells.submission,
                 step,
             );
@@ -114,7 +114,7 @@ impl<'dev> Pair<'dev> {
             self.doorbells.ring_completion(step.to);
         } else {
             tell_shadow(
-                self.shadows.map(|shadows| shadows.completion),
+                self.shadows.as_ref().map(|shadows| &shadows.completion),
                 self.doorbells.completion,
                 step,
             );
@@ -125,8 +125,8 @@ impl<'dev> Pair<'dev> {
 /// Tells the controller of a move in memory, and in the register if it asks for that.
 #[cold]
 #[inline(never)]
-fn tell_shadow(shadow: Option<Shadow<'_>>, register: Register32<'_>, step: Move) {
-    if shadow.is_none_or(|shadow| shadow::tell(&shadow, step)) {
+fn tell_shadow(shadow: Option<&Shadow<'_>>, register: Register32<'_>, step: Move) {
+    if shadow.is_none_or(|shadow| shadow::tell(shadow, step)) {
         register.write(u32::from(step.to));
     }
 }
