@@ -181,6 +181,7 @@ impl Machine {
                 self.retry(&request);
             }
         }
+        self.reset_if_armed();
     }
 
     fn start_io_locks(&self, setup: &Setup) -> Vec<Arc<SpinLock>> {
@@ -235,9 +236,6 @@ impl Machine {
 
     /// Ends a request that was outstanding, and lets the next ones go.
     pub(super) fn finish(self: &Arc<Self>, request: &Arc<PortRequest>, outcome: Outcome) {
-        if !request.bypass {
-            self.units.lock().returned(request.address);
-        }
         if self.dump.is_none()
             && is_inquiry(request)
             && outcome.is_success()
@@ -246,9 +244,19 @@ impl Machine {
             // Plug and Play starts the unit's device object.
             let machine = Arc::clone(self);
             let address = request.address;
+            self.starting_units.fetch_add(1, Ordering::AcqRel);
             self.engine.work(Box::new(move || {
-                machine.unit_control(unit_control::START, address);
+                // Plug and Play does one thing after the other: a device object that is being removed is not started any more.
+                let removed = matches!(machine.phase(), Phase::Gone | Phase::Removing | Phase::Removed);
+                if !removed && machine.units.lock().known().contains(&address) {
+                    machine.unit_control(unit_control::START, address);
+                }
+                machine.starting_units.fetch_sub(1, Ordering::AcqRel);
+                machine.engine.wake();
             }));
+        }
+        if !request.bypass {
+            self.units.lock().returned(request.address);
         }
         self.end(request, outcome);
         self.pump();

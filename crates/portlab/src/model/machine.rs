@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -41,6 +41,7 @@ use super::{
     platform::MaskedMessages,
     power::Pofx,
     requests::Requests,
+    reset_under_load::ResetUnderLoad,
     resources::Assignment,
     rules::{self, Rule},
     scatter::Lists,
@@ -91,6 +92,9 @@ pub(super) struct Machine {
     pub(super) lists: Lists,
     pub(super) host_buffers: HostBuffers,
     pub(super) workers: Workers,
+    pub(super) reset_under_load: ResetUnderLoad,
+    /// Units whose device objects Plug and Play is starting.
+    pub(super) starting_units: AtomicUsize,
     pub(super) threads: Threads,
     pub(super) driver_lists: DriverLists,
     pub(super) timers: Timers,
@@ -212,6 +216,8 @@ impl Machine {
             lists: Lists::default(),
             host_buffers: HostBuffers::default(),
             workers: Workers::default(),
+            reset_under_load: ResetUnderLoad::default(),
+            starting_units: AtomicUsize::new(0),
             threads: Threads::default(),
             driver_lists: DriverLists::default(),
             timers: Timers::default(),

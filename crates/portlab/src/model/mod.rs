@@ -97,6 +97,7 @@ mod removal;
 mod request;
 mod requests;
 mod reset;
+mod reset_under_load;
 mod resources;
 pub mod rules;
 mod scatter;
@@ -108,6 +109,7 @@ mod surprise;
 mod threads;
 mod timers;
 mod tracing;
+mod unit_removal;
 mod units;
 mod workers;
 
@@ -134,6 +136,7 @@ pub use request::{
 };
 pub use resources::Resources;
 pub use tracing::{EtwEvent, TraceRecord, TraceRing, Value, trace_ring};
+pub use unit_removal::UnitRemoval;
 
 #[cfg(test)]
 mod tests;

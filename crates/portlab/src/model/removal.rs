@@ -35,6 +35,7 @@ impl Lab {
         // An adapter without power, or one that was stopped, is not called any more but for what it was stopped by.
         if matches!(phase, Phase::Running | Phase::Gone) && !machine.journal.is_down() {
             self.drain();
+            self.units_have_started();
             let known = machine.units.lock().known();
             for unit in known {
                 self.unit_removed(unit);

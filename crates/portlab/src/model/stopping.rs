@@ -134,6 +134,7 @@ impl Lab {
         // What the port driver stops it does not reset meanwhile: a reset that has begun ends first, and another waits.
         let at_rest = || {
             machine.units.lock().outstanding() == 0
+                && machine.starting_units.load(Ordering::Acquire) == 0
                 && machine.requests.outstanding(|_| true).is_empty()
                 && machine.adapter.forbid_resets()
         };

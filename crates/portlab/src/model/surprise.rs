@@ -46,6 +46,7 @@ impl Lab {
         ) {
             return Err(StartError::Phase("not started"));
         }
+        self.units_have_started();
         machine.adapter.enter(Phase::Gone);
         let waiting = machine.units.lock().drain();
         for request in waiting {

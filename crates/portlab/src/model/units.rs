@@ -157,6 +157,13 @@ impl Units {
         !std::mem::replace(&mut self.unit(address).answered, true)
     }
 
+    /// A unit's device object is gone: the next INQUIRY that is answered makes another. What waits for it, out of its queue.
+    pub(super) fn forget(&mut self, address: Address) -> Vec<Arc<PortRequest>> {
+        let unit = self.unit(address);
+        unit.answered = false;
+        unit.waiting.drain(..).collect()
+    }
+
     /// What is still paused, in words.
     pub(super) fn paused(&self) -> Vec<String> {
         let adapter = self.paused.iter().map(|_| String::from("the adapter"));

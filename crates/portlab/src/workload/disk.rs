@@ -82,6 +82,12 @@ pub trait Disk: Sync {
     /// Resets a bus, with whatever is in flight.
     fn reset_bus(&self, path: u8) -> ResetOutcome;
 
+    /// Resets a bus behind one of the requests that `issue` makes, while that is in flight if it can be met there.
+    fn reset_bus_behind(&self, path: u8, issue: &mut dyn FnMut()) -> ResetOutcome {
+        issue();
+        self.reset_bus(path)
+    }
+
     /// Resets without waiting for it; `done` runs once with whether it succeeded, on any thread, and never blocks.
     fn submit_reset(&self, reset: Reset, done: Box<dyn FnOnce(bool) + Send>);
 

@@ -81,6 +81,11 @@ impl Disk for LabDisk<'_> {
         self.lab.reset_bus(path)
     }
 
+    fn reset_bus_behind(&self, path: u8, issue: &mut dyn FnMut()) -> ResetOutcome {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        self.lab.reset_bus_under_load(path, PATIENCE, issue)
+    }
+
     fn submit_reset(&self, reset: Reset, done: Box<dyn FnOnce(bool) + Send>) {
         let lab = self.lab;
         match reset {

@@ -165,16 +165,15 @@ impl<'a, D: Disk> Run<'a, D> {
             }
             self.calls(total);
             if self.due(total).is_none() {
-                self.fill(queue)?;
-            } else if self.flights.is_empty() {
-                // The requests are made ready first and issued in one go, so that the reset meets them in flight.
+                // A reset to come keeps one request for itself to meet.
+                let kept = usize::from(self.awaits_reset() && !self.flights.is_empty());
+                self.fill(queue, kept)?;
+            } else {
                 if queue.is_empty() && self.fruitless > 0 {
                     // Nothing is left that another try could meet.
                     self.fruitless = FRUITLESS_RESETS;
-                } else {
-                    self.fill(queue)?;
                 }
-                self.reset(total)?;
+                self.reset(total, queue)?;
             }
             if self.flights.is_empty() && paused.is_empty() {
                 return Ok(());
@@ -206,14 +205,22 @@ impl<'a, D: Disk> Run<'a, D> {
         }
     }
 
-    /// Fills the queue: makes as many requests ready as there is room for, then issues them.
-    fn fill(&mut self, queue: &mut VecDeque<(Job, u32)>) -> Result<(), TrafficError> {
+    /// Whether a reset of this phase is still to come.
+    fn awaits_reset(&self) -> bool {
+        let incidents = self.options.incidents.iter().zip(&self.happened);
+        incidents
+            .filter(|(_, happened)| !**happened)
+            .any(|((when, _, what), _)| *when == self.phase && matches!(what, Incident::ResetBus))
+    }
+
+    /// Fills the queue: makes as many requests ready as there is room for, then issues them; so many are kept back.
+    fn fill(&mut self, queue: &mut VecDeque<(Job, u32)>, kept: usize) -> Result<(), TrafficError> {
         let room = self
             .options
             .depth
             .max(1)
             .saturating_sub(self.flights.len())
-            .min(queue.len());
+            .min(queue.len().saturating_sub(kept));
         let mut ready = Vec::with_capacity(room);
         for (job, attempt) in queue.drain(..room) {
             ready.push(self.prepare(job, attempt)?);
@@ -355,8 +362,8 @@ impl<'a, D: Disk> Run<'a, D> {
         }
     }
 
-    /// Resets the bus with what is in flight.
-    fn reset(&mut self, total: u64) -> Result<(), TrafficError> {
+    /// Fills the queue, and resets the bus behind what was issued.
+    fn reset(&mut self, total: u64, queue: &mut VecDeque<(Job, u32)>) -> Result<(), TrafficError> {
         let Some(index) = self.due(total) else {
             return Ok(());
         };
@@ -365,7 +372,14 @@ impl<'a, D: Disk> Run<'a, D> {
             self.fruitless = 0;
             return Ok(());
         }
-        let reset = self.disk.reset_bus(self.unit.path);
+        let (disk, path) = (self.disk, self.unit.path);
+        let mut filled = Ok(());
+        let reset = if queue.is_empty() {
+            disk.reset_bus(path)
+        } else {
+            disk.reset_bus_behind(path, &mut || filled = self.fill(queue, 0))
+        };
+        filled?;
         self.fruitless = if reset.completed == 0 {
             self.fruitless + 1
         } else {
