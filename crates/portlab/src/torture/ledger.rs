@@ -7,7 +7,7 @@
 //! * a power cut leaves any of it. A flush that succeeds, and a write through the cache, shorten it: what was acknowledged
 //!   before the flush began is the oldest that a power cut may leave.
 
-use super::pattern::{Content, Version};
+use super::pattern::{ANYTHING, Content, Version, admits};
 
 /// A moment: requests and power cuts are ordered by it.
 pub type Stamp = u64;
@@ -109,6 +109,22 @@ impl Ledger {
             .unwrap_or_default()
     }
 
+    /// Whether no power cut has come since `begun`.
+    #[must_use]
+    pub fn is_after_cut(&self, begun: Stamp) -> bool {
+        begun > self.cut
+    }
+
+    /// What a read of the block would give, if there is only one possibility.
+    #[must_use]
+    pub fn surely_holds(&self, block: u64) -> Option<Version> {
+        let history = self.blocks.get(usize::try_from(block).ok()?)?;
+        match history.last() {
+            Some(last) if last.visible && last.version != ANYTHING => Some(last.version),
+            _ => None,
+        }
+    }
+
     /// A write that began at `begun` is over.
     pub fn written(&mut self, block: u64, count: u64, version: Version, begun: Stamp, how: Ended) {
         self.now += 1;
@@ -178,7 +194,7 @@ impl Ledger {
             .enumerate()
             .skip(from)
             .rev()
-            .find(|(_, entry)| Content::Of(entry.version) == found)
+            .find(|(_, entry)| admits(entry.version, found))
             .map(|(index, _)| index);
         let Some(seen) = seen else {
             return Err(Lost {
@@ -207,7 +223,7 @@ impl Ledger {
     pub fn durable(&self, block: u64, found: Content) -> Result<(), Lost> {
         let index = usize::try_from(block).unwrap_or(usize::MAX);
         let history = self.blocks.get(index).map(Vec::as_slice).unwrap_or_default();
-        if history.iter().any(|entry| Content::Of(entry.version) == found) {
+        if history.iter().any(|entry| admits(entry.version, found)) {
             return Ok(());
         }
         Err(Lost {
@@ -294,6 +310,23 @@ mod tests {
             "{lost}"
         );
         assert!(read(&mut ledger, Content::Foreign(9)).is_err());
+    }
+
+    #[test]
+    fn what_is_surely_held_is_known() {
+        let mut ledger = Ledger::new(0, 1);
+        assert_eq!(ledger.surely_holds(0), Some(0));
+        write(&mut ledger, 3, CACHED);
+        assert_eq!(ledger.surely_holds(0), Some(3));
+        write(&mut ledger, 4, Ended::Uncertain);
+        assert_eq!(ledger.surely_holds(0), None);
+        read(&mut ledger, Content::Of(3)).unwrap();
+        assert_eq!(ledger.surely_holds(0), Some(3));
+        write(&mut ledger, ANYTHING, CACHED);
+        assert_eq!(ledger.surely_holds(0), None);
+        read(&mut ledger, Content::Foreign(0xff)).unwrap();
+        write(&mut ledger, 5, THROUGH);
+        assert!(read(&mut ledger, Content::Foreign(0xff)).is_err());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
     },
     model::{
         AdapterParameters, Address, EngineKind, Lab, LabError, LabOptions, PowerAction, Resources,
-        StartError, Violation,
+        StartError, UnitRemoval, Violation,
     },
     observe::Observer,
 };
@@ -233,7 +233,8 @@ impl Living<'_> {
             self.lab.fail_allocations(None);
         }
         let mut traffic = Traffic::new(self.lab, self.device, self.plan, seed);
-        let lived = self.acts(&mut traffic);
+        let discovered = traffic.discover().map_err(Wrong::from);
+        let lived = discovered.and_then(|()| self.acts(&mut traffic));
         let ended = match lived {
             Ok(true) => self.end(&mut traffic),
             Ok(false) => {
@@ -280,6 +281,14 @@ impl Living<'_> {
                     traffic.power_cut();
                     self.may_fail(down.and_then(|()| self.lab.power_up(PowerAction::Sleep)))?
                 }
+                Act::RemoveUnit(unit) => {
+                    self.remove_unit(traffic, *unit, UnitRemoval::Asked)?;
+                    true
+                }
+                Act::Rescan => {
+                    self.rescan(traffic)?;
+                    true
+                }
                 Act::Rebalance { messages } => {
                     let resources = Resources {
                         moved_by: self.random.u64(1..16) << 20,
@@ -293,6 +302,34 @@ impl Living<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// Plug and Play removes a unit's device object, when its class driver has let go of it, and asks what is there.
+    fn remove_unit(&self, traffic: &mut Traffic<'_>, unit: u8, how: UnitRemoval) -> Result<(), Wrong> {
+        traffic.drain_unit(unit)?;
+        let address = Address {
+            lun: unit,
+            ..Address::default()
+        };
+        self.lab
+            .remove_unit(address, how)
+            .map_err(|error| Wrong::Restart(error.to_string()))?;
+        Ok(traffic.inquire(unit)?)
+    }
+
+    /// Plug and Play asks which units there are, and does what follows.
+    fn rescan(&self, traffic: &mut Traffic<'_>) -> Result<(), Wrong> {
+        let Some(listed) = traffic.list_units()? else {
+            return Ok(());
+        };
+        for unit in 0..self.plan.device.backing.units {
+            if listed.contains(&unit) {
+                traffic.inquire(unit)?;
+            } else {
+                self.remove_unit(traffic, unit, UnitRemoval::Missing)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the adapter runs again; an error unless it may refuse.

@@ -3,6 +3,11 @@
 /// A write, numbered in its life; 0 is a block that was never written.
 pub type Version = u32;
 
+/// In a version: all blocks of that write hold the same.
+pub const SAME: Version = 1 << 31;
+/// Nobody knows what was written: it was changed meanwhile.
+pub const ANYTHING: Version = Version::MAX;
+
 /// Bytes of the mark at a block's beginning.
 const MARK: usize = 16;
 const MAGIC: [u8; 3] = *b"FB\xb1";
@@ -36,6 +41,8 @@ impl std::fmt::Display for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Of(0) => f.write_str("zeroes"),
+            Self::Of(ANYTHING) => f.write_str("anything"),
+            Self::Of(version) if version & SAME != 0 => write!(f, "write {} to each block", version & !SAME),
             Self::Of(version) => write!(f, "write {version}"),
             Self::Elsewhere { unit, block, version } => {
                 write!(f, "write {version} of block {block} of unit {unit}")
@@ -46,8 +53,20 @@ impl std::fmt::Display for Content {
     }
 }
 
+/// Whether a block that holds that write may turn out as `found`.
+#[must_use]
+pub fn admits(version: Version, found: Content) -> bool {
+    version == ANYTHING || Content::Of(version) == found
+}
+
+/// The block that a mark names.
+const fn named(block: u64, version: Version) -> u64 {
+    if version & SAME != 0 { u64::MAX } else { block }
+}
+
 /// Makes the content of one block.
 pub fn fill(data: &mut [u8], unit: u8, block: u64, version: Version) {
+    let block = named(block, version);
     if version == 0 {
         data.fill(0);
         return;
@@ -77,7 +96,7 @@ pub fn recognize(data: &[u8], unit: u8, block: u64) -> Content {
     let version = Version::from_le_bytes([v0, v1, v2, v3]);
     let [_, _, _, meant, b0, b1, b2, b3, b4, b5, b6, b7, ..] = *mark;
     let meant_block = u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]);
-    if (meant, meant_block) != (unit, block) {
+    if (meant, meant_block) != (unit, named(block, version)) {
         return Content::Elsewhere {
             unit: meant,
             block: meant_block,
@@ -112,5 +131,15 @@ mod tests {
         data[300] ^= 1;
         assert_eq!(recognize(&data, 2, 7), Content::Torn { version: 41, at: 300 });
         assert_eq!(recognize(&[0xa5; 512], 2, 7), Content::Foreign(0xa5));
+    }
+
+    #[test]
+    fn what_is_written_to_each_block_is_the_same() {
+        let mut data = [0; 512];
+        fill(&mut data, 2, 7, 5 | SAME);
+        assert_eq!(recognize(&data, 2, 7), Content::Of(5 | SAME));
+        assert_eq!(recognize(&data, 2, 8), Content::Of(5 | SAME));
+        assert_ne!(recognize(&data, 1, 8), Content::Of(5 | SAME));
+        assert!(admits(ANYTHING, Content::Foreign(0xff)) && !admits(5, Content::Of(5 | SAME)));
     }
 }

@@ -42,6 +42,10 @@ pub enum Act {
     },
     /// Allocations fail from here on, or no more.
     Starve(Option<AllocationFailures>),
+    /// That unit's device object is removed, and found again.
+    RemoveUnit(u8),
+    /// Plug and Play asks which units there are: those that are gone lose their device objects.
+    Rescan,
 }
 
 /// How a life ends.
@@ -70,6 +74,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// Blocks of each unit that the traffic uses.
     pub blocks: u64,
+    /// Threads of applications go on writing to some buffers that the driver has.
+    pub changes_buffers: bool,
     /// Interrupt messages that Windows grants at most.
     pub message_limit: Option<u32>,
     /// Which allocations fail while the adapter starts.
@@ -126,6 +132,7 @@ impl Plan {
             vectors,
             latency: Duration::from_micros(pick(random, &[0, 0, 5, 50, 1000])),
             cache: random.u32(0..3) != 0,
+            thin: random.u32(0..4) != 0,
             ..Self::small_controller(block, units)
         };
         // Not drawn: the other choices of a seed stay what they are.
@@ -139,6 +146,7 @@ impl Plan {
             depth: random.usize(1..=48),
             timeout: Duration::from_secs(random.u64(1..=4)),
             blocks: AREA / u64::from(block),
+            changes_buffers: random.u32(0..3) == 0,
             message_limit: pick(random, &[None, None, None, Some(1), Some(2)]),
             starved_start: None,
             acts: Vec::new(),
@@ -195,7 +203,9 @@ impl Plan {
         let io = |random: &mut Rng| Act::Io(random.u32(1..=40));
         self.acts.push(io(random));
         for _ in 0..random.u32(0..=3) {
-            match random.u32(0..8) {
+            match random.u32(0..10) {
+                8 => self.acts.push(Act::RemoveUnit(random.u8(0..units))),
+                9 => self.acts.push(Act::Rescan),
                 0..4 => self.acts.push(resets(random, units)),
                 4 => self.acts.push(Act::Restart),
                 5 => self.acts.push(Act::Sleep),
@@ -244,13 +254,39 @@ impl Plan {
         self.holds.dedup();
     }
 
+    /// Whether the controller may have given too few queues, or Windows too few messages, for a pair that exchanges have of their own.
+    #[must_use]
+    pub fn may_lack_queues(&self) -> bool {
+        self.device.queues < 2
+            || self.device.vectors.is_some()
+            || self.message_limit.is_some()
+            || self.device.faults.is_some()
+            || self.starved_start.is_some()
+            || self.acts.iter().any(|act| matches!(act, Act::Rebalance { .. }))
+    }
+
+    /// Whether a unit may be missing.
+    #[must_use]
+    pub fn may_be_away(&self, unit: u8) -> bool {
+        self.excuses.adapter || self.excuses.unit == Some(u32::from(unit) + 1)
+    }
+
+    /// Whether a unit may have another size than it had.
+    #[must_use]
+    pub fn may_be_resized(&self, unit: u8) -> bool {
+        unit == 1 && self.device.faults.is_some()
+    }
+
     /// Whether nothing is wrong in it: then no request may even have to be tried again.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.device.faults.is_none()
             && self.starved_start.is_none()
             && matches!(self.ending, Ending::Orderly | Ending::UnderLoad)
-            && self.acts.iter().all(|act| matches!(act, Act::Io(_)))
+            && self
+                .acts
+                .iter()
+                .all(|act| matches!(act, Act::Io(_) | Act::RemoveUnit(_) | Act::Rescan))
     }
 }
 
@@ -271,6 +307,9 @@ impl fmt::Display for Plan {
             self.depth,
             self.timeout,
         )?;
+        if self.changes_buffers {
+            f.write_str(", changing buffers")?;
+        }
         if let Some(vectors) = device.vectors {
             write!(f, ", {vectors} vector(s)")?;
         }
@@ -292,6 +331,8 @@ impl fmt::Display for Plan {
                 Act::Rebalance { messages } => write!(f, "; rebalance, messages {messages:?}")?,
                 Act::Starve(Some(failures)) => write!(f, "; failing allocations {failures}")?,
                 Act::Starve(None) => f.write_str("; no more failing allocations")?,
+                Act::RemoveUnit(unit) => write!(f, "; removal of unit {unit}")?,
+                Act::Rescan => f.write_str("; rescan")?,
             }
         }
         f.write_str(match self.ending {

@@ -1,5 +1,11 @@
 //! Requests in flight, each judged when it is over.
 
+mod answers;
+mod command;
+mod error;
+mod judge;
+mod op;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::mpsc::{Receiver, Sender, channel},
@@ -9,20 +15,20 @@ use std::{
 use fastrand::Rng;
 use nvme_controller::fault::Kind;
 
+pub use self::error::TrafficError;
+use self::{
+    command::{Data, Place},
+    op::{Flight, Op, Question},
+};
 use super::{
-    ledger::{Ended, Ledger, Lost, Stamp},
+    ledger::Ledger,
     pattern::{self, Content, Version},
     plan::Plan,
 };
 use crate::{
     device::in_process::InProcessNvme,
-    model::{Address, DataBuffer, Direction, Lab, Outcome, Request, SrbFunction},
-    workload::{
-        cdb::{self, Form},
-        disk::Disk as _,
-        lab_disk::LabDisk,
-        status::Verdict,
-    },
+    model::{Address, DataBuffer, Lab, Outcome, Request, SrbFunction},
+    workload::{cdb::Form, disk::Disk as _, lab_disk::LabDisk},
 };
 
 /// What a request may take beyond its time-out: the resets that follow, of which each has its own, and the recovery.
@@ -34,98 +40,8 @@ const POISON: u8 = 0xdb;
 /// How often a unit is tried before it counts as dead, and how long apart.
 const TRIES: u32 = 240;
 const APART: Duration = Duration::from_millis(250);
-/// Force Unit Access in READ and WRITE.
-const FUA: u8 = 0x08;
-
-/// What is wrong with a life's requests.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TrafficError {
-    /// A block does not hold what it must.
-    #[error("{0}: {1}")]
-    Data(String, Lost),
-    /// A request failed, and nothing in the plan excuses it.
-    #[error("{what} failed with no cause: {outcome}")]
-    Failed {
-        /// The request.
-        what: String,
-        /// How it ended.
-        outcome: String,
-    },
-    /// It succeeded with fewer bytes.
-    #[error("{what} moved {moved} of {expected} bytes")]
-    Short {
-        /// The request.
-        what: String,
-        /// Bytes that it reported.
-        moved: u32,
-        /// Bytes that it was for.
-        expected: u32,
-    },
-    /// It took longer than its time-out and all resets that may follow.
-    #[error("{what} took {elapsed:?}")]
-    Late {
-        /// The request.
-        what: String,
-        /// How long.
-        elapsed: Duration,
-    },
-    /// It never ended.
-    #[error("{count} request(s) never ended, {what} first")]
-    Stuck {
-        /// How many.
-        count: usize,
-        /// The oldest.
-        what: String,
-    },
-    /// The device wrote to a buffer that the driver had given back.
-    #[error("the buffer of {0} was written to after the request had ended")]
-    WrittenAfterwards(String),
-    /// A unit does not answer any more.
-    #[error("unit {unit} does not work any more: {outcome}")]
-    Dead {
-        /// The unit.
-        unit: u8,
-        /// What it answered last.
-        outcome: String,
-    },
-    /// The lab has no memory.
-    #[error("the lab has no buffer of {0} bytes")]
-    Buffer(usize),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Op {
-    Read,
-    Write { version: Version, through: bool },
-    Flush,
-    Other,
-}
-
-struct Flight {
-    unit: u8,
-    op: Op,
-    block: u64,
-    count: u64,
-    begun: Stamp,
-    buffer: Option<DataBuffer>,
-}
-
-impl Flight {
-    fn describe(&self) -> String {
-        let Self {
-            unit, block, count, ..
-        } = self;
-        match self.op {
-            Op::Read => format!("READ of {count} block(s) at {block} of unit {unit}"),
-            Op::Write { version, through } => {
-                let through = if through { " with FUA" } else { "" };
-                format!("WRITE{through} {version} of {count} block(s) at {block} of unit {unit}")
-            }
-            Op::Flush => format!("flush of unit {unit}"),
-            Op::Other => format!("a command to unit {unit}"),
-        }
-    }
-}
+/// Of so many requests with data one is made on a buffer that keeps changing, in lives that have such buffers.
+const CHANGING: u32 = 8;
 
 /// What the requests came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -145,6 +61,8 @@ pub struct Traffic<'a> {
     lab: &'a Lab,
     device: &'a InProcessNvme,
     plan: &'a Plan,
+    /// The units that REPORT LUNS told of last.
+    listed: Option<Vec<u8>>,
     /// Power cuts of the controller's plan that the ledgers know of.
     cuts: u64,
     random: Rng,
@@ -175,6 +93,7 @@ impl<'a> Traffic<'a> {
             lab,
             device,
             plan,
+            listed: None,
             cuts: 0,
             random: Rng::with_seed(seed ^ 0x10ad),
             ledgers: (0..plan.device.backing.units)
@@ -252,7 +171,7 @@ impl<'a> Traffic<'a> {
             None => self.look_at_buffers(),
             Some(first) => Err(TrafficError::Stuck {
                 count: self.flights.len(),
-                what: first.describe(),
+                what: first.to_string(),
             }),
         }
     }
@@ -274,6 +193,7 @@ impl<'a> Traffic<'a> {
                     count: 0,
                     begun,
                     buffer: None,
+                    changing: false,
                 };
                 self.judge(&flight, &outcome)?;
             }
@@ -346,12 +266,10 @@ impl<'a> Traffic<'a> {
 
     fn is_being_written(&self, unit: u8, block: u64, found: Content) -> bool {
         self.flights.values().any(|flight| {
-            let range = flight.block..flight.block + flight.count;
-            let version = match flight.op {
-                Op::Write { version, .. } => Content::Of(version),
-                _ => return false,
-            };
-            flight.unit == unit && range.contains(&block) && version == found
+            flight.covers(unit, block)
+                && flight
+                    .writes()
+                    .is_some_and(|version| pattern::admits(version, found))
         })
     }
 
@@ -361,19 +279,22 @@ impl<'a> Traffic<'a> {
 
     fn submit_any(&mut self) -> Result<(), TrafficError> {
         let unit = self.random.u8(0..self.plan.device.backing.units);
-        let op = match self.random.u32(0..100) {
-            0..42 => Op::Read,
-            42..84 => Op::Write {
-                version: 0,
-                through: self.random.u32(0..4) == 0,
-            },
-            84..94 => Op::Flush,
-            _ => Op::Other,
+        let mut op = Op::draw(&mut self.random, self.plan.device.cache, self.plan.device.thin);
+        let most = match op {
+            // Two blocks go to the controller.
+            Op::CompareAndWrite { .. } if self.largest < 2 => {
+                op = Op::Ready;
+                1
+            }
+            Op::CompareAndWrite { .. } => 1,
+            // No data go with the blocks.
+            Op::Unmap { .. } | Op::WriteSame { .. } | Op::Verify => self.plan.blocks / 2,
+            _ => self.largest,
         };
         let count = match self.random.u32(0..3) {
             0 => 1,
-            1 => self.random.u64(1..=self.largest.min(8)),
-            _ => self.random.u64(1..=self.largest),
+            1 => self.random.u64(1..=most.min(8)),
+            _ => self.random.u64(1..=most),
         };
         // Overlapping requests in flight have no order: there are none.
         for _ in 0..8 {
@@ -382,16 +303,15 @@ impl<'a> Traffic<'a> {
                 return self.submit(unit, op, block, count).map(drop);
             }
         }
-        self.submit(unit, Op::Other, 0, 0).map(drop)
+        self.submit(unit, Op::Ready, 0, 0).map(drop)
     }
 
     fn overlaps(&self, unit: u8, op: Op, block: u64, count: u64) -> bool {
-        let is_data = |op| matches!(op, Op::Read | Op::Write { .. });
-        is_data(op)
+        op.is_about_blocks()
             && self.flights.values().any(|other| {
                 other.unit == unit
-                    && is_data(other.op)
-                    && !(op == Op::Read && other.op == Op::Read)
+                    && other.op.is_about_blocks()
+                    && (op.writes().is_some() || other.op.writes().is_some())
                     && block < other.block + other.count
                     && other.block < block + count
             })
@@ -407,51 +327,91 @@ impl<'a> Traffic<'a> {
         Ok(said)
     }
 
+    /// Asks what Windows asks when it has found a bus; the answers come when they come.
+    ///
+    /// # Errors
+    /// If the lab has no memory.
+    pub fn discover(&mut self) -> Result<(), TrafficError> {
+        self.submit(0, Op::Ask(Question::Luns), 0, 0)?;
+        for unit in 0..self.plan.device.backing.units {
+            self.inquire(unit)?;
+        }
+        Ok(())
+    }
+
+    /// Asks a unit what it is; the first answer starts its device object.
+    ///
+    /// # Errors
+    /// If the lab has no memory.
+    pub fn inquire(&mut self, unit: u8) -> Result<(), TrafficError> {
+        self.submit(unit, Op::Ask(Question::Inquiry), 0, 0).map(drop)
+    }
+
+    /// The units that REPORT LUNS tells of now, if it does.
+    ///
+    /// # Errors
+    /// On the first thing that is wrong.
+    pub fn list_units(&mut self) -> Result<Option<Vec<u8>>, TrafficError> {
+        self.listed = None;
+        self.one(0, Op::Ask(Question::Luns), 0)?;
+        Ok(self.listed.take())
+    }
+
+    /// Waits for what is in flight to one unit.
+    ///
+    /// # Errors
+    /// On the first thing that is wrong.
+    pub fn drain_unit(&mut self, unit: u8) -> Result<(), TrafficError> {
+        while self.flights.values().any(|flight| flight.unit == unit) {
+            self.collect_one()?;
+        }
+        Ok(())
+    }
+
+    /// Another number for each write; `0` stays what it is, zeroes.
+    fn number(&mut self, op: &mut Op, unit: u8, block: u64) {
+        let mut next = || {
+            self.version += 1;
+            self.version
+        };
+        match op {
+            Op::Write { version, .. } | Op::WriteAndVerify { version, .. } => *version = next(),
+            Op::WriteSame { version, .. } if *version != 0 => *version = next() | pattern::SAME,
+            Op::CompareAndWrite {
+                expected,
+                equal,
+                version,
+            } => {
+                *version = next();
+                let held = self.ledgers[usize::from(unit)].surely_holds(block);
+                // What is not known may be either.
+                *expected = match held {
+                    Some(held) if *equal => held,
+                    _ => next(),
+                };
+                *equal &= held.is_some();
+            }
+            _ => {}
+        }
+    }
+
     fn submit(&mut self, unit: u8, op: Op, block: u64, count: u64) -> Result<u64, TrafficError> {
         self.notice_power_cuts();
-        let size = self.plan.device.backing.block;
-        let length = count * u64::from(size);
-        let blocks = u32::try_from(count).unwrap_or(0);
         let form = if self.random.bool() {
             Form::Ten
         } else {
             Form::Sixteen
         };
         let mut op = op;
-        let (cdb, direction) = match &mut op {
-            Op::Read => (cdb::read(form, block, blocks), Direction::In),
-            Op::Write { version, through } => {
-                self.version += 1;
-                *version = self.version;
-                let mut cdb = cdb::write(form, block, blocks);
-                if *through {
-                    cdb[1] |= FUA;
-                }
-                (cdb, Direction::Out)
-            }
-            Op::Flush => (cdb::synchronize_cache_10(), Direction::None),
-            Op::Other => (cdb::test_unit_ready(), Direction::None),
+        self.number(&mut op, unit, block);
+        let place = Place {
+            unit,
+            block,
+            count,
+            size: self.plan.device.backing.block,
         };
-        let buffer = if direction == Direction::None {
-            None
-        } else {
-            let length = usize::try_from(length).unwrap_or(0);
-            let buffer = self
-                .lab
-                .buffer(length)
-                .map_err(|_| TrafficError::Buffer(length))?;
-            match op {
-                Op::Write { version, .. } => {
-                    let mut data = vec![0; length];
-                    for (at, piece) in (block..).zip(data.chunks_exact_mut(size as usize)) {
-                        pattern::fill(piece, unit, at, version);
-                    }
-                    buffer.write(0, &data);
-                }
-                _ => buffer.fill(POISON),
-            }
-            Some(buffer)
-        };
+        let command = command::command(op, place, form);
+        let (changing, buffer) = self.buffer(&command.data, op)?;
         let id = self.next_id;
         self.next_id += 1;
         let begun = self.ledgers[usize::from(unit)].begin();
@@ -462,15 +422,19 @@ impl<'a> Traffic<'a> {
             count,
             begun,
             buffer: buffer.clone(),
+            changing,
         };
         self.flights.insert(id, flight);
         self.tally.requests += 1;
         let sender = self.sender.clone();
         let request = Request {
             processor: self.random.u32(0..self.plan.processors),
-            address: address(unit),
-            cdb,
-            direction,
+            address: match op {
+                Op::Ask(Question::Nobody) => address(self.plan.device.backing.units),
+                _ => address(unit),
+            },
+            direction: command.data.direction(),
+            cdb: command.cdb,
             buffer,
             timeout: self.plan.timeout,
         };
@@ -484,10 +448,34 @@ impl<'a> Traffic<'a> {
         Ok(id)
     }
 
+    /// A buffer with the data, and whether a thread of the application goes on writing to it.
+    fn buffer(&mut self, data: &Data, op: Op) -> Result<(bool, Option<DataBuffer>), TrafficError> {
+        let length = match data {
+            Data::None => return Ok((false, None)),
+            Data::In(length) => *length,
+            Data::Out(bytes) => bytes.len(),
+        };
+        let buffer = self
+            .lab
+            .buffer(length)
+            .map_err(|_| TrafficError::Buffer(length))?;
+        match data {
+            Data::Out(bytes) => buffer.write(0, bytes),
+            _ => buffer.fill(POISON),
+        }
+        // What keys there are must be known.
+        let may_change = self.plan.changes_buffers && !matches!(op, Op::Reserve(_));
+        let changing = may_change && self.random.u32(0..CHANGING) == 0;
+        if changing {
+            buffer.keep_changing();
+        }
+        Ok((changing, Some(buffer)))
+    }
+
     fn collect_one(&mut self) -> Result<String, TrafficError> {
         let patience = self.plan.timeout + ESCALATION;
         let Some((id, outcome)) = self.disk().receive(&self.receiver, patience) else {
-            let what = self.flights.values().next().map(Flight::describe);
+            let what = self.flights.values().next().map(Flight::to_string);
             return Err(TrafficError::Stuck {
                 count: self.flights.len(),
                 what: what.unwrap_or_default(),
@@ -498,97 +486,6 @@ impl<'a> Traffic<'a> {
         };
         self.judge(&flight, &outcome)?;
         Ok(outcome.to_string())
-    }
-
-    fn judge(&mut self, flight: &Flight, outcome: &Outcome) -> Result<(), TrafficError> {
-        self.notice_power_cuts();
-        let what = || flight.describe();
-        let verdict = outcome.verdict();
-        let done = verdict == Verdict::Done;
-        let expected = u32::try_from(flight.count).unwrap_or(0) * self.plan.device.backing.block;
-        if done && flight.buffer.is_some() && outcome.transferred != expected {
-            return Err(TrafficError::Short {
-                what: what(),
-                moved: outcome.transferred,
-                expected,
-            });
-        }
-        let cached = self.plan.device.cache;
-        let ledger = &mut self.ledgers[usize::from(flight.unit)];
-        match flight.op {
-            Op::Write { version, through } => {
-                let how = if done {
-                    Ended::Acknowledged {
-                        durable: through || !cached,
-                    }
-                } else {
-                    Ended::Uncertain
-                };
-                ledger.written(flight.block, flight.count, version, flight.begun, how);
-            }
-            Op::Flush if done => ledger.flushed(flight.begun),
-            Op::Read if done => {
-                let size = self.plan.device.backing.block as usize;
-                let data = flight.buffer.as_ref().map(DataBuffer::to_vec).unwrap_or_default();
-                for (block, piece) in (flight.block..).zip(data.chunks_exact(size)) {
-                    let found = pattern::recognize(piece, flight.unit, block);
-                    let lost = ledger.read(block, flight.begun, found);
-                    lost.map_err(|lost| TrafficError::Data(what(), lost))?;
-                }
-            }
-            _ => {}
-        }
-        if let Some(buffer) = &flight.buffer {
-            // It is somebody else's memory now: a device that still reads it, reads nonsense; one that writes it, shows.
-            buffer.fill(POISON);
-            self.watched.push_back((buffer.clone(), what()));
-            if self.watched.len() > WATCHED {
-                self.look_at_buffers()?;
-                self.watched.drain(..WATCHED / 2);
-            }
-        }
-        if outcome.elapsed > self.plan.timeout + ESCALATION {
-            return Err(TrafficError::Late {
-                what: what(),
-                elapsed: outcome.elapsed,
-            });
-        }
-        match verdict {
-            Verdict::Done => self.tally.succeeded += 1,
-            Verdict::Retry(_) => self.tally.retried += 1,
-            Verdict::Failed => self.tally.failed += 1,
-        }
-        if done || self.may_end(flight.unit, verdict, outcome) {
-            return Ok(());
-        }
-        Err(TrafficError::Failed {
-            what: what(),
-            outcome: outcome.to_string(),
-        })
-    }
-
-    /// Whether the plan excuses an end without success.
-    fn may_end(&self, unit: u8, verdict: Verdict, outcome: &Outcome) -> bool {
-        let excuses = &self.plan.excuses;
-        match verdict {
-            Verdict::Retry(_) => !self.plan.is_quiet() || self.gone,
-            _ => {
-                self.gone
-                    || excuses.adapter
-                    || self.is_excused(unit)
-                    || excuses.errors && outcome.srb_status == crate::abi::srb::status::ERROR
-            }
-        }
-    }
-
-    /// The buffers that came back hold what was put there since.
-    fn look_at_buffers(&self) -> Result<(), TrafficError> {
-        for (buffer, whose) in &self.watched {
-            if buffer.to_vec().iter().any(|byte| *byte != POISON) {
-                return Err(TrafficError::WrittenAfterwards(whose.clone()));
-            }
-        }
-        Ok(())
     }
 }
 
