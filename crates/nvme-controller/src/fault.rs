@@ -340,7 +340,13 @@ fn kind(text: &str) -> Result<Kind, &'static str> {
             }
             Kind::Fail(Status::new(kind, code, last))
         }
-        _ => return Err("no such fault; see the list in the documentation of nvme_controller::fault"),
+        _ => {
+            return Err(
+                "no such fault; there are lose-completion, late-completion, duplicate-completion, wrong-command, wrong-queue, lose-interrupt, \
+                 storm=N, fatal, not-ready, not-stopped, slow=MS, vanish, status=T/C, fewer-queues=N, remove-namespace=N, \
+                 attach-namespace=N, resize-namespace=N/BLOCKS and power-cut",
+            );
+        }
     })
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Debug {
     /// A command for gdb: at `DriverEntry`, or with `--stop violation` and `--stop none` before the driver runs; may be repeated
     #[arg(long = "command", value_name = "COMMAND")]
     commands: Vec<String>,
-    /// Run gdb without a prompt: it ends with its commands
+    /// Run gdb without a prompt: it ends with its commands, and with the run's exit status if that has ended
     #[arg(long)]
     batch: bool,
     /// The driver, and the options of `portlab run`
@@ -85,6 +85,14 @@ def ferro_driver_frame():
             return frame
         frame = frame.older()
     return None
+
+FERRO_ENDED = [0]
+
+def ferro_ended(event):
+    # No exit code: a signal has killed it.
+    FERRO_ENDED[0] = getattr(event, "exit_code", 3)
+
+gdb.events.exited.connect(ferro_ended)
 
 class FerroDriver(gdb.Command):
     """Select the driver's innermost frame, wherever in the lab the run has stopped."""
@@ -170,6 +178,10 @@ impl Debug {
         for command in &self.commands {
             script.push_str(command);
             script.push('\n');
+        }
+        if self.batch {
+            // The run's own exit status, if it has ended; gdb's would be 0.
+            script.push_str("python gdb.execute('quit ' + str(FERRO_ENDED[0]))\n");
         }
         script
     }

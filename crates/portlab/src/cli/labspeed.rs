@@ -59,7 +59,7 @@ pub(super) struct LabSpeed {
     /// Runs
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=99))]
     runs: u32,
-    /// Fail below so many reads a second in the best run: noise only slows
+    /// Fail below so many reads a second in the best run, since noise only slows; 0 only measures
     #[arg(long, default_value_t = 0)]
     least: u64,
     /// Fail above so many milliseconds of start-up in the best run

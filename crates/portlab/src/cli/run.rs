@@ -43,10 +43,11 @@ use super::{
     controllers, with\n    size, image, block, ram, disks, serial as above\n    interrupts=msi  or msix, as the controller has \
     it, or line\n    queues=4        request queues of the virtio ones, 1 to 16\n  lab:nvme[,KEY=VALUE...]  the lab's own NVMe controller, without an emulator, \
     with\n    size, image, serial, mdts, block, namespaces, queues, interrupts, ram as for qemu:nvme; without image= the data \
-    is in memory\n    vectors=65      MSI-X messages\n    latency=0       microseconds a command takes at least\n    \
+    is in memory\n    vectors=65      MSI-X messages\n    entries=2048    of the \
+    largest queue\n    timeout=7500    milliseconds that becoming ready may take (CAP.TO)\n    latency=0       microseconds a command takes at least\n    \
     cache=on        volatile write cache\n    shadow=off      on: shadow doorbells\n    sgls=off        on: SGLs\n    thin=on         off: no deallocation\n    \
-    faults=PLAN     FAULT[+CONDITION...][;...], such as lose-completion+opcode=io:0x02+nth=5; the faults are listed \
-    in the documentation of nvme_controller::fault"
+    faults=PLAN     FAULT[+CONDITION...][;...], such as lose-completion+opcode=io:0x02+nth=5; an unknown one is \
+    answered with the list"
 )]
 #[expect(
     clippy::struct_excessive_bools,

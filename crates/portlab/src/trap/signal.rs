@@ -126,6 +126,13 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
     let context = unsafe { &mut *context.cast::<ucontext_t>() };
     // SAFETY: as above.
     let info = unsafe { &*info };
+    // Codes above zero are the kernel's own: what somebody sent is no fault, and does not come again by itself.
+    if signal != watchdog::SIGNAL && info.si_code <= 0 {
+        give_up(signal);
+        // SAFETY: raising a signal may be done in a handler; its action is the default one now.
+        unsafe { libc::raise(signal) };
+        return;
+    }
     let registers = registers(context);
     // SAFETY: the signals handled here all carry an address (or zero).
     let address = unsafe { info.si_addr() } as u64;
