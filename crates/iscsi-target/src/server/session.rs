@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     io::{self, Read as _, Write as _},
     net::TcpStream,
+    ops::ControlFlow,
     os::fd::{AsFd as _, BorrowedFd},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -131,22 +132,24 @@ impl<'a, D: Device> Session<'a, D> {
         let mut messages = Vec::new();
         let mut events = Vec::new();
         loop {
-            self.mailbox.take(&mut messages);
-            for message in messages.drain(..) {
-                match message {
-                    Message::Done(task, answer) => self.ended.push_back((task, answer)),
-                    Message::Managed { id, success, closes } => {
-                        self.answer();
-                        self.connection.managed(id, success);
-                        if closes {
-                            self.connection.close();
-                        }
-                    }
-                    Message::Abort { lun, attention } => {
-                        self.connection.abort_all(lun);
-                        self.establish(lun, attention);
-                    }
-                    Message::Close => return End::Closed,
+            let takes = self.has_input();
+            if takes && self.readable && !matches!(self.fill(), Ok(true)) {
+                return End::Broken;
+            }
+            // Between the bytes and what they say: a reset that was answered before a command was sent must not
+            // abort it, so what it left here is dealt with first. What comes later concerns commands that are here.
+            if self.heed(&mut messages).is_break() {
+                return End::Closed;
+            }
+            if takes {
+                if self.receive(&mut events).is_err() {
+                    return End::Broken;
+                }
+                for event in events.drain(..) {
+                    self.happen(event);
+                }
+                if self.heed(&mut messages).is_break() {
+                    return End::Closed;
                 }
             }
             self.answer();
@@ -161,16 +164,30 @@ impl<'a, D: Device> Session<'a, D> {
                 Ok(false) => return End::Closed,
                 Err(()) => return End::Broken,
             }
-            if self.has_input() {
-                match self.read(&mut events) {
-                    Ok(true) => {}
-                    Ok(false) | Err(()) => return End::Broken,
+        }
+    }
+
+    /// Does what others say; it breaks if they end the session.
+    fn heed(&mut self, messages: &mut Vec<Message<D::Data>>) -> ControlFlow<()> {
+        self.mailbox.take(messages);
+        for message in messages.drain(..) {
+            match message {
+                Message::Done(task, answer) => self.ended.push_back((task, answer)),
+                Message::Managed { id, success, closes } => {
+                    self.answer();
+                    self.connection.managed(id, success);
+                    if closes {
+                        self.connection.close();
+                    }
                 }
-                for event in events.drain(..) {
-                    self.happen(event);
+                Message::Abort { lun, attention } => {
+                    self.connection.abort_all(lun);
+                    self.establish(lun, attention);
                 }
+                Message::Close => return ControlFlow::Break(()),
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// Whether there is, or may be, something to take in now.
@@ -259,11 +276,8 @@ impl<'a, D: Device> Session<'a, D> {
         Ok(!stop.intersects(PollFlags::IN))
     }
 
-    /// Takes what came in. `false` at its end.
-    fn read(&mut self, events: &mut Vec<Event>) -> Result<bool, ()> {
-        if self.readable && !self.fill()? {
-            return Ok(false);
-        }
+    /// Understands what came in.
+    fn receive(&mut self, events: &mut Vec<Event>) -> Result<(), ()> {
         let taken = self
             .connection
             .receive(&self.inbox[..self.filled], events)
@@ -271,9 +285,10 @@ impl<'a, D: Device> Session<'a, D> {
         self.stuck = self.connection.is_congested();
         self.inbox.copy_within(taken..self.filled, 0);
         self.filled -= taken;
-        Ok(true)
+        Ok(())
     }
 
+    /// Takes what came in. `false` at its end.
     fn fill(&mut self) -> Result<bool, ()> {
         if self.filled == self.inbox.len() {
             // One PDU is longer than this.

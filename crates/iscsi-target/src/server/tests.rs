@@ -128,6 +128,16 @@ impl Client {
         self.send(header, &[]);
     }
 
+    /// Leaves in order: a connection that is only closed is a broken one.
+    fn log_out(mut self) {
+        let mut header = Header::new(opcode::LOGOUT | 0x40, FINAL);
+        header.set_word(16, 99);
+        header.set_word(24, self.number);
+        self.send(header, &[]);
+        assert_eq!(self.receive().unwrap().0.opcode(), opcode::LOGOUT_RESPONSE);
+        assert!(self.is_closed());
+    }
+
     fn is_closed(&mut self) -> bool {
         matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
     }
@@ -199,6 +209,23 @@ fn a_reset_ends_commands_silently_and_is_told_to_all_sessions_once() {
         },
     );
     assert_eq!(counts.resets, 1);
+}
+
+/// The reset and a command that follows it race to the other session's thread; the command comes second whatever happens.
+#[test]
+fn a_command_sent_after_a_reset_is_not_aborted_by_it() {
+    with_server(
+        |_| {},
+        |address| {
+            let mut one = Client::log_in(address, "iqn.x:one");
+            let mut two = Client::log_in(address, "iqn.x:two");
+            for _ in 0..500 {
+                one.manage(5);
+                one.receive().unwrap();
+                assert_eq!(two.test_unit_ready(), (2, 6));
+            }
+        },
+    );
 }
 
 #[test]
@@ -324,6 +351,7 @@ fn garbage_ends_its_own_connection_only() {
                 assert!(bad.is_closed());
             }
             assert_eq!(good.test_unit_ready(), (0, 0));
+            good.log_out();
         },
     );
     assert_eq!(counts.broken, 3);
