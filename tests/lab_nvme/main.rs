@@ -68,11 +68,17 @@ impl Bench {
         startup
     }
 
-    /// Verified traffic on the first disk; a request that takes longer than a second is reset away.
+    /// Verified traffic on the first disk, 32 requests in flight; one that takes longer than a second is reset away.
     fn traffic(&self, bytes: u64, incidents: Vec<(Phase, u32, Incident<'_>)>) -> Traffic {
+        self.traffic_at(32, bytes, incidents)
+    }
+
+    /// The same with that many requests in flight.
+    fn traffic_at(&self, depth: usize, bytes: u64, incidents: Vec<(Phase, u32, Incident<'_>)>) -> Traffic {
         let startup = self.startup();
         let unit = startup.disks().next().expect("a disk");
         let options = Options {
+            depth,
             incidents,
             timeout: Duration::from_secs(1),
             ..Options::quiet(3)

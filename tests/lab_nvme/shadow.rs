@@ -10,13 +10,18 @@ const BYTES: u64 = 4 << 20;
 /// Traffic under a fault plan, with that many entries in the largest queue. The number of requests that the
 /// port driver had to end.
 fn survive(entries: u32, faults: &str) -> u64 {
+    survive_at(32, entries, faults)
+}
+
+/// The same with that many requests in flight.
+fn survive_at(depth: usize, entries: u32, faults: &str) -> u64 {
     let device = format!("lab:nvme,size=16M,ram=128M,shadow=on,entries={entries}");
     let bench = Bench::start(&if faults.is_empty() {
         device
     } else {
         format!("{device},faults={faults}")
     });
-    let traffic = bench.traffic(BYTES, Vec::new());
+    let traffic = bench.traffic_at(depth, BYTES, Vec::new());
     assert_eq!(traffic.bytes_verified, BYTES, "{faults}");
     let time_outs = bench.lab.statistics().time_outs;
     bench.finish();
@@ -38,7 +43,8 @@ fn a_reset_tells_the_controller_of_them_again() {
     let bench = Bench::start(&device);
     let incidents = [(Phase::Write, 300), (Phase::Write, 600), (Phase::Read, 500)];
     let incidents = incidents.map(|(phase, permille)| (phase, permille, Incident::ResetBus));
-    let traffic = bench.traffic(BYTES, incidents.into());
+    // One request at a time: no other finds the one that the controller sleeps on.
+    let traffic = bench.traffic_at(1, BYTES, incidents.into());
     assert_eq!(traffic.bytes_verified, BYTES);
     let time_outs = bench.lab.statistics().time_outs;
     assert!(
@@ -70,12 +76,13 @@ fn an_event_index_that_is_none_costs_register_writes_alone() {
     }
 }
 
-/// The register is not written for what the controller claims to have seen: it goes to sleep with requests before it. The port
-/// driver's time-out bounds that, and while requests come the next pass over the ring does.
+/// The register is not written for what the controller claims to have seen: it goes to sleep with requests before it. While
+/// requests come the next pass over the ring finds them; the port driver's time-out finds the last one.
 #[test]
 fn a_doorbell_lost_by_an_event_index_is_found_again() {
     for (entries, index) in [(256, 0), (256, 255), (16, 7)] {
-        let faults = format!("event-index={index}+opcode=io:0x01+nth=20+times=all");
-        assert!(survive(entries, &faults) > 0, "{index} of {entries}");
+        let faults = format!("event-index={index}+opcode=io:0x01+nth=20");
+        survive(entries, &format!("{faults}+times=all"));
+        assert!(survive_at(1, entries, &faults) > 0, "{index} of {entries}");
     }
 }
