@@ -325,6 +325,15 @@ proptest! {
     }
 }
 
+/// Pulls a stop at its end.
+struct Stopped<'a>(&'a Stop);
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.pull();
+    }
+}
+
 #[test]
 fn clients_come_and_go_while_others_hang() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -336,6 +345,8 @@ fn clients_come_and_go_while_others_hang() {
     let stop = Stop::new().expect("a stop");
     thread::scope(|scope| {
         scope.spawn(|| server.run(&disk, &exports, &stop).expect("served"));
+        // Also when an assertion fails: the server would be waited for.
+        let _stopped = Stopped(&stop);
         let hello = |stream: &mut UnixStream| {
             let mut greeting = [0; 18];
             stream
@@ -347,9 +358,20 @@ fn clients_come_and_go_while_others_hang() {
             .map(|_| UnixStream::connect(&path).expect("connected"))
             .collect();
         assert!(silent.iter_mut().all(|stream| hello(stream).is_ok()));
-        // One is left, and does real work beside those who only hang about.
-        let mut stream = UnixStream::connect(&path).expect("connected");
-        hello(&mut stream).expect("a greeting");
+        let enter = || {
+            let began = Instant::now();
+            loop {
+                let mut stream = UnixStream::connect(&path).expect("connected");
+                if hello(&mut stream).is_ok() {
+                    return stream;
+                }
+                assert!(began.elapsed() < Duration::from_secs(20), "no place is free");
+                thread::sleep(Duration::from_millis(20));
+            }
+        };
+        // One is left, as soon as whoever asked whether the socket is taken is seen to be gone. It does real work beside those
+        // who only hang about.
+        let mut stream = enter();
         stream.write_all(&[0, 0, 0, 3]).expect("sent");
         stream.write_all(b"IHAVEOPT\0\0\0\x01\0\0\0\0").expect("sent");
         let mut export = [0; 10];
@@ -363,15 +385,7 @@ fn clients_come_and_go_while_others_hang() {
         let mut late = UnixStream::connect(&path).expect("connected");
         assert!(hello(&mut late).is_err());
         drop(silent);
-        let began = Instant::now();
-        while hello(&mut UnixStream::connect(&path).expect("connected")).is_err() {
-            assert!(
-                began.elapsed() < Duration::from_secs(20),
-                "nobody's place is free again"
-            );
-            thread::sleep(Duration::from_millis(20));
-        }
-        stop.pull();
+        enter();
     });
     assert_eq!(disk.image()[..4096], pattern(4096, 1));
     drop(server);
