@@ -53,6 +53,20 @@ check() {
 }
 check workflows "workflow(s)" .github/workflows/*.yaml
 check powershell "PowerShell script(s)" scripts/windows/*.ps1
+scripts_files=$powershell_files
+scripts_ok=$powershell_ok
+# What the guide says is typed in PowerShell: each block, in a file that is named for its page and line. The grammar knows lists of quoted
+# words only (`Format-List A, B`), so they are quoted.
+rm -rf "$work/typed"
+mkdir -p "$work/typed"
+for page in README.md docs/guide/*.md; do
+    awk -v to="$work/typed/$(basename "$page" .md)" '
+        /^ *```powershell/ { file = to "-" NR ".ps1"; next }
+        /^ *```/ { file = ""; next }
+        file != "" { print > file }' "$page"
+done
+sed -i -E "s/(^|[ (])([A-Za-z.]+), /\1'\2', /g; s/, ([A-Za-z.]+)( |$)/, '\1'\2/g; s/, ([A-Za-z.]+), /, '\1', /g" "$work"/typed/*.ps1
+check powershell "block(s) of PowerShell in the guide" "$work"/typed/*.ps1
 check javascript "script(s) of WinDbg" scripts/windbg/*.js
 
 # Each check has to see a mistake. $1: the check, $2: a file, $3: what sed changes in it.
@@ -74,6 +88,8 @@ bites workflows .github/workflows/ci.yaml 's/github\.ref }}/github.reff }}/'
 bites workflows .github/workflows/ci.yaml 's/timeout-minutes: [0-9]*/timeout-minutes: soon/'
 bites powershell scripts/windows/Install-Driver.ps1 's/)/]/'
 bites powershell scripts/windows/Save-Logs.ps1 's/}//'
+typed=$(find "$work/typed" -name 'install-*.ps1' -exec grep -l foreach {} + | sort | head -n 1)
+bites powershell "${typed:?no block has a loop}" 's/{/(/'
 bites javascript scripts/windbg/ferro.js 's/^function adapters(target) {/function adapters(target {/'
 echo "ok      $((mistakes - missed)) of $mistakes mistakes are seen"
 
@@ -83,8 +99,9 @@ cat >target/reports/lint.json <<END
   "ok": $([ "$status" = 0 ] && echo true || echo false),
   "workflow_lint_ok": $workflows_ok,
   "workflows": $workflows_files,
-  "powershell_ok": $powershell_ok,
-  "powershell_scripts": $powershell_files,
+  "powershell_ok": $([ "$scripts_ok" = true ] && echo "$powershell_ok" || echo false),
+  "powershell_scripts": $scripts_files,
+  "powershell_blocks_of_the_guide": $powershell_files,
   "javascript_ok": $javascript_ok,
   "javascript_scripts": $javascript_files,
   "mistakes": $mistakes,

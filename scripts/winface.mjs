@@ -33,6 +33,7 @@ const lint = part("lint");
 const run = part("etw");
 const messages = part("messages");
 const guide = part("guide");
+const typed = part("guide-commands");
 part("capture");
 part("inf-check");
 
@@ -73,6 +74,9 @@ const found = {
     etw_events_seen: demand("etw_events_seen", seen && Object.values(seen).reduce((sum, count) => sum + count, 0), some),
     etw_event_ids_seen: seen ? Object.keys(seen).map(Number) : null,
     message_table_ok: demand("message_table_ok", messages?.message_table_ok, is(true)),
+    // Commands, options, scripts, files that the guide names, and how many of them there are not.
+    guide_commands_checked: demand("guide_commands_checked", typed?.checked, some),
+    guide_commands_wrong: demand("guide_commands_wrong", typed?.wrong.length, is(0)),
     guide_links_broken: demand("guide_links_broken", guide?.guide_links_broken, is(0)),
     package: contents.sort(),
     ok: wrong.length === 0,

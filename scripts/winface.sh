@@ -67,4 +67,6 @@ echo "Guide"
 rm -f target/reports/guide.json
 part guide sh -c "sh scripts/guide.sh >&2; cat target/reports/guide.json"
 
+part guide-commands node scripts/guide-commands.mjs "$portlab" "$drvpkg"
+
 exec node scripts/winface.mjs "$work" "$package" target/reports/winface.json

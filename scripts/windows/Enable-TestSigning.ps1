@@ -11,8 +11,8 @@ Suspends BitLocker on the system drive for one restart, since the change of a bo
 param()
 $ErrorActionPreference = 'Stop'
 
-# On a machine without UEFI the question itself fails: there is no Secure Boot then.
-$secureBoot = try { Confirm-SecureBootUEFI } catch [System.PlatformNotSupportedException] { $false }
+# Without UEFI, or with a UEFI that has no Secure Boot, the question itself fails. If it failed for another reason, bcdedit refuses.
+$secureBoot = try { Confirm-SecureBootUEFI } catch { $false }
 if ($secureBoot) { throw 'Secure Boot is on. Switch it off in the firmware settings, then run this again.' }
 
 if (Get-Command -Name Get-BitLockerVolume -ErrorAction SilentlyContinue) {

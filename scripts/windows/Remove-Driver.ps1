@@ -13,8 +13,11 @@ param([switch] $KeepTestSigning)
 $ErrorActionPreference = 'Stop'
 
 foreach ($inf in Get-ChildItem -LiteralPath $PSScriptRoot -Filter '*.inf') {
+    # The INF's own name for whom it is from: another vendor's package may have a file of the same name.
+    $provider = Select-String -LiteralPath $inf.FullName -Pattern '^\s*Provider\s*=\s*"([^"]*)"' |
+        ForEach-Object { $_.Matches[0].Groups[1].Value }
     Get-WindowsDriver -Online |
-        Where-Object { (Split-Path -Leaf $_.OriginalFileName) -eq $inf.Name -and $_.ProviderName -eq 'Ferroport' } |
+        Where-Object { (Split-Path -Leaf $_.OriginalFileName) -eq $inf.Name -and $_.ProviderName -eq $provider } |
         ForEach-Object {
             pnputil.exe /delete-driver $_.Driver /uninstall
             if ($LASTEXITCODE -notin 0, 3010) { throw "pnputil could not remove $($_.Driver): exit code $LASTEXITCODE." }

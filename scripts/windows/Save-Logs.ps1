@@ -23,7 +23,11 @@ try {
     Get-PhysicalDisk | Format-List -Property * | Out-File (Join-Path $folder 'disks.txt')
     bcdedit.exe /enum '{current}' | Out-File (Join-Path $folder 'boot.txt')
     foreach ($inf in Get-ChildItem -LiteralPath $PSScriptRoot -Filter '*.inf') {
-        reg.exe export "HKLM\SYSTEM\CurrentControlSet\Services\$($inf.BaseName)" (Join-Path $folder "$($inf.BaseName).reg") /y
+        # The service need not have the INF's name.
+        Select-String -LiteralPath $inf.FullName -Pattern '^\s*AddService\s*=\s*([^\s,;]+)' | ForEach-Object {
+            $service = $_.Matches[0].Groups[1].Value
+            reg.exe export "HKLM\SYSTEM\CurrentControlSet\Services\$service" (Join-Path $folder "$service.reg") /y
+        }
     }
     Get-ChildItem -Path "$env:SystemRoot\Minidump" -Filter '*.dmp' -ErrorAction SilentlyContinue |
         Sort-Object -Property LastWriteTime -Descending | Select-Object -First 3 | Copy-Item -Destination $folder
