@@ -27,6 +27,7 @@ const is = (expected) => (value) => value === expected;
 const some = (value) => value > 0;
 
 const natvis = part("natvis");
+const natvisDev = part("natvis-dev");
 const commands = part("commands");
 const rules = part("inf-rules");
 const lint = part("lint");
@@ -62,6 +63,8 @@ const found = {
     natvis_types_matched: natvis?.types_matched ?? null,
     natvis_paths_checked: demand("natvis_paths_checked", natvis?.paths_checked, some),
     natvis_paths_missing: demand("natvis_paths_missing", natvis?.paths_missing, is(0)),
+    natvis_paths_checked_dev: demand("natvis_paths_checked_dev", natvisDev?.paths_checked, some),
+    natvis_paths_missing_dev: demand("natvis_paths_missing_dev", natvisDev?.paths_missing, is(0)),
     // A command is right if its check holds, and does not hold once a member is said to lie elsewhere.
     extension_commands: demand("extension_commands", commands?.commands?.map(({ name, ok, bites, failure }) => ({ name, ok: ok && bites, failure })),
         (all) => all.length === 5 && all.every((one) => one.ok)),

@@ -31,6 +31,8 @@ part() {
 
 echo "natvis"
 part natvis "$drvpkg" natvis "$package/ferronvme.pdb" --json
+# Types are others in the development flavour: nothing is inlined away, and debugging has members of its own.
+part natvis-dev "$drvpkg" natvis target/driver/dev/ferronvme.pdb --json
 # Another reader of PDBs, where there is one.
 if command -v llvm-pdbutil >/dev/null; then
     llvm-pdbutil dump --named-streams "$package/ferronvme.pdb" | grep -c 'src/files.*\.natvis$' >"$work/llvm-pdbutil" || true

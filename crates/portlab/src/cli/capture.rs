@@ -36,7 +36,7 @@ const BLOCK: u32 = 512;
 #[derive(Debug, Args)]
 #[command(
     after_help = "The file is JSON: `regions` with address and bytes (Base64), and `known`: what is in flight, the workers, \
-                  the controller's queues. Reads are never completed by the controller until the capture is made; then the bus \
+                  the controller's queues. Reads and UNMAPs are never completed by the controller until the capture is made; then the bus \
                   is reset, and the adapter is removed under the usual rules."
 )]
 pub(super) struct Capture {
@@ -55,6 +55,9 @@ pub(super) struct Capture {
     /// Reads that are in flight
     #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..=128))]
     requests: u32,
+    /// UNMAPs that are in flight: each is a request that takes several commands, at most one at a time
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=8))]
+    unmaps: u32,
     /// Seed of everything that is left to chance
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -97,6 +100,7 @@ struct InFlight {
     lun: u8,
     processor: u32,
     bytes: u32,
+    cdb: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,6 +115,12 @@ struct Queue {
     id: u16,
     entries: u32,
     tail: u32,
+}
+
+/// As a debugger prints bytes.
+fn spaced(bytes: &[u8]) -> String {
+    let all: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    all.join(" ")
 }
 
 fn hexadecimal(address: u64) -> String {
@@ -181,7 +191,7 @@ impl Capture {
         Ok((spec, Arc::new(device)))
     }
 
-    /// Reads in flight, one work item queued, nothing else going on.
+    /// Reads and UNMAPs in flight, one work item queued, nothing else going on.
     fn come_to_it(&self, bench: &mut Bench, device: &InProcessNvme) -> Result<Written, BenchError> {
         bench.start(&Silent)?;
         let lab = bench.lab();
@@ -201,7 +211,7 @@ impl Capture {
                 "no read succeeds after the bus reset".to_owned(),
             ));
         }
-        let losses = "lose-completion,opcode=io:0x02,times=all"
+        let losses = "lose-completion,opcode=io:0x02,times=all;lose-completion,opcode=io:0x09,times=all"
             .parse()
             .map_err(|error| BenchError::Unmet(format!("{error}")))?;
         lab.hold_work_items(true);
@@ -215,11 +225,18 @@ impl Capture {
             let request = self.read(lab, Address { lun, ..unit }, number, blocks);
             lab.submit(request, Box::new(|_| ()));
         }
-        let wanted = self.requests as usize;
+        for number in 0..self.unmaps {
+            let lun = u8::from(number % 2 == 1);
+            lab.submit(
+                self.unmap(lab, Address { lun, ..unit }, number)?,
+                Box::new(|_| ()),
+            );
+        }
+        let wanted = self.requests + self.unmaps;
         let at_rest = || {
             let kept = device.injected(Kind::LoseCompletion);
-            lab.in_flight().len() == wanted
-                && kept == u64::from(self.requests)
+            lab.in_flight().len() == wanted as usize
+                && kept == u64::from(wanted)
                 && lab.workers().iter().any(|worker| worker.queued)
         };
         if !lab.wait_until(PATIENCE, &mut || at_rest()) {
@@ -249,6 +266,22 @@ impl Capture {
         }
     }
 
+    fn unmap(&self, lab: &model::Lab, address: Address, number: u32) -> Result<Request, BenchError> {
+        let list = cdb::unmap_list(u64::from(number) * 8, 8);
+        let buffer = lab
+            .buffer(list.len())
+            .map_err(|error| BenchError::Unmet(error.to_string()))?;
+        buffer.write(0, &list);
+        Ok(Request {
+            processor: number % self.processors,
+            address,
+            cdb: cdb::unmap(u16::try_from(list.len()).unwrap_or(u16::MAX)),
+            direction: Direction::Out,
+            buffer: Some(buffer),
+            timeout: TIMEOUT,
+        })
+    }
+
     fn written(captured: model::Capture, device: &InProcessNvme) -> Written {
         let regions = captured.regions.into_iter().map(|region| Region {
             what: region.what,
@@ -263,6 +296,7 @@ impl Capture {
             lun: request.address.lun,
             processor: request.processor,
             bytes: request.bytes,
+            cdb: spaced(&request.cdb),
         });
         let workers = captured.workers.into_iter().map(|worker| Worker {
             handle: hexadecimal(worker.handle),

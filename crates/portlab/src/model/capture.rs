@@ -5,7 +5,7 @@
 
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
-use super::{lab::Lab, request::Address};
+use super::{lab::Lab, request::Address, requests::Command};
 use crate::abi::GuestAddress;
 
 /// Memory of the driver.
@@ -30,6 +30,8 @@ pub struct InFlight {
     pub processor: u32,
     /// Bytes of its buffer.
     pub bytes: u32,
+    /// The CDB; empty for what is no SCSI command.
+    pub cdb: Vec<u8>,
 }
 
 /// A worker that the miniport made and has not freed.
@@ -74,6 +76,10 @@ impl Lab {
                 address: request.address,
                 processor: request.processor,
                 bytes: request.length(),
+                cdb: match &request.command {
+                    Command::Scsi(cdb) => cdb.clone(),
+                    Command::Plain(_) | Command::Pnp(..) | Command::Power(..) => Vec::new(),
+                },
             })
             .collect()
     }

@@ -23,3 +23,11 @@ macro_rules! layout {
 }
 
 include!("figures.rs");
+
+// What has to be noticed: scripts/kit-abi.sh checks with each of these, too.
+#[cfg(feature = "wrong-size")]
+layout!(_ACCESS_RANGE, size 17, align 8, {});
+#[cfg(feature = "wrong-alignment")]
+layout!(_GUID, size 16, align 8, {});
+#[cfg(feature = "wrong-offset")]
+layout!(_GROUP_AFFINITY, size 16, align 8, { Group: 10, });
