@@ -46,6 +46,9 @@ if (pdbutil !== null && pdbutil !== natvisFiles) {
 if (existsSync(`${work}/natvis-missed`)) {
     wrong.push(`a wrong member is not seen in ${readFileSync(`${work}/natvis-missed`, "utf8").trim()}`);
 }
+if (existsSync(`${work}/messages-missed`)) {
+    wrong.push("an event without a text is not seen");
+}
 if (commands && !commands.events_agree) {
     wrong.push("ferro.js has other events than crates/ferronvme-events");
 }
@@ -55,6 +58,15 @@ for (const file of ["ferronvme.sys", "ferronvme.pdb", "ferronvme.inf", "ferronvm
 }
 
 const seen = run?.etw_events_seen;
+// What this run has to tell, and nothing that the table of events does not have.
+const table = JSON.parse(readFileSync("crates/ferronvme-events/events.json", "utf8")).events;
+const due = ["AdapterFound", "AdapterStarted", "AdapterReady", "ResetBegun", "ResetEnded", "AdapterStopping", "AdapterStopped", "AdapterRestarting"];
+for (const name of due) {
+    demand(`${name} among the ETW events`, seen?.[table.find((event) => event.name === name)?.id], some);
+}
+for (const id of Object.keys(seen ?? {})) {
+    demand(`ETW event ${id} in the table`, table.some((event) => String(event.id) === id), is(true));
+}
 const rulesCaught = rules?.filter((rule) => rule.caught).length;
 const found = {
     natvis_in_pdb: demand("natvis_in_pdb", natvisFiles === undefined ? undefined : natvisFiles > 0, is(true)),
