@@ -1,5 +1,6 @@
 // Puts what scripts/winface.sh found together: node winface.mjs WORK PACKAGE REPORT. Nothing that is missing is made up: it is named, and
 // makes exit code 1.
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const [work, folder, report] = process.argv.slice(2);
@@ -53,8 +54,15 @@ if (commands && !commands.events_agree) {
     wrong.push("ferro.js has other events than crates/ferronvme-events");
 }
 const contents = readdirSync(folder);
-for (const file of ["ferronvme.sys", "ferronvme.pdb", "ferronvme.inf", "ferronvme.cat", "ferronvme.cer", "ferro.js", "README.txt"]) {
+const scripts = [...readdirSync("scripts/windows"), ...readdirSync("scripts/windbg")];
+for (const file of ["ferronvme.sys", "ferronvme.pdb", "ferronvme.inf", "ferronvme.cat", "ferronvme.cer", "README.txt", "package.json", ...scripts]) {
     demand(`${file} in the package`, contents.includes(file), is(true));
+}
+// What the package says of itself: each file but the list, with its hash.
+const said = contents.includes("package.json") ? JSON.parse(readFileSync(`${folder}/package.json`, "utf8")).files : [];
+for (const file of contents.filter((file) => file !== "package.json")) {
+    const hash = createHash("sha256").update(readFileSync(`${folder}/${file}`)).digest("hex");
+    demand(`${file} as package.json has it`, said.find((one) => one.name === file)?.sha256, is(hash));
 }
 
 const seen = run?.etw_events_seen;
@@ -92,6 +100,7 @@ const found = {
     // Commands, options, scripts, files that the guide names, and how many of them there are not.
     guide_commands_checked: demand("guide_commands_checked", typed?.checked, some),
     guide_commands_wrong: demand("guide_commands_wrong", typed?.wrong.length, is(0)),
+    guide_commands_mistakes_caught: demand("guide_commands_mistakes_caught", typed?.mistakes_caught, is(typed?.mistakes)),
     guide_links_broken: demand("guide_links_broken", guide?.guide_links_broken, is(0)),
     package: contents.sort(),
     ok: wrong.length === 0,
