@@ -24,8 +24,8 @@ const ETW_DESCRIPTION: usize = 32;
 const ETW_PARAMETER: usize = 16;
 /// Most data of a telemetry event.
 const TELEMETRY_BYTES: u32 = 4096;
-/// The provider that Storport writes a miniport's events under.
-const STORPORT_PROVIDER: &str = "Microsoft-Windows-Storage-Storport";
+/// The provider that Storport writes a miniport's events under, as Windows lists it; its channels are Microsoft-Windows-Storage-Storport/*.
+const STORPORT_PROVIDER: &str = "Microsoft-Windows-StorPort";
 /// Most bytes of an entry's data and texts together.
 const LOG_BYTES: usize = 150;
 /// Texts of an entry that are looked at.
