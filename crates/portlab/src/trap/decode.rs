@@ -29,6 +29,13 @@ pub(super) fn is_repeated(address: u64) -> bool {
     })
 }
 
+/// Decodes and writes one instruction, so that the decoder's tables are made here and not, with allocations and locks, by the first
+/// fault, in a signal handler. Whether there was one to decode.
+pub(super) fn prepare() -> bool {
+    const NOP: &[u8] = &[0x90];
+    decode(NOP, 0).is_some_and(|instruction| disassemble(&instruction) == "nop")
+}
+
 /// The instruction as Intel writes it.
 pub(super) fn disassemble(instruction: &Instruction) -> String {
     let mut formatter = IntelFormatter::new();

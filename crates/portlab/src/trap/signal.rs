@@ -57,6 +57,9 @@ pub(super) fn install() -> io::Result<()> {
     let result = INSTALLED.get_or_init(|| {
         frame::measure_vector_state();
         patch::prepare();
+        if !decode::prepare() {
+            return Err(libc::ENOSYS);
+        }
         [
             libc::SIGSEGV,
             libc::SIGBUS,
