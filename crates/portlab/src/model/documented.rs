@@ -160,7 +160,7 @@ documented! {
         "SRB_FUNCTION_ABORT_COMMAND", "Arrives only with STOR_ADAPTER_FEATURE_ABORT_COMMAND.", Not("the lab aborts by resets only");
         "SCSI_PNP_REQUEST_BLOCK", "PNP and POWER requests address units too: the adapter is meant only with the adapter's flag.", Played("units are removed first, without the flag");
         "HW_ADAPTER_CONTROL (ScsiAdapterPower)", "Supporting it replaces the adapter's POWER request and stop for power.", Played("by what the miniport reported");
-        "SCSI_REQUEST_BLOCK", "User threads may write to a data buffer at any time.", Not("no workload changes data under a driver");
+        "SCSI_REQUEST_BLOCK", "User threads may write to a data buffer at any time.", Played("in torture's lives buffers go on changing while a request has them");
         "STORAGE_REQUEST_BLOCK", "Offsets and counts are read before they are used: address and parameters lie in any order.", Played("the order varies from request to request");
         "Storport Queue Management", "Retries and failures by SRB status as the disk class driver makes them.", Played("`workload::status`");
         "Storport reset escalation", "A time-out resets the unit, then the target, then the bus, each with an event 129.", Played("`reset`");
