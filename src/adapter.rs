@@ -122,6 +122,12 @@ impl<'adapter> Adapter<'adapter> {
         self.queue(index)
     }
 
+    /// The queue pair by whose life exchanges are admitted: their own, or where there is none that of the only channel, through
+    /// which none of their commands goes.
+    pub(crate) fn exchange_gate(&self) -> Option<&IoQueue<'adapter>> {
+        self.exchange_queue().or_else(|| self.queue(0))
+    }
+
     /// Its identifier.
     pub(crate) fn exchange_queue_id(&self) -> u16 {
         crate::io::queue_id(self.channels())

@@ -2,8 +2,8 @@
 //!
 //! An exchange has one of [`EXCHANGES`] places: an SRB, a state, and two pages of DMA memory. Its I/O commands go through a
 //! queue pair of their own, the last, so that the next one can be submitted where the last one's completion is seen, which the
-//! pairs of the channels do not allow; its admin commands go through the admin queue. Everything here runs under the StartIo lock
-//! but for two things that need no lock: taking an SRB out of its place, which one caller can, and noting the completion of an
+//! pairs of the channels do not allow; on a controller with a single pair no exchange has any. Its admin commands go through
+//! the admin queue. Everything here runs under the StartIo lock but for two things that need no lock: taking an SRB out of its place, which one caller can, and noting the completion of an
 //! admin command.
 //!
 //! A reset closes the pair like the others, waits until nobody submits, and takes the SRBs out of their places; a step that
@@ -125,10 +125,8 @@ pub(crate) fn start<'dev, 'srb>(
     mut srb: Srb<'dev, FerroNvme, Fresh<'srb>>,
     mut exchange: Exchange,
 ) -> Started<'srb> {
-    let Some(queue) = adapter.exchange_queue() else {
-        // A controller with a single queue pair has none for exchanges.
-        let outcome = scsi_nvme::Outcome::check_condition(scsi::sense::Sense::INVALID_OPCODE);
-        return io::fail(cx, srb, &outcome);
+    let Some(queue) = adapter.exchange_gate() else {
+        return adapter.push_back(cx, srb);
     };
     let _under_way = queue.begin_submitting();
     let srbs = &adapter.exchange_srbs;
@@ -178,7 +176,7 @@ pub(crate) fn start<'dev, 'srb>(
         Ok(token) => token,
         Err(srb) => return adapter.push_back(cx, srb),
     };
-    if submit(cx, adapter, queue, index, &next).is_ok() {
+    if submit(cx, adapter, index, &next).is_ok() {
         return token;
     }
     match srbs.withdraw(cx, index, token) {
@@ -231,21 +229,24 @@ pub(crate) fn pump<'dev, I: AtMostDispatch>(
     adapter: &'dev Adapter<'dev>,
 ) {
     let is_noted = |noted: &core::sync::atomic::AtomicU32| noted.load(Ordering::Relaxed) != 0;
-    let Some(queue) = adapter.exchange_queue() else {
+    let Some(queue) = adapter.exchange_gate() else {
         return;
     };
-    if queue.table.used() == 0 && !adapter.exchange_results.iter().any(is_noted) {
+    let has_queue = adapter.exchange_queue().is_some();
+    if (!has_queue || queue.table.used() == 0) && !adapter.exchange_results.iter().any(is_noted) {
         return;
     }
     cx.with_start_io_lock(|cx| {
         let _under_way = queue.begin_submitting();
-        reap(cx, adapter, queue);
+        if has_queue {
+            reap(cx, adapter, queue);
+        }
         for (place, noted) in adapter.exchange_results.iter().enumerate() {
             let noted = noted.swap(0, Ordering::AcqRel);
             if let Ok(bits) = u16::try_from(noted & !NOTED)
                 && noted != 0
             {
-                completed(cx, adapter, queue, place, Status::from_bits(bits));
+                completed(cx, adapter, place, Status::from_bits(bits));
             }
         }
     });
@@ -277,7 +278,7 @@ fn reap<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, queue: &IoQue
         let Ok(taken) = queue.table.take(entry.command_id()) else {
             continue;
         };
-        completed(cx, adapter, queue, taken.payload(), entry.status());
+        completed(cx, adapter, taken.payload(), entry.status());
         // Only now: a pair without a command in flight has no exchange between two of them.
         queue.table.release(taken);
     }
@@ -296,13 +297,7 @@ fn reap<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, queue: &IoQue
 
 /// A command of the exchange at `place` has ended: the next one, or the end.
 #[inline(never)]
-fn completed<'dev>(
-    cx: &mut Locked<'dev>,
-    adapter: &'dev Adapter<'dev>,
-    queue: &IoQueue<'dev>,
-    index: usize,
-    status: Status,
-) {
+fn completed<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, index: usize, status: Status) {
     if !adapter.exchange_srbs.is_taken(index) {
         return;
     }
@@ -328,9 +323,7 @@ fn completed<'dev>(
     let exchange = open.exchange;
     if matches!(next, Next::Submit(_) | Next::SubmitFused(..)) {
         // While the unit is being reset its exchanges end where they are.
-        if !reset::holds_back(adapter, exchange.namespace().0)
-            && submit(cx, adapter, queue, index, &next).is_ok()
-        {
+        if !reset::holds_back(adapter, exchange.namespace().0) && submit(cx, adapter, index, &next).is_ok() {
             return;
         }
     }
@@ -365,7 +358,6 @@ fn completed<'dev>(
 fn submit<'dev>(
     cx: &mut Locked<'dev>,
     adapter: &'dev Adapter<'dev>,
-    queue: &IoQueue<'dev>,
     index: usize,
     next: &Next,
 ) -> Result<(), Refused> {
@@ -392,6 +384,7 @@ fn submit<'dev>(
             Err(Refused)
         };
     }
+    let queue = adapter.exchange_queue().ok_or(Refused)?;
     let pair = queue.pair.get_ref().ok_or(Refused)?;
     let claim = queue.table.claim().map_err(|_| Refused)?;
     let claims = if second.is_some() {

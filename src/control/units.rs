@@ -57,6 +57,8 @@ fn replace_units(state: &mut StartIoState, adapter: &Adapter<'_>) -> bool {
             verify: info.supports_verify,
             reservations: has_exchanges && info.supports_reservations,
             fused_compare_and_write: has_exchanges && info.supports_fused_compare_and_write,
+            security: info.supports_security,
+            io_exchanges: has_exchanges,
         },
     });
     let changed = state

@@ -2,6 +2,7 @@
 
 mod fallbacks;
 mod faults;
+mod management;
 mod same_answers;
 mod shadow;
 mod telling;

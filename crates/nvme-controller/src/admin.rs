@@ -34,6 +34,8 @@ impl Controller {
                 self.configure_shadow_doorbells(command)
             }
             admin::FORMAT_NVM => self.format(command),
+            admin::SECURITY_SEND if self.config.management => self.security_send(command, memory),
+            admin::SECURITY_RECEIVE if self.config.management => self.security_receive(command, memory),
             _ => Err(Status::INVALID_OPCODE),
         };
         Some(answer.unwrap_or_else(Into::into))

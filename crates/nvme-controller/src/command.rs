@@ -19,6 +19,8 @@ pub(crate) mod admin {
     pub(crate) const ASYNC_EVENT_REQUEST: u8 = 0x0C;
     pub(crate) const DOORBELL_BUFFER_CONFIG: u8 = 0x7C;
     pub(crate) const FORMAT_NVM: u8 = 0x80;
+    pub(crate) const SECURITY_SEND: u8 = 0x81;
+    pub(crate) const SECURITY_RECEIVE: u8 = 0x82;
 }
 
 /// NVM opcodes (figure 346).

@@ -41,6 +41,8 @@ pub struct Config {
     pub sgls: bool,
     /// Whether blocks can be deallocated: Dataset Management is offered, and namespaces are thinly provisioned.
     pub thin: bool,
+    /// Whether it offers what manages the device: Security Send and Receive.
+    pub management: bool,
     /// What decides which blocks of the write cache survive a power cut.
     pub seed: u64,
 }
@@ -64,6 +66,7 @@ impl Default for Config {
             shadow_doorbells: false,
             sgls: false,
             thin: true,
+            management: true,
             seed: 1,
         }
     }

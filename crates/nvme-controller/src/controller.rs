@@ -17,6 +17,7 @@ use crate::{
     namespace::Namespace,
     queue::{Completion, CompletionQueue, SubmissionQueue},
     registers::{DOORBELLS, Registers, Written},
+    security::Security,
     status::Status,
     witness::{Seen, Witness},
 };
@@ -57,6 +58,7 @@ pub struct Controller {
     pub(crate) features: Features,
     pub(crate) events: Events,
     pub(crate) health: Health,
+    pub(crate) security: Security,
     pub(crate) granted_queues: u16,
     /// Shadow doorbells and event indices.
     pub(crate) shadow: Option<(u64, u64)>,
@@ -100,6 +102,7 @@ impl Controller {
                 power_cycles: 1,
                 ..Health::default()
             },
+            security: Security::default(),
             granted_queues: config.queues,
             shadow: None,
             event_lie: None,
@@ -311,6 +314,7 @@ impl Controller {
         self.shadow = None;
         self.event_lie = None;
         self.features.reset();
+        self.security = Security::default();
         self.forget_events();
     }
 

@@ -50,8 +50,8 @@ impl Controller {
         page[92..96].copy_from_slice(&(1_u32 << 8).to_le_bytes());
         // Host identifiers of 128 bits are not supported; I/O controller.
         page[111] = 1;
-        // Format NVM; Doorbell Buffer Config.
-        let optional = 1 << 1 | u16::from(config.shadow_doorbells) << 8;
+        // Security Send and Receive; Format NVM; Doorbell Buffer Config.
+        let optional = u16::from(config.management) | 1 << 1 | u16::from(config.shadow_doorbells) << 8;
         page[256..258].copy_from_slice(&optional.to_le_bytes());
         // Abort command limit, event request limit: four of each.
         page[258] = 3;

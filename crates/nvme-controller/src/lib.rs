@@ -19,6 +19,7 @@
 //! | `admin`, `identify`, `features`, `log` | the admin command set |
 //! | `io` | the NVM command set |
 //! | `reservation` | who may write |
+//! | `security` | security protocols |
 //! | [`namespace`], [`store`] | blocks, the write cache, what is behind them |
 //! | [`witness`] | telling what the controller does |
 //! | [`fault`] | the ways to be a bad controller |
@@ -39,6 +40,7 @@ pub mod namespace;
 mod queue;
 mod registers;
 mod reservation;
+mod security;
 mod status;
 pub mod store;
 mod transfer;

@@ -653,3 +653,26 @@ mod hostile {
         }
     }
 }
+
+#[test]
+fn a_security_message_is_received_once_and_not_after_a_reset() {
+    const SEND: u8 = 0x81;
+    const RECEIVE: u8 = 0x82;
+    let mut host = Host::ready("");
+    let mailbox = |bytes| [0xF000_0100, bytes, 0, 0, 0, 0];
+    host.fill(0xA5);
+    assert_eq!(host.admin(SEND, 0, mailbox(600)), (0, 0));
+    host.fill(0);
+    assert_eq!(host.admin(RECEIVE, 0, mailbox(1024)).0, 0);
+    assert!(host.data(600).iter().all(|byte| *byte == 0xA5));
+    assert_eq!(host.data(601)[600], 0, "no more than was sent");
+    // Command Sequence Error.
+    assert_eq!(host.admin(RECEIVE, 0, mailbox(1024)).0 & 0x7FF, 0x0C);
+    assert_eq!(host.admin(SEND, 0, mailbox(16)), (0, 0));
+    host.disable();
+    host.enable();
+    assert_eq!(host.admin(RECEIVE, 0, mailbox(16)).0 & 0x7FF, 0x0C);
+    // Another protocol, more than a message may be: Invalid Field.
+    assert_eq!(host.admin(SEND, 0, [0x0100_0000, 16, 0, 0, 0, 0]).0 & 0x7FF, 2);
+    assert_eq!(host.admin(SEND, 0, mailbox(1 << 20)).0 & 0x7FF, 2);
+}

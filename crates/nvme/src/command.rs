@@ -67,6 +67,10 @@ pub mod admin_opcode {
     pub const ASYNC_EVENT_REQUEST: u8 = 0x0C;
     /// Doorbell Buffer Config.
     pub const DOORBELL_BUFFER_CONFIG: u8 = 0x7C;
+    /// Security Send.
+    pub const SECURITY_SEND: u8 = 0x81;
+    /// Security Receive.
+    pub const SECURITY_RECEIVE: u8 = 0x82;
 }
 
 /// NVM command set opcodes (NVM Command Set 1.0, section 3.2).

@@ -20,6 +20,7 @@
 pub mod admin;
 mod command;
 mod completion;
+pub mod device;
 mod event;
 mod features;
 pub mod identify;

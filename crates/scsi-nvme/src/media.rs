@@ -98,6 +98,9 @@ pub(crate) fn verify(
             None => Translation::check_condition(Sense::invalid_field(access.transfer_length_field)),
         },
         ByteCheck::Medium => Exchange::sweep(request, controller, namespace, access, Sweep::Read),
+        ByteCheck::OneBlock if !provisioning::fits_area(controller, namespace) => {
+            Translation::check_condition(Sense::invalid_field(Verify::BYTE_CHECK_FIELD))
+        }
         ByteCheck::Data | ByteCheck::OneBlock if !features.compare => {
             Translation::check_condition(Sense::invalid_field(Verify::BYTE_CHECK_FIELD))
         }

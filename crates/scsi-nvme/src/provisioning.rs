@@ -27,9 +27,9 @@ pub(crate) const fn write_same_unmaps(controller: &Controller, namespace: &Names
     is_managed(controller) && controller.features.write_zeroes && namespace.deallocated_reads_zero
 }
 
-/// Whether an area of an exchange holds a block.
-pub(crate) const fn fits_area(namespace: &Namespace) -> bool {
-    namespace.block_length() as usize <= AREA_BYTES
+/// Whether there are exchanges whose area holds a block.
+pub(crate) const fn fits_area(controller: &Controller, namespace: &Namespace) -> bool {
+    controller.features.io_exchanges && namespace.block_length() as usize <= AREA_BYTES
 }
 
 /// The most blocks that COMPARE AND WRITE takes: what an area holds.
@@ -49,7 +49,7 @@ pub(crate) fn limits(controller: &Controller, namespace: &Namespace) -> Limits {
         compare_and_write: compare_and_write_blocks(controller, namespace),
         unmap_blocks: if managed { u32::MAX } else { 0 },
         unmap_descriptors: if managed { u32::from(MOST_RANGES) } else { 0 },
-        write_same: if fits_area(namespace) {
+        write_same: if fits_area(controller, namespace) {
             u64::from(WRITE_SAME_BLOCKS)
         } else {
             0

@@ -176,9 +176,9 @@ pub struct Transfer {
 /// What a request does with its data buffer, as far as its operation code tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DataPhase {
-    /// READ: if it is submitted, the device writes to the buffer.
+    /// READ and SECURITY PROTOCOL IN: if it is submitted, the device writes to the buffer.
     Read,
-    /// WRITE and what compares with the buffer: if it is submitted, the device reads the buffer.
+    /// WRITE, what compares with the buffer, and SECURITY PROTOCOL OUT: if it is submitted, the device reads the buffer.
     Write,
     /// Anything else: the device does not touch the buffer.
     Other,
@@ -190,7 +190,13 @@ pub enum DataPhase {
 #[must_use]
 pub fn data_phase(cdb: &[u8]) -> DataPhase {
     match cdb.first().copied().map(Opcode) {
-        Some(Opcode::READ_6 | Opcode::READ_10 | Opcode::READ_12 | Opcode::READ_16) => DataPhase::Read,
+        Some(
+            Opcode::READ_6
+            | Opcode::READ_10
+            | Opcode::READ_12
+            | Opcode::READ_16
+            | Opcode::SECURITY_PROTOCOL_IN,
+        ) => DataPhase::Read,
         Some(
             Opcode::WRITE_6
             | Opcode::WRITE_10
@@ -202,7 +208,8 @@ pub fn data_phase(cdb: &[u8]) -> DataPhase {
             | Opcode::VERIFY_16
             | Opcode::WRITE_AND_VERIFY_10
             | Opcode::WRITE_AND_VERIFY_12
-            | Opcode::WRITE_AND_VERIFY_16,
+            | Opcode::WRITE_AND_VERIFY_16
+            | Opcode::SECURITY_PROTOCOL_OUT,
         ) => DataPhase::Write,
         _ => DataPhase::Other,
     }

@@ -17,15 +17,20 @@ enum Needs {
     Nothing,
     /// Blocks can be unmapped.
     Management,
-    /// A block fits an area.
+    /// Exchanges with I/O commands.
+    Exchanges,
+    /// Exchanges whose area holds a block.
     Area,
-    /// Verify, or a block fits an area.
+    /// Verify, or exchanges whose area holds a block.
     Verification,
     FusedCompareAndWrite,
     Reservations,
+    Security,
 }
 
-use Needs::{Area, FusedCompareAndWrite, Management, Nothing, Reservations, Verification};
+use Needs::{
+    Area, Exchanges, FusedCompareAndWrite, Management, Nothing, Reservations, Security, Verification,
+};
 
 impl Needs {
     fn are_met(self, controller: &Controller, namespace: &Namespace) -> bool {
@@ -33,10 +38,12 @@ impl Needs {
         match self {
             Nothing => true,
             Management => provisioning::is_managed(controller),
-            Area => provisioning::fits_area(namespace),
-            Verification => features.verify || provisioning::fits_area(namespace),
+            Exchanges => features.io_exchanges,
+            Area => provisioning::fits_area(controller, namespace),
+            Verification => features.verify || provisioning::fits_area(controller, namespace),
             FusedCompareAndWrite => provisioning::compare_and_write_blocks(controller, namespace) != 0,
             Reservations => features.reservations,
+            Security => features.security,
         }
     }
 }
@@ -55,6 +62,7 @@ const VERIFY12: &[u8] = &[0x16, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 
 const VERIFY16: &[u8] = &[
     0x16, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0,
 ];
+const SECURITY: &[u8] = &[0xFF, 0xFF, 0xFF, 0x80, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0];
 const RESERVE_IN: [&[u8]; 4] = [
     &[0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
     &[1, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
@@ -75,7 +83,7 @@ const TABLE: &[Row] = &[
     (Opcode::READ_CAPACITY_10, None, Nothing, &[0, 0, 0, 0, 0, 0, 0, 0, 0]),
     (Opcode::READ_10, None, Nothing, RW10),
     (Opcode::WRITE_10, None, Nothing, RW10),
-    (Opcode::WRITE_AND_VERIFY_10, None, Verification, VERIFY10),
+    (Opcode::WRITE_AND_VERIFY_10, None, Exchanges, VERIFY10),
     (Opcode::VERIFY_10, None, Verification, VERIFY10),
     (Opcode::PRE_FETCH_10, None, Nothing, &[0x02, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0]),
     (Opcode::SYNCHRONIZE_CACHE_10, None, Nothing, &[0x02, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0]),
@@ -98,7 +106,7 @@ const TABLE: &[Row] = &[
     (Opcode::READ_16, None, Nothing, RW16),
     (Opcode::COMPARE_AND_WRITE, None, FusedCompareAndWrite, &[0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0, 0]),
     (Opcode::WRITE_16, None, Nothing, RW16),
-    (Opcode::WRITE_AND_VERIFY_16, None, Verification, VERIFY16),
+    (Opcode::WRITE_AND_VERIFY_16, None, Exchanges, VERIFY16),
     (Opcode::VERIFY_16, None, Verification, VERIFY16),
     (Opcode::PRE_FETCH_16, None, Nothing, &[0x02, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0]),
     (Opcode::SYNCHRONIZE_CACHE_16, None, Nothing, &[0x02, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0]),
@@ -106,11 +114,13 @@ const TABLE: &[Row] = &[
     (Opcode::SERVICE_ACTION_IN_16, Some(ServiceActionIn16::READ_CAPACITY_16.0), Nothing, &[0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0]),
     (Opcode::SERVICE_ACTION_IN_16, Some(ServiceActionIn16::GET_LBA_STATUS.0), Management, &[0x12, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0]),
     (Opcode::REPORT_LUNS, None, Nothing, &[0, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0]),
+    (Opcode::SECURITY_PROTOCOL_IN, None, Security, SECURITY),
     (Opcode::MAINTENANCE_IN, Some(REPORT_SUPPORTED_OPERATION_CODES), Nothing, &[0x0C, 0x87, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0]),
     (Opcode::READ_12, None, Nothing, RW12),
     (Opcode::WRITE_12, None, Nothing, RW12),
-    (Opcode::WRITE_AND_VERIFY_12, None, Verification, VERIFY12),
+    (Opcode::WRITE_AND_VERIFY_12, None, Exchanges, VERIFY12),
     (Opcode::VERIFY_12, None, Verification, VERIFY12),
+    (Opcode::SECURITY_PROTOCOL_OUT, None, Security, SECURITY),
 ];
 
 /// SERVICE ACTION, bits 4..0 of byte 1.

@@ -84,6 +84,12 @@ fn to_namespace(
             reserve::reserve_in(request, namespace, command, data_in)
         }
         Ok(Command::PersistentReserveOut(command)) => reserve::reserve_out(request, namespace, command),
+        Ok(Command::SecurityProtocolIn(command)) => {
+            Exchange::security(request, controller, namespace, command, false)
+        }
+        Ok(Command::SecurityProtocolOut(command)) => {
+            Exchange::security(request, controller, namespace, command, true)
+        }
         Err(error) => Translation::check_condition(error.sense()),
     }
 }

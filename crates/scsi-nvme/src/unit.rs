@@ -22,7 +22,7 @@ pub struct Controller {
     pub features: Features,
 }
 
-/// Optional commands of a controller: ONCS and FUSES of Identify Controller. The default: none.
+/// Optional commands of a controller: OACS, ONCS and FUSES of Identify Controller. The default: none.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -41,6 +41,10 @@ pub struct Features {
     pub reservations: bool,
     /// Compare and Write as a fused operation.
     pub fused_compare_and_write: bool,
+    /// Security Send and Security Receive.
+    pub security: bool,
+    /// The driver has an I/O queue for exchanges.
+    pub io_exchanges: bool,
 }
 
 /// A namespace that a LUN stands for. Its geometry is checked once, here, so that the translation need not.

@@ -409,7 +409,7 @@ fn report_supported_operation_codes_tells_one_and_all() {
 
 prop_compose! {
     fn commands()(
-        opcode in prop::sample::select(vec![0x15_u8, 0x2E, 0x2F, 0x41, 0x42, 0x4D, 0x55, 0x5E, 0x5F, 0x89, 0x8E, 0x8F, 0x93, 0xAE]),
+        opcode in prop::sample::select(vec![0x15_u8, 0x2E, 0x2F, 0x41, 0x42, 0x4D, 0x55, 0x5E, 0x5F, 0x89, 0x8E, 0x8F, 0x93, 0xAE, 0xA2, 0xB5]),
         rest in prop::collection::vec(prop_oneof![4 => Just(0_u8), 1 => any::<u8>()], 15),
         small in 0_u8..40,
     ) -> Vec<u8> {
@@ -419,7 +419,7 @@ prop_compose! {
         let at = match opcode {
             0x15 => 4,
             0x89 | 0x93 | 0x8E | 0x8F => 13,
-            0xAE => 9,
+            0xA2 | 0xAE | 0xB5 => 9,
             _ => 8,
         };
         cdb[at] = small;
@@ -441,7 +441,7 @@ proptest! {
         cdb in commands(),
         data in prop::collection::vec(prop_oneof![2 => Just(0_u8), 1 => any::<u8>()], 0..3000),
         block in prop::option::of(Just(512_usize)),
-        features: [bool; 6],
+        features: [bool; 8],
         report in prop::collection::vec(any::<u8>(), 64),
         failure in prop::option::weighted(0.2, (any::<u16>(), 0_usize..4)),
     ) {
@@ -459,6 +459,8 @@ proptest! {
             verify: features[3],
             reservations: features[4],
             fused_compare_and_write: features[5],
+            security: features[6],
+            io_exchanges: features[7],
         };
         let Translation::Exchange(mut exchange) = bench.run(&cdb).0 else { return Ok(()) };
         let mut area = page();
@@ -474,6 +476,8 @@ proptest! {
             }
             prop_assert!((buffer + rest) as usize <= data.len());
             let entry = command.entry;
+            let announced = scsi_nvme::data_phase(&cdb);
+            prop_assert!(buffer == 0 || announced != scsi_nvme::DataPhase::Other);
             if command.queue == Queue::Io {
                 prop_assert_eq!(entry.namespace, NamespaceId(1));
                 let ranged = [io_opcode::READ, io_opcode::WRITE, io_opcode::COMPARE, io_opcode::WRITE_ZEROES, io_opcode::VERIFY];

@@ -66,6 +66,8 @@ pub struct ControllerInfo {
     pub supports_fused_compare_and_write: bool,
     /// SGLs are supported.
     pub supports_sgl: bool,
+    /// Security Send and Security Receive are supported.
+    pub supports_security: bool,
 }
 
 impl ControllerInfo {
@@ -103,6 +105,7 @@ impl ControllerInfo {
             supports_reservations: view.supports_reservations(),
             supports_fused_compare_and_write: view.supports_fused_compare_and_write(),
             supports_sgl: view.supports_sgl(),
+            supports_security: view.supports_security(),
         }
     }
 }

@@ -194,6 +194,12 @@ impl<'a> IdentifyController<'a> {
         self.layout.oacs.get()
     }
 
+    /// OACS bit 0: Security Send and Security Receive.
+    #[must_use]
+    pub const fn supports_security(&self) -> bool {
+        self.optional_admin_commands() & 1 != 0
+    }
+
     /// Doorbell Buffer Config is supported (OACS bit 8).
     #[must_use]
     pub const fn supports_doorbell_buffers(&self) -> bool {

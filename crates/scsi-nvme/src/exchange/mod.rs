@@ -10,6 +10,7 @@
 //! with whatever says so, and the state is dropped.
 
 mod compare;
+mod device;
 mod mode_select;
 mod parameters;
 mod sweep;
@@ -156,6 +157,7 @@ enum Kind {
     Log(LogPage),
     ReserveIn(ReserveIn),
     ReserveOut(ReserveOut),
+    Device(device::Device),
 }
 
 /// An exchange: see the module's page.
@@ -240,6 +242,7 @@ impl Exchange {
         match &self.kind {
             Kind::WriteAndVerify(state) => [state.bytes(), 0],
             Kind::CompareAndWrite(state) => state.halves(),
+            Kind::Device(state) => [state.bytes(), 0],
             _ => [0; 2],
         }
     }
@@ -275,6 +278,7 @@ impl Exchange {
                 Ok((entry, bytes)) => Next::Submit(Command::io(entry, Data::Area, bytes)),
                 Err(sense) => Next::check_condition(sense),
             },
+            Kind::Device(state) => state.begin(),
         }
     }
 
@@ -304,6 +308,9 @@ impl Exchange {
             Kind::ModeSelect(state) => state.done(),
             Kind::Log(_) | Kind::ReserveIn(_) => Next::Answer,
             Kind::ReserveOut(_) => Next::Done { transferred: 0 },
+            Kind::Device(state) => Next::Done {
+                transferred: state.bytes(),
+            },
         }
     }
 

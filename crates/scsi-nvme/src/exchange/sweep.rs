@@ -60,7 +60,7 @@ impl Exchange {
             return wrong_length;
         }
         let step = namespace.max_transfer_blocks(controller);
-        if step == 0 || !provisioning::fits_area(namespace) {
+        if step == 0 || !provisioning::fits_area(controller, namespace) {
             return Translation::check_condition(Sense::INVALID_OPCODE);
         }
         let progress = Progress {

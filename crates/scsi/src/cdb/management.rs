@@ -1,5 +1,4 @@
-//! Commands that manage the unit: mode and log pages, reservations, self-tests, firmware, security, sanitizing, and what
-//! commands there are (SPC-4 clause 6; SBC-3, "SANITIZE command").
+//! Commands that manage the unit: mode and log pages, reservations, and what commands there are (SPC-4 clause 6).
 
 use zerocopy::byteorder::big_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};

@@ -1,6 +1,7 @@
 //! Command descriptor blocks: bytes of any length and content become a [`Command`] or a [`CdbError`].
 
 mod blocks;
+mod device;
 mod management;
 mod media;
 mod primary;
@@ -8,6 +9,7 @@ mod primary;
 mod tests;
 
 pub use blocks::{ByteCheck, GetLbaStatus, Unmap, Verify, WriteSame};
+pub use device::SecurityProtocol;
 pub use management::{
     LogSense, ModeSelect, PersistentReserveIn, PersistentReserveOut, ReportSupportedOperationCodes,
     ReportingOptions,
@@ -78,6 +80,10 @@ pub enum Command {
     PersistentReserveIn(PersistentReserveIn),
     /// PERSISTENT RESERVE OUT.
     PersistentReserveOut(PersistentReserveOut),
+    /// SECURITY PROTOCOL IN.
+    SecurityProtocolIn(SecurityProtocol),
+    /// SECURITY PROTOCOL OUT.
+    SecurityProtocolOut(SecurityProtocol),
 }
 
 /// Why bytes are not a command that this crate knows.
@@ -157,6 +163,8 @@ impl Command {
             Opcode::LOG_SENSE => Self::LogSense(LogSense::parse(cdb)?),
             Opcode::PERSISTENT_RESERVE_IN => Self::PersistentReserveIn(PersistentReserveIn::parse(cdb)?),
             Opcode::PERSISTENT_RESERVE_OUT => Self::PersistentReserveOut(PersistentReserveOut::parse(cdb)?),
+            Opcode::SECURITY_PROTOCOL_IN => Self::SecurityProtocolIn(SecurityProtocol::parse(cdb)?),
+            Opcode::SECURITY_PROTOCOL_OUT => Self::SecurityProtocolOut(SecurityProtocol::parse(cdb)?),
             _ => return Err(CdbError::UnsupportedOpcode),
         };
         check_control(opcode, cdb)?;

@@ -332,3 +332,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn security_protocol_fields_stand_where_spc_4_has_them() {
+    let parse =
+        |opcode, increments| match Command::parse(&[opcode, 0xEF, 1, 2, increments, 0, 0, 3, 4, 5, 0, 0]) {
+            Ok(Command::SecurityProtocolIn(command) | Command::SecurityProtocolOut(command)) => command,
+            other => panic!("not a SECURITY PROTOCOL command: {other:?}"),
+        };
+    for opcode in [0xA2, 0xB5] {
+        let command = parse(opcode, 0);
+        assert_eq!(
+            (command.protocol, command.specific, command.bytes),
+            (0xEF, 0x0102, 0x03_0405)
+        );
+        // INC_512.
+        assert_eq!(parse(opcode, 0x80).bytes, 0x0608_0A00);
+    }
+}

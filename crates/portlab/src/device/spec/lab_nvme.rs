@@ -34,6 +34,8 @@ pub struct LabNvmeSpec {
     pub sgls: bool,
     /// `thin=`: whether blocks can be deallocated.
     pub thin: bool,
+    /// `management=`: whether it offers what manages the device: security protocols.
+    pub management: bool,
     /// `faults=`: a plan, its conditions separated by `+` instead of commas.
     pub faults: Option<Plan>,
 }
@@ -54,6 +56,7 @@ impl LabNvmeSpec {
             shadow_doorbells: self.shadow,
             sgls: self.sgls,
             thin: self.thin,
+            management: self.management,
             seed,
             ..Config::default()
         }
@@ -63,7 +66,7 @@ impl LabNvmeSpec {
 impl Options for LabNvmeSpec {
     const DEVICE: &'static str = "lab:nvme";
     const KEYS: &'static str = "size, image, serial, mdts, block, namespaces, queues, vectors, entries, timeout, latency, \
-                                cache, shadow, sgls, thin, faults, interrupts, ram";
+                                cache, shadow, sgls, thin, management, faults, interrupts, ram";
 
     fn plain(text: &str) -> Self {
         Self {
@@ -79,6 +82,7 @@ impl Options for LabNvmeSpec {
             shadow: false,
             sgls: false,
             thin: true,
+            management: true,
             faults: None,
         }
     }
@@ -121,6 +125,7 @@ impl Options for LabNvmeSpec {
             "shadow" => self.shadow = switch("shadow")?,
             "sgls" => self.sgls = switch("sgls")?,
             "thin" => self.thin = switch("thin")?,
+            "management" => self.management = switch("management")?,
             "faults" => self.faults = Some(value.replace('+', ",").parse()?),
             _ => return self.backing.set(key, value, "msix", "namespaces"),
         }

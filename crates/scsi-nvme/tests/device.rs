@@ -1,0 +1,167 @@
+//! Commands about the device behind the unit: what each asks of the controller.
+
+mod fixture;
+
+use fixture::{Bench, invalid_byte};
+use nvme::{NamespaceId, Status};
+use scsi::sense::Sense;
+use scsi_nvme::{Area, Command, Data, DataDirection, Exchange, Next, Outcome, Queue, Translation, outcome};
+
+/// An area that nobody touches: the data are in the request's own buffer.
+struct NoArea;
+
+impl Area for NoArea {
+    fn write(&mut self, _: usize, _: &[u8]) {
+        panic!("written to");
+    }
+
+    fn read(&self, _: usize, _: &mut [u8]) {
+        panic!("read");
+    }
+}
+
+const SUCCESS: Status = Status::new();
+
+/// The first command of the exchange of `cdb`.
+#[track_caller]
+fn begin(bench: &Bench, cdb: &[u8]) -> (Exchange, Command) {
+    let Translation::Exchange(mut exchange) = bench.translation(cdb) else {
+        panic!("no exchange: {:?}", bench.translation(cdb));
+    };
+    let mut unread: &[u8] = &[];
+    match exchange.begin(&mut unread, &mut NoArea) {
+        Next::Submit(command) => (exchange, command),
+        other => panic!("nothing is submitted: {other:?}"),
+    }
+}
+
+fn bench(direction: DataDirection, data_length: u32) -> Bench {
+    Bench {
+        data_direction: direction,
+        data_length,
+        ..Bench::default()
+    }
+}
+
+/// REPORT SUPPORTED OPERATION CODES for one command: SUPPORT.
+fn support(bench: &Bench, opcode: u8, action: Option<u8>) -> u8 {
+    let options = if action.is_some() { 2 } else { 1 };
+    let cdb = [
+        0xA3,
+        0x0C,
+        options,
+        opcode,
+        0,
+        action.unwrap_or(0),
+        0,
+        0,
+        1,
+        0,
+        0,
+        0,
+    ];
+    bench.answer(&cdb)[1]
+}
+
+fn security(opcode: u8, increments: u8, length: u32) -> [u8; 12] {
+    let [a, b, c, d] = length.to_be_bytes();
+    [opcode, 0xEF, 0x12, 0x34, increments, 0, a, b, c, d, 0, 0]
+}
+
+#[test]
+fn security_protocol_becomes_security_send_and_receive() {
+    for (opcode, direction, nvme) in [(0xA2, DataDirection::In, 0x82), (0xB5, DataDirection::Out, 0x81)] {
+        let bench = bench(direction, 2048);
+        for (increments, length, bytes) in [(0, 512, 512), (0x80, 3, 1536), (0, 7, 7), (0, 0, 0)] {
+            let (mut exchange, command) = begin(&bench, &security(opcode, increments, length));
+            assert_eq!(command.entry.opcode(), nvme);
+            assert_eq!(
+                (
+                    command.entry.namespace,
+                    command.entry.dword10,
+                    command.entry.dword11
+                ),
+                (NamespaceId::NONE, 0xEF12_3400, bytes)
+            );
+            let data = if bytes == 0 { Data::None } else { Data::Buffer };
+            assert_eq!(
+                (command.data, command.bytes, command.queue),
+                (data, bytes, Queue::Admin)
+            );
+            assert_eq!(exchange.buffer_bytes(), [bytes, 0]);
+            assert_eq!(exchange.resume(SUCCESS), Next::Done { transferred: bytes });
+        }
+        let (mut exchange, _) = begin(&bench, &security(opcode, 0, 16));
+        let refused = Status::from_bits(2 << 1);
+        assert_eq!(exchange.resume(refused), Next::Fail(outcome(refused)));
+    }
+}
+
+#[test]
+fn security_protocol_stays_within_the_buffer_and_the_transfer_limit() {
+    // An allocation length is a limit; a transfer length is a promise.
+    let (exchange, command) = begin(&bench(DataDirection::In, 100), &security(0xA2, 0x80, u32::MAX));
+    assert_eq!((command.bytes, exchange.buffer_bytes()), (100, [100, 0]));
+    bench(DataDirection::Out, 100).fails(&security(0xB5, 0, 101), invalid_byte(6));
+    bench(DataDirection::Out, 100).fails(&security(0xB5, 0x80, u32::MAX), invalid_byte(6));
+    let mut small = bench(DataDirection::Either, 8192);
+    small.controller.max_transfer_bytes = 4096;
+    small.fails(&security(0xB5, 0, 4097), invalid_byte(6));
+    small.fails(&security(0xA2, 0, 4097), invalid_byte(6));
+    bench(DataDirection::Out, 100).fails(&security(0xA2, 0, 100), invalid_byte(0));
+    bench(DataDirection::In, 100).fails(&security(0xB5, 0, 100), invalid_byte(0));
+}
+
+#[test]
+fn security_protocol_is_there_where_the_controller_has_it() {
+    let mut bench = bench(DataDirection::In, 512);
+    for opcode in [0xA2, 0xB5] {
+        assert_eq!(support(&bench, opcode, None), 3);
+    }
+    bench.controller.features.security = false;
+    for opcode in [0xA2, 0xB5] {
+        assert_eq!(support(&bench, opcode, None), 1);
+        bench.fails(&security(opcode, 0, 512), Sense::INVALID_OPCODE);
+    }
+}
+
+/// On a controller with a single queue pair: what exchanges with I/O commands serve is not there, and said not to be; what
+/// exchanges with admin commands serve is.
+#[test]
+fn without_a_queue_for_exchanges_only_their_io_commands_are_missing() {
+    let mut bench = Bench::default();
+    bench.controller.features.io_exchanges = false;
+    for opcode in [0x41, 0x93, 0x2E, 0x8E, 0xAE] {
+        assert_eq!(support(&bench, opcode, None), 1, "{opcode:#x}");
+        let mut cdb = [0; 16];
+        (cdb[0], cdb[8]) = (opcode, 1);
+        bench.fails(&cdb, Sense::INVALID_OPCODE);
+    }
+    // VERIFY (10) by Verify; without it there is none.
+    assert_eq!(support(&bench, 0x2F, None), 3);
+    bench.fails(&[0x2F, 6, 0, 0, 0, 0, 0, 0, 1, 0], fixture::invalid_bit(1, 2));
+    bench.controller.features.verify = false;
+    assert_eq!(support(&bench, 0x2F, None), 1);
+    // MAXIMUM WRITE SAME LENGTH of VPD page B0h.
+    assert_eq!(bench.answer(&fixture::inquiry(Some(0xB0), 64))[36..44], [0; 8]);
+    bench.data_direction = DataDirection::In;
+    for opcode in [0x4D, 0xA2] {
+        let mut cdb = [0; 12];
+        (cdb[0], cdb[2], cdb[8]) = (opcode, if opcode == 0x4D { 0x0D } else { 0 }, 64);
+        assert!(
+            matches!(bench.translation(&cdb), Translation::Exchange(_)),
+            "{opcode:#x}"
+        );
+    }
+}
+
+#[test]
+fn a_failure_of_the_controller_is_told_by_the_table() {
+    for (bits, status) in [(0x06_u16, 0x006_u16), (0x15, 0x015)] {
+        let (mut exchange, _) = begin(&bench(DataDirection::In, 512), &security(0xA2, 0, 512));
+        let failed = exchange.resume(Status::from_bits(bits << 1));
+        let expected = outcome(Status::from_bits(status << 1));
+        assert_ne!(expected, Outcome::GOOD);
+        assert_eq!(failed, Next::Fail(expected));
+    }
+}
