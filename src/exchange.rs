@@ -30,7 +30,7 @@ use zerocopy::FromZeros;
 use crate::{
     FerroNvme, Locked,
     adapter::{Adapter, State},
-    control,
+    control, events,
     io::{self, Completions, IoQueue, Pair},
     memory::{EXCHANGES, ExchangeMemory},
     reset,
@@ -156,7 +156,7 @@ pub(crate) fn start<'dev, 'srb>(
     let next = crate::broken::without_unmap(next);
     match next {
         Next::Submit(_) | Next::SubmitFused(..) => {}
-        Next::Done { transferred } | Next::CacheSet { transferred, .. } => {
+        Next::Done { transferred } | Next::CacheSet { transferred, .. } | Next::Activate { transferred } => {
             return srb.complete(cx, Completion::Success { transferred });
         }
         Next::Answer => return srb.complete(cx, Completion::Success { transferred: 0 }),
@@ -335,6 +335,11 @@ fn completed<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, index: u
         Next::CacheSet { transferred, enabled } => {
             control::write_cache_set(cx, adapter, enabled);
             Completion::Success { transferred }
+        }
+        Next::Activate { transferred } => {
+            srb.complete(cx, Completion::Success { transferred });
+            events::reset(cx, adapter);
+            return;
         }
         Next::Answer => {
             let transferred =

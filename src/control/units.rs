@@ -58,6 +58,7 @@ fn replace_units(state: &mut StartIoState, adapter: &Adapter<'_>) -> bool {
             reservations: has_exchanges && info.supports_reservations,
             fused_compare_and_write: has_exchanges && info.supports_fused_compare_and_write,
             security: info.supports_security,
+            firmware_download: info.supports_firmware_download,
             io_exchanges: has_exchanges,
         },
     });

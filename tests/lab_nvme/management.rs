@@ -1,6 +1,6 @@
 //! Commands about the device behind the unit, by the packaged driver, on the controller that has them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portlab::model::{Address, Direction, Outcome, Request};
 
@@ -114,14 +114,82 @@ fn security_protocols_are_spoken_through_the_driver() {
 #[test]
 fn a_controller_without_them_has_no_such_commands() {
     let bench = Bench::start("lab:nvme,size=8M,ram=128M,management=off");
-    for (cdb, action) in [
-        (security(0xA2, 0, 0, 512), None),
-        (security(0xB5, 0xF0, 0, 512), None),
+    for cdb in [
+        security(0xA2, 0, 0, 512).to_vec(),
+        security(0xB5, 0xF0, 0, 512).to_vec(),
+        write_buffer(0x0E, 0, 4096).to_vec(),
     ] {
-        assert!(!is_told(&bench, cdb[0], action), "{:#x}", cdb[0]);
+        assert!(!is_told(&bench, cdb[0], None), "{:#x}", cdb[0]);
         let (outcome, _) = send(&bench, &cdb, &[], 0);
         assert_eq!(sense(&outcome), Err([0x5, 0x20, 0x00]), "{:#x}", cdb[0]);
     }
+    bench.finish();
+}
+
+/// WRITE BUFFER to slot 0, the controller's choice.
+fn write_buffer(mode: u8, offset: usize, length: usize) -> [u8; 10] {
+    let [_, o2, o1, o0] = u32::try_from(offset).unwrap_or(0).to_be_bytes();
+    let [_, l2, l1, l0] = u32::try_from(length).unwrap_or(0).to_be_bytes();
+    [0x3B, mode, 0, o2, o1, o0, l2, l1, l0, 0]
+}
+
+/// An image as the lab's controller has them: magic, revision, length, checksum, body.
+fn firmware_image(revision: [u8; 8], length: usize) -> Vec<u8> {
+    let mut image: Vec<u8> = (0..length)
+        .map(|at| u8::try_from(at * 3 % 251).unwrap_or(0))
+        .collect();
+    let sum = image[24..].iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    image[..8].copy_from_slice(b"FERROFW\0");
+    image[8..16].copy_from_slice(&revision);
+    image[16..20].copy_from_slice(&u32::try_from(length).unwrap_or(0).to_le_bytes());
+    image[20..24].copy_from_slice(&sum.to_le_bytes());
+    image
+}
+
+/// PRODUCT REVISION LEVEL of INQUIRY, once it is another than `before`.
+fn revision_after(bench: &Bench, before: &[u8]) -> Vec<u8> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let (outcome, data) = send(bench, &[0x12, 0, 0, 0, 96, 0], &[], 96);
+        assert_eq!(sense(&outcome), Ok(()));
+        if data[32..36] != *before {
+            return data[32..36].to_vec();
+        }
+        assert!(Instant::now() < deadline, "{:#?}", bench.lab.event_log());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn firmware_is_downloaded_in_parts_and_in_force_after_the_drivers_reset() {
+    const PART: usize = 16_384;
+    let bench = Bench::start("lab:nvme,size=8M,ram=128M");
+    assert!(is_told(&bench, 0x3B, None));
+    let before = revision_after(&bench, &[]);
+    let image = firmware_image(*b"FERRO2.7", 3 * PART);
+    for (index, part) in image.chunks(PART).enumerate() {
+        let (outcome, _) = send(&bench, &write_buffer(0x0E, index * PART, PART), part, 0);
+        assert_eq!((sense(&outcome), outcome.transferred), (Ok(()), 16_384));
+    }
+    // The same part once more: Overlapping Range.
+    let (outcome, _) = send(&bench, &write_buffer(0x0E, 0, PART), &image[..PART], 0);
+    assert_eq!(sense(&outcome), Err([0x5, 0x24, 0x00]));
+    let (outcome, _) = send(&bench, &write_buffer(0x0F, 0, 0), &[], 0);
+    assert_eq!(sense(&outcome), Ok(()));
+    let second = revision_after(&bench, &before);
+    // A whole image at once, while there is traffic; what the reset interrupts is tried again.
+    let image = firmware_image(*b"FERRO3.1", 8192);
+    std::thread::scope(|scope| {
+        let traffic = scope.spawn(|| bench.traffic(4 << 20, Vec::new()));
+        let (outcome, _) = send(&bench, &write_buffer(0x05, 0, image.len()), &image, 0);
+        assert_eq!(sense(&outcome), Ok(()));
+        let third = revision_after(&bench, &second);
+        assert_ne!(third, before);
+        assert_eq!(traffic.join().expect("traffic").bytes_verified, 4 << 20);
+    });
+    // No image: refused when it is committed, and nothing changes.
+    let (outcome, _) = send(&bench, &write_buffer(0x05, 0, 4096), &[0x55; 4096], 0);
+    assert_eq!(sense(&outcome), Err([0x5, 0x26, 0x00]));
     bench.finish();
 }
 

@@ -34,6 +34,10 @@ impl Controller {
                 self.configure_shadow_doorbells(command)
             }
             admin::FORMAT_NVM => self.format(command),
+            admin::FIRMWARE_COMMIT if self.config.management => self.commit_firmware(command),
+            admin::FIRMWARE_IMAGE_DOWNLOAD if self.config.management => {
+                self.download_firmware(command, memory)
+            }
             admin::SECURITY_SEND if self.config.management => self.security_send(command, memory),
             admin::SECURITY_RECEIVE if self.config.management => self.security_receive(command, memory),
             _ => Err(Status::INVALID_OPCODE),

@@ -17,6 +17,8 @@ pub(crate) mod admin {
     pub(crate) const SET_FEATURES: u8 = 0x09;
     pub(crate) const GET_FEATURES: u8 = 0x0A;
     pub(crate) const ASYNC_EVENT_REQUEST: u8 = 0x0C;
+    pub(crate) const FIRMWARE_COMMIT: u8 = 0x10;
+    pub(crate) const FIRMWARE_IMAGE_DOWNLOAD: u8 = 0x11;
     pub(crate) const DOORBELL_BUFFER_CONFIG: u8 = 0x7C;
     pub(crate) const FORMAT_NVM: u8 = 0x80;
     pub(crate) const SECURITY_SEND: u8 = 0x81;

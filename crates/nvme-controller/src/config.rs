@@ -41,7 +41,7 @@ pub struct Config {
     pub sgls: bool,
     /// Whether blocks can be deallocated: Dataset Management is offered, and namespaces are thinly provisioned.
     pub thin: bool,
-    /// Whether it offers what manages the device: Security Send and Receive.
+    /// Whether it offers what manages the device: Security Send and Receive, firmware download.
     pub management: bool,
     /// What decides which blocks of the write cache survive a power cut.
     pub seed: u64,

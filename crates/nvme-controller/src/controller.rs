@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     fault::{Kind, Occasion, Plan, Queue},
     features::Features,
+    firmware::Firmware,
     io,
     log::{Event, Events, Health},
     namespace::Namespace,
@@ -59,6 +60,7 @@ pub struct Controller {
     pub(crate) events: Events,
     pub(crate) health: Health,
     pub(crate) security: Security,
+    pub(crate) firmware: Firmware,
     pub(crate) granted_queues: u16,
     /// Shadow doorbells and event indices.
     pub(crate) shadow: Option<(u64, u64)>,
@@ -103,6 +105,7 @@ impl Controller {
                 ..Health::default()
             },
             security: Security::default(),
+            firmware: Firmware::new(&config.firmware),
             granted_queues: config.queues,
             shadow: None,
             event_lie: None,
@@ -315,6 +318,7 @@ impl Controller {
         self.event_lie = None;
         self.features.reset();
         self.security = Security::default();
+        self.firmware.reset();
         self.forget_events();
     }
 

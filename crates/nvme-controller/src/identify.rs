@@ -4,6 +4,7 @@ use crate::{
     Memory,
     command::{Answer, Command},
     controller::Controller,
+    firmware,
     status::Status,
     transfer,
 };
@@ -42,7 +43,7 @@ impl Controller {
         page[2..4].copy_from_slice(&config.vendor.to_le_bytes());
         text(&mut page, 4..24, &config.serial);
         text(&mut page, 24..64, &config.model);
-        text(&mut page, 64..72, &config.firmware);
+        page[64..72].copy_from_slice(&self.firmware.revision());
         page[77] = config.mdts;
         page[78] = 1;
         page[80..84].copy_from_slice(&0x0001_0400_u32.to_le_bytes());
@@ -50,14 +51,17 @@ impl Controller {
         page[92..96].copy_from_slice(&(1_u32 << 8).to_le_bytes());
         // Host identifiers of 128 bits are not supported; I/O controller.
         page[111] = 1;
-        // Security Send and Receive; Format NVM; Doorbell Buffer Config.
-        let optional = u16::from(config.management) | 1 << 1 | u16::from(config.shadow_doorbells) << 8;
+        // Security Send and Receive; Format NVM; firmware download; Doorbell Buffer Config.
+        let managed = u16::from(config.management);
+        let optional = managed | 1 << 1 | managed << 2 | u16::from(config.shadow_doorbells) << 8;
         page[256..258].copy_from_slice(&optional.to_le_bytes());
         // Abort command limit, event request limit: four of each.
         page[258] = 3;
         page[259] = 3;
-        // One firmware slot, read only.
-        page[260] = 1 << 1 | 1;
+        // Firmware slots, the first read only; another image is in force after a reset.
+        page[260] = if config.management { firmware::SLOTS } else { 1 } << 1 | 1;
+        // Firmware update granularity: 4 KiB.
+        page[319] = u8::from(config.management);
         // Error log of one entry; one power state.
         page[262] = 0;
         // Temperatures, in kelvin.

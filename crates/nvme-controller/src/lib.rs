@@ -19,6 +19,7 @@
 //! | `admin`, `identify`, `features`, `log` | the admin command set |
 //! | `io` | the NVM command set |
 //! | `reservation` | who may write |
+//! | `firmware` | images, slots, and what a reset puts in force |
 //! | `security` | security protocols |
 //! | [`namespace`], [`store`] | blocks, the write cache, what is behind them |
 //! | [`witness`] | telling what the controller does |
@@ -32,6 +33,7 @@ pub mod config;
 pub mod controller;
 pub mod fault;
 mod features;
+mod firmware;
 mod identify;
 mod io;
 mod log;

@@ -179,17 +179,7 @@ impl Controller {
             // Nor is a reservation told: there is one host.
             ERROR | RESERVATION_NOTIFICATION => vec![0; 64],
             HEALTH => self.health_page(),
-            FIRMWARE_SLOT => {
-                let mut data = vec![0; 512];
-                data[0] = 1;
-                for (to, from) in data[8..16]
-                    .iter_mut()
-                    .zip(self.config.firmware.bytes().chain([b' '; 8]))
-                {
-                    *to = from;
-                }
-                data
-            }
+            FIRMWARE_SLOT => self.firmware.page(),
             CHANGED_NAMESPACES => self.changed_page(retain),
             _ => return Err(Status::INVALID_LOG_PAGE),
         };

@@ -77,12 +77,15 @@ impl Status {
     pub(crate) const INVALID_QUEUE_ID: Self = Self::specific(0x01);
     pub(crate) const INVALID_QUEUE_SIZE: Self = Self::specific(0x02);
     pub(crate) const EVENT_LIMIT: Self = Self::specific(0x05);
+    pub(crate) const INVALID_FIRMWARE_SLOT: Self = Self::specific(0x06);
+    pub(crate) const INVALID_FIRMWARE_IMAGE: Self = Self::specific(0x07);
     pub(crate) const INVALID_VECTOR: Self = Self::specific(0x08);
     pub(crate) const INVALID_LOG_PAGE: Self = Self::specific(0x09);
     pub(crate) const INVALID_FORMAT: Self = Self::specific(0x0A);
     pub(crate) const INVALID_QUEUE_DELETION: Self = Self::specific(0x0C);
     pub(crate) const FEATURE_NOT_SAVEABLE: Self = Self::specific(0x0D);
     pub(crate) const FEATURE_NOT_CHANGEABLE: Self = Self::specific(0x0E);
+    pub(crate) const OVERLAPPING_RANGE: Self = Self::specific(0x14);
 
     pub(crate) const WRITE_FAULT: Self = Self::media(0x80);
     pub(crate) const READ_ERROR: Self = Self::media(0x81);

@@ -676,3 +676,69 @@ fn a_security_message_is_received_once_and_not_after_a_reset() {
     assert_eq!(host.admin(SEND, 0, [0x0100_0000, 16, 0, 0, 0, 0]).0 & 0x7FF, 2);
     assert_eq!(host.admin(SEND, 0, mailbox(1 << 20)).0 & 0x7FF, 2);
 }
+
+/// An image of the model's: header, then a body.
+fn firmware_image(revision: [u8; 8], length: usize) -> Vec<u8> {
+    let mut image: Vec<u8> = (0..length)
+        .map(|at| u8::try_from(at % 251).unwrap_or(0))
+        .collect();
+    let sum = image[24..].iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    image[..8].copy_from_slice(b"FERROFW\0");
+    image[8..16].copy_from_slice(&revision);
+    image[16..20].copy_from_slice(&u32::try_from(length).unwrap_or(0).to_le_bytes());
+    image[20..24].copy_from_slice(&sum.to_le_bytes());
+    image
+}
+
+#[test]
+fn firmware_is_in_force_after_the_reset_and_not_before() {
+    const DOWNLOAD: u8 = 0x11;
+    const COMMIT: u8 = 0x10;
+    let mut host = Host::ready("");
+    let image = firmware_image(*b"NEW 2.0 ", 8192);
+    let revision = |host: &mut Host| {
+        host.admin(0x06, 0, [1, 0, 0, 0, 0, 0]);
+        host.data(4096)[64..72].to_vec()
+    };
+    let download = |host: &mut Host, offset: usize| {
+        host.memory.write(DATA, &image[offset..offset + 4096]).unwrap();
+        let dword11 = u32::try_from(offset / 4).unwrap();
+        host.admin(DOWNLOAD, 0, [1023, dword11, 0, 0, 0, 0]).0 & 0x7FF
+    };
+    let commit = |host: &mut Host, dword10| host.admin(COMMIT, 0, [dword10, 0, 0, 0, 0, 0]).0 & 0x7FF;
+    let before = revision(&mut host);
+    // In any order; twice the same part is an overlap.
+    assert_eq!(download(&mut host, 4096), 0);
+    assert_eq!(download(&mut host, 4096), 0x114);
+    // A part is missing.
+    assert_eq!(commit(&mut host, 1 << 3 | 2), 0x107);
+    assert_eq!((download(&mut host, 4096), download(&mut host, 0)), (0, 0));
+    // Slot 1 is read only, there is no slot 4, and nothing is activated at once.
+    assert_eq!(commit(&mut host, 1 << 3 | 1), 0x106);
+    assert_eq!(commit(&mut host, 1 << 3 | 4), 0x106);
+    assert_eq!(commit(&mut host, 3 << 3 | 2), 0x002);
+    assert_eq!(commit(&mut host, 1 << 3 | 2), 0);
+    assert_eq!(revision(&mut host), before);
+    // Firmware slots: the first in force, the second next.
+    host.admin(0x02, u32::MAX, [127 << 16 | 0x8003, 0, 0, 0, 0, 0]);
+    assert_eq!(
+        (host.data(24)[0], &host.data(24)[16..24]),
+        (0x21, &b"NEW 2.0 "[..])
+    );
+    host.disable();
+    host.enable();
+    assert_eq!(revision(&mut host), b"NEW 2.0 ");
+    // Back to the first; the second stays where it is, the third is empty.
+    assert_eq!(commit(&mut host, 2 << 3 | 3), 0x107);
+    assert_eq!(commit(&mut host, 2 << 3 | 1), 0);
+    host.disable();
+    host.enable();
+    assert_eq!(revision(&mut host), before);
+    // What was downloaded before a reset is gone with it.
+    assert_eq!(download(&mut host, 0), 0);
+    host.disable();
+    host.enable();
+    assert_eq!(commit(&mut host, 1 << 3), 0x107);
+    // Parts are multiples of 4 KiB.
+    assert_eq!(host.admin(DOWNLOAD, 0, [511, 0, 0, 0, 0, 0]).0 & 0x7FF, 2);
+}

@@ -1,4 +1,4 @@
-//! Builders of the admin commands that are about the device itself: its security protocols (Base 2.0, chapter 5).
+//! Builders of the admin commands that are about the device itself: its security protocols and its firmware (Base 2.0, chapter 5).
 
 use crate::command::{SubmissionEntry, admin_opcode};
 
@@ -22,6 +22,26 @@ const fn security(opcode: u8, protocol: u8, specific: u16, bytes: u32) -> Submis
     entry
 }
 
+/// Firmware Image Download of `dwords` dwords at `offset` dwords from the image's beginning. NUMD is 0's based: 0 dwords asks for
+/// one.
+#[must_use]
+pub const fn firmware_image_download(offset: u32, dwords: u32) -> SubmissionEntry {
+    let mut entry = SubmissionEntry::new(admin_opcode::FIRMWARE_IMAGE_DOWNLOAD);
+    entry.dword10 = dwords.saturating_sub(1);
+    entry.dword11 = offset;
+    entry
+}
+
+/// Firmware Commit of the image that was downloaded to a slot (FS; 0: the controller chooses), to be in force after the next
+/// controller level reset: CA 001b.
+#[must_use]
+pub const fn firmware_commit(slot: u8) -> SubmissionEntry {
+    const REPLACE_AND_ACTIVATE_BY_RESET: u32 = 1 << 3;
+    let mut entry = SubmissionEntry::new(admin_opcode::FIRMWARE_COMMIT);
+    entry.dword10 = slot as u32 & 7 | REPLACE_AND_ACTIVATE_BY_RESET;
+    entry
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +54,15 @@ mod tests {
             (0x81, 0, 0xF012_3400, 0x200)
         );
         assert_eq!(security_receive(0, 0, 0).to_dwords()[0], 0x82);
+    }
+
+    #[test]
+    fn firmware_commands_count_dwords_and_name_the_slot() {
+        let download = firmware_image_download(0x400, 0x400).to_dwords();
+        assert_eq!((download[0], download[10], download[11]), (0x11, 0x3FF, 0x400));
+        assert_eq!(
+            firmware_commit(0x0A).to_dwords()[..11],
+            [0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0A]
+        );
     }
 }

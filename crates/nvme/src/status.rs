@@ -142,8 +142,14 @@ status_codes! {
     INVALID_INTERRUPT_VECTOR = 0x108;
     /// Invalid log page.
     INVALID_LOG_PAGE = 0x109;
+    /// Firmware activation requires a conventional reset: the image was committed.
+    FIRMWARE_NEEDS_CONVENTIONAL_RESET = 0x10B;
     /// Feature not changeable.
     FEATURE_NOT_CHANGEABLE = 0x10E;
+    /// Firmware activation requires an NVM subsystem reset: the image was committed.
+    FIRMWARE_NEEDS_SUBSYSTEM_RESET = 0x110;
+    /// Firmware activation requires a controller level reset: the image was committed.
+    FIRMWARE_NEEDS_CONTROLLER_RESET = 0x111;
     /// Conflicting attributes.
     CONFLICTING_ATTRIBUTES = 0x180;
     /// Attempted write to a read only range.

@@ -178,7 +178,7 @@ pub struct Transfer {
 pub enum DataPhase {
     /// READ and SECURITY PROTOCOL IN: if it is submitted, the device writes to the buffer.
     Read,
-    /// WRITE, what compares with the buffer, and SECURITY PROTOCOL OUT: if it is submitted, the device reads the buffer.
+    /// WRITE, what compares with the buffer, SECURITY PROTOCOL OUT and WRITE BUFFER: if it is submitted, the device reads the buffer.
     Write,
     /// Anything else: the device does not touch the buffer.
     Other,
@@ -209,7 +209,8 @@ pub fn data_phase(cdb: &[u8]) -> DataPhase {
             | Opcode::WRITE_AND_VERIFY_10
             | Opcode::WRITE_AND_VERIFY_12
             | Opcode::WRITE_AND_VERIFY_16
-            | Opcode::SECURITY_PROTOCOL_OUT,
+            | Opcode::SECURITY_PROTOCOL_OUT
+            | Opcode::WRITE_BUFFER,
         ) => DataPhase::Write,
         _ => DataPhase::Other,
     }

@@ -81,6 +81,8 @@ const TABLE: &[(u16, Meaning)] = &[
     (0x10D, Check(IllegalRequest, Asc::SAVING_PARAMETERS_NOT_SUPPORTED)), // Feature identifier not saveable
     (0x10E, Check(IllegalRequest, Asc::INVALID_FIELD_IN_PARAMETER_LIST)), // Feature not changeable
     (0x10F, Check(IllegalRequest, Asc::INVALID_FIELD_IN_PARAMETER_LIST)), // Feature not namespace specific
+    (0x113, Check(IllegalRequest, Asc::INVALID_FIELD_IN_PARAMETER_LIST)), // Firmware activation prohibited
+    (0x114, Check(IllegalRequest, Asc::INVALID_FIELD_IN_CDB)), // Overlapping range
     (0x11D, Check(NotReady, Asc::NOT_READY_SELF_TEST_IN_PROGRESS)), // Device self-test in progress
     (0x180, Check(IllegalRequest, Asc::INVALID_FIELD_IN_CDB)), // Conflicting attributes
     (0x181, Check(IllegalRequest, Asc::INVALID_FIELD_IN_CDB)), // Invalid protection information

@@ -26,10 +26,12 @@ enum Needs {
     FusedCompareAndWrite,
     Reservations,
     Security,
+    FirmwareDownload,
 }
 
 use Needs::{
-    Area, Exchanges, FusedCompareAndWrite, Management, Nothing, Reservations, Security, Verification,
+    Area, Exchanges, FirmwareDownload, FusedCompareAndWrite, Management, Nothing, Reservations, Security,
+    Verification,
 };
 
 impl Needs {
@@ -44,6 +46,7 @@ impl Needs {
             FusedCompareAndWrite => provisioning::compare_and_write_blocks(controller, namespace) != 0,
             Reservations => features.reservations,
             Security => features.security,
+            FirmwareDownload => features.firmware_download,
         }
     }
 }
@@ -87,6 +90,7 @@ const TABLE: &[Row] = &[
     (Opcode::VERIFY_10, None, Verification, VERIFY10),
     (Opcode::PRE_FETCH_10, None, Nothing, &[0x02, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0]),
     (Opcode::SYNCHRONIZE_CACHE_10, None, Nothing, &[0x02, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0]),
+    (Opcode::WRITE_BUFFER, None, FirmwareDownload, &[0x1F, 0x07, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0]),
     (Opcode::WRITE_SAME_10, None, Area, &[0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0]),
     (Opcode::UNMAP, None, Management, &[0x01, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0]),
     (Opcode::LOG_SENSE, None, Nothing, &[0x01, 0x3F, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0]),

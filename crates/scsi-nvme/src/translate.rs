@@ -90,6 +90,7 @@ fn to_namespace(
         Ok(Command::SecurityProtocolOut(command)) => {
             Exchange::security(request, controller, namespace, command, true)
         }
+        Ok(Command::WriteBuffer(command)) => Exchange::write_buffer(request, controller, namespace, command),
         Err(error) => Translation::check_condition(error.sense()),
     }
 }

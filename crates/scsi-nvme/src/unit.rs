@@ -43,6 +43,8 @@ pub struct Features {
     pub fused_compare_and_write: bool,
     /// Security Send and Security Receive.
     pub security: bool,
+    /// Firmware Image Download and Firmware Commit.
+    pub firmware_download: bool,
     /// The driver has an I/O queue for exchanges.
     pub io_exchanges: bool,
 }

@@ -165,3 +165,101 @@ fn a_failure_of_the_controller_is_told_by_the_table() {
         assert_eq!(failed, Next::Fail(expected));
     }
 }
+
+fn write_buffer(mode: u8, slot: u8, offset: u32, length: u32) -> [u8; 10] {
+    let [_, o2, o1, o0] = offset.to_be_bytes();
+    let [_, l2, l1, l0] = length.to_be_bytes();
+    [0x3B, mode, slot, o2, o1, o0, l2, l1, l0, 0]
+}
+
+/// Firmware Commit: of slot 3, replaced, in force after a reset.
+#[track_caller]
+fn assert_commits(command: &Command) {
+    assert_eq!((command.entry.opcode(), command.entry.dword10), (0x10, 0x0B));
+    assert_eq!((command.data, command.queue), (Data::None, Queue::Admin));
+}
+
+#[test]
+fn write_buffer_downloads_in_parts_and_activates_at_last() {
+    let bench = bench(DataDirection::Out, 8192);
+    let (mut exchange, command) = begin(&bench, &write_buffer(0x0E, 3, 0x1_2000, 8192));
+    assert_eq!(
+        (
+            command.entry.opcode(),
+            command.entry.dword10,
+            command.entry.dword11
+        ),
+        (0x11, 2047, 0x4800)
+    );
+    assert_eq!(
+        (command.data, command.bytes, command.queue),
+        (Data::Buffer, 8192, Queue::Admin)
+    );
+    assert_eq!(exchange.resume(SUCCESS), Next::Done { transferred: 8192 });
+    let (mut exchange, command) = begin(&bench, &write_buffer(0x0F, 3, 0, 0));
+    assert_commits(&command);
+    assert_eq!(exchange.resume(SUCCESS), Next::Activate { transferred: 0 });
+    // Nothing to download is no error, and nothing.
+    assert_eq!(
+        bench.translation(&write_buffer(0x0E, 3, 0, 0)),
+        Translation::Complete { length: 0 }
+    );
+}
+
+#[test]
+fn write_buffer_of_a_whole_image_downloads_and_activates_it() {
+    let bench = bench(DataDirection::Out, 8192);
+    let (mut exchange, command) = begin(&bench, &write_buffer(0x05, 3, 0, 4096));
+    assert_eq!((command.entry.opcode(), command.bytes), (0x11, 4096));
+    match exchange.resume(SUCCESS) {
+        Next::Submit(command) => assert_commits(&command),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(exchange.resume(SUCCESS), Next::Activate { transferred: 4096 });
+}
+
+/// A commit may succeed and say which reset is needed; only that of the controller is the driver's.
+#[test]
+fn a_commit_that_needs_another_reset_has_succeeded() {
+    let bench = bench(DataDirection::Out, 8192);
+    let end = |status: u16| {
+        let (mut exchange, _) = begin(&bench, &write_buffer(0x0F, 0, 0, 0));
+        exchange.resume(Status::from_bits(status << 1))
+    };
+    assert_eq!(end(0x111), Next::Activate { transferred: 0 });
+    assert_eq!([end(0x10B), end(0x110)], [Next::Done { transferred: 0 }; 2]);
+    for status in [0x106_u16, 0x107, 0x112, 0x113, 0x114] {
+        assert_eq!(
+            end(status),
+            Next::Fail(outcome(Status::from_bits(status << 1))),
+            "{status:#x}"
+        );
+    }
+    // What only a commit may say is a failure of a download.
+    let (mut exchange, _) = begin(&bench, &write_buffer(0x0E, 0, 0, 4096));
+    assert!(matches!(
+        exchange.resume(Status::from_bits(0x10B << 1)),
+        Next::Fail(_)
+    ));
+}
+
+#[test]
+fn write_buffer_points_at_what_is_wrong() {
+    let mut bench = bench(DataDirection::Either, 8192);
+    for (cdb, sense) in [
+        (write_buffer(0x07, 0, 0, 4096), fixture::invalid_bit(1, 4)),
+        (write_buffer(0x02, 0, 0, 4096), fixture::invalid_bit(1, 4)),
+        (write_buffer(0x0E, 8, 0, 4096), invalid_byte(2)),
+        (write_buffer(0x0E, 0, 2, 4096), invalid_byte(3)),
+        (write_buffer(0x05, 0, 4096, 4096), invalid_byte(3)),
+        (write_buffer(0x0E, 0, 0, 4098), invalid_byte(6)),
+        (write_buffer(0x0E, 0, 0, 8196), invalid_byte(6)),
+        (write_buffer(0x05, 0, 0, 0), invalid_byte(6)),
+    ] {
+        bench.fails(&cdb, sense);
+    }
+    assert_eq!(support(&bench, 0x3B, None), 3);
+    bench.controller.features.firmware_download = false;
+    assert_eq!(support(&bench, 0x3B, None), 1);
+    bench.fails(&write_buffer(0x0E, 0, 0, 4096), Sense::INVALID_OPCODE);
+}

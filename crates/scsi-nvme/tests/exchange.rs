@@ -393,6 +393,10 @@ fn report_supported_operation_codes_tells_one_and_all() {
         let known = told.iter().any(|row| row.0 == opcode);
         let mut cdb = [0; 16];
         cdb[0] = opcode;
+        if opcode == 0x3B {
+            // There is no mode 00h.
+            cdb[1] = 0x0E;
+        }
         let error = scsi::cdb::Command::parse(&cdb).err();
         assert_eq!(
             error != Some(scsi::cdb::CdbError::UnsupportedOpcode),
@@ -409,7 +413,7 @@ fn report_supported_operation_codes_tells_one_and_all() {
 
 prop_compose! {
     fn commands()(
-        opcode in prop::sample::select(vec![0x15_u8, 0x2E, 0x2F, 0x41, 0x42, 0x4D, 0x55, 0x5E, 0x5F, 0x89, 0x8E, 0x8F, 0x93, 0xAE, 0xA2, 0xB5]),
+        opcode in prop::sample::select(vec![0x15_u8, 0x2E, 0x2F, 0x41, 0x42, 0x4D, 0x55, 0x5E, 0x5F, 0x89, 0x8E, 0x8F, 0x93, 0xAE, 0xA2, 0xB5, 0x3B]),
         rest in prop::collection::vec(prop_oneof![4 => Just(0_u8), 1 => any::<u8>()], 15),
         small in 0_u8..40,
     ) -> Vec<u8> {
@@ -423,6 +427,9 @@ prop_compose! {
             _ => 8,
         };
         cdb[at] = small;
+        if opcode == 0x3B {
+            cdb[1] = [0x05, 0x0E, 0x0F][usize::from(small % 3)];
+        }
         if matches!(opcode, 0x15 | 0x55) {
             cdb[1] |= 0x10;
         }
@@ -441,7 +448,7 @@ proptest! {
         cdb in commands(),
         data in prop::collection::vec(prop_oneof![2 => Just(0_u8), 1 => any::<u8>()], 0..3000),
         block in prop::option::of(Just(512_usize)),
-        features: [bool; 8],
+        features: [bool; 9],
         report in prop::collection::vec(any::<u8>(), 64),
         failure in prop::option::weighted(0.2, (any::<u16>(), 0_usize..4)),
     ) {
@@ -461,6 +468,7 @@ proptest! {
             fused_compare_and_write: features[5],
             security: features[6],
             io_exchanges: features[7],
+            firmware_download: features[8],
         };
         let Translation::Exchange(mut exchange) = bench.run(&cdb).0 else { return Ok(()) };
         let mut area = page();
@@ -496,7 +504,7 @@ proptest! {
                     check(first)?;
                     check(second)?;
                 }
-                Next::Done { transferred } | Next::CacheSet { transferred, .. } => {
+                Next::Done { transferred } | Next::CacheSet { transferred, .. } | Next::Activate { transferred } => {
                     prop_assert!(*transferred as usize <= data.len());
                     break;
                 }

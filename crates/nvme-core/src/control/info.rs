@@ -68,6 +68,8 @@ pub struct ControllerInfo {
     pub supports_sgl: bool,
     /// Security Send and Security Receive are supported.
     pub supports_security: bool,
+    /// Firmware Image Download and Firmware Commit are supported.
+    pub supports_firmware_download: bool,
 }
 
 impl ControllerInfo {
@@ -106,6 +108,7 @@ impl ControllerInfo {
             supports_fused_compare_and_write: view.supports_fused_compare_and_write(),
             supports_sgl: view.supports_sgl(),
             supports_security: view.supports_security(),
+            supports_firmware_download: view.supports_firmware_download(),
         }
     }
 }

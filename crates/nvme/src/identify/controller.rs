@@ -200,6 +200,12 @@ impl<'a> IdentifyController<'a> {
         self.optional_admin_commands() & 1 != 0
     }
 
+    /// OACS bit 2: Firmware Image Download and Firmware Commit.
+    #[must_use]
+    pub const fn supports_firmware_download(&self) -> bool {
+        self.optional_admin_commands() & 1 << 2 != 0
+    }
+
     /// Doorbell Buffer Config is supported (OACS bit 8).
     #[must_use]
     pub const fn supports_doorbell_buffers(&self) -> bool {

@@ -134,6 +134,11 @@ pub enum Next {
         /// Enabled.
         enabled: bool,
     },
+    /// The end, with status GOOD: a firmware image was committed that a reset of the controller puts in force.
+    Activate {
+        /// Bytes of the Data-Out Buffer that were used.
+        transferred: u32,
+    },
     /// The end, with status GOOD: [`Exchange::answer`] writes the data.
     Answer,
     /// The end.
@@ -293,6 +298,9 @@ impl Exchange {
                 outcome => Next::Fail(outcome),
             };
         }
+        if let Kind::Device(state) = &mut self.kind {
+            return state.next(status);
+        }
         if !status.is_success() {
             return Next::Fail(outcome(status));
         }
@@ -307,10 +315,7 @@ impl Exchange {
             },
             Kind::ModeSelect(state) => state.done(),
             Kind::Log(_) | Kind::ReserveIn(_) => Next::Answer,
-            Kind::ReserveOut(_) => Next::Done { transferred: 0 },
-            Kind::Device(state) => Next::Done {
-                transferred: state.bytes(),
-            },
+            Kind::ReserveOut(_) | Kind::Device(_) => Next::Done { transferred: 0 },
         }
     }
 

@@ -1,4 +1,4 @@
-//! Commands about the device behind the unit: its security protocols (SPC-4 clause 6).
+//! Commands about the device behind the unit: its security protocols and its firmware (SPC-4 clause 6).
 
 use zerocopy::byteorder::big_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -43,6 +43,58 @@ impl SecurityProtocol {
             protocol: format.protocol,
             specific: format.specific.get(),
             bytes: format.length.get().saturating_mul(unit),
+        })
+    }
+}
+
+/// WRITE BUFFER (SPC-4), as far as it is about microcode.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WriteBuffer {
+    /// MODE.
+    pub mode: WriteBufferMode,
+    /// BUFFER ID.
+    pub buffer: u8,
+    /// BUFFER OFFSET in bytes.
+    pub offset: u32,
+    /// PARAMETER LIST LENGTH in bytes.
+    pub bytes: u32,
+}
+
+/// The modes of WRITE BUFFER that download microcode or activate it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WriteBufferMode {
+    /// 05h: download microcode, save, and activate.
+    DownloadSaveActivate,
+    /// 0Eh: download microcode with offsets, save, and defer activate.
+    DownloadSaveDefer,
+    /// 0Fh: activate deferred microcode.
+    ActivateDeferred,
+}
+
+impl WriteBuffer {
+    /// Where MODE stands.
+    pub const MODE_FIELD: FieldPointer = FieldPointer::bit(1, 4);
+    /// Where BUFFER ID stands.
+    pub const BUFFER_FIELD: FieldPointer = FieldPointer::byte(2);
+    /// Where BUFFER OFFSET stands.
+    pub const OFFSET_FIELD: FieldPointer = FieldPointer::byte(3);
+    /// Where PARAMETER LIST LENGTH stands.
+    pub const LENGTH_FIELD: FieldPointer = FieldPointer::byte(6);
+
+    pub(super) fn parse(cdb: &[u8]) -> Result<Self, CdbError> {
+        const MODE: u8 = 0x1F;
+        let &[_, mode, buffer, o2, o1, o0, l2, l1, l0, _] = view::<[u8; 10]>(cdb)?;
+        let mode = match mode & MODE {
+            0x05 => WriteBufferMode::DownloadSaveActivate,
+            0x0E => WriteBufferMode::DownloadSaveDefer,
+            0x0F => WriteBufferMode::ActivateDeferred,
+            _ => return Err(CdbError::InvalidField(Self::MODE_FIELD)),
+        };
+        Ok(Self {
+            mode,
+            buffer,
+            offset: u32::from_be_bytes([0, o2, o1, o0]),
+            bytes: u32::from_be_bytes([0, l2, l1, l0]),
         })
     }
 }

@@ -9,7 +9,7 @@ mod primary;
 mod tests;
 
 pub use blocks::{ByteCheck, GetLbaStatus, Unmap, Verify, WriteSame};
-pub use device::SecurityProtocol;
+pub use device::{SecurityProtocol, WriteBuffer, WriteBufferMode};
 pub use management::{
     LogSense, ModeSelect, PersistentReserveIn, PersistentReserveOut, ReportSupportedOperationCodes,
     ReportingOptions,
@@ -84,6 +84,8 @@ pub enum Command {
     SecurityProtocolIn(SecurityProtocol),
     /// SECURITY PROTOCOL OUT.
     SecurityProtocolOut(SecurityProtocol),
+    /// WRITE BUFFER of microcode.
+    WriteBuffer(WriteBuffer),
 }
 
 /// Why bytes are not a command that this crate knows.
@@ -165,6 +167,7 @@ impl Command {
             Opcode::PERSISTENT_RESERVE_OUT => Self::PersistentReserveOut(PersistentReserveOut::parse(cdb)?),
             Opcode::SECURITY_PROTOCOL_IN => Self::SecurityProtocolIn(SecurityProtocol::parse(cdb)?),
             Opcode::SECURITY_PROTOCOL_OUT => Self::SecurityProtocolOut(SecurityProtocol::parse(cdb)?),
+            Opcode::WRITE_BUFFER => Self::WriteBuffer(WriteBuffer::parse(cdb)?),
             _ => return Err(CdbError::UnsupportedOpcode),
         };
         check_control(opcode, cdb)?;

@@ -350,3 +350,22 @@ fn security_protocol_fields_stand_where_spc_4_has_them() {
         assert_eq!(parse(opcode, 0x80).bytes, 0x0608_0A00);
     }
 }
+
+#[test]
+fn write_buffer_fields_stand_where_spc_4_has_them() {
+    let parse = |mode| Command::parse(&[0x3B, mode, 2, 0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0]);
+    for (mode, expected) in [
+        (0x05, WriteBufferMode::DownloadSaveActivate),
+        (0xEE, WriteBufferMode::DownloadSaveDefer),
+        (0x0F, WriteBufferMode::ActivateDeferred),
+    ] {
+        let command = WriteBuffer {
+            mode: expected,
+            buffer: 2,
+            offset: 0x0A_0B0C,
+            bytes: 0x0D_0E0F,
+        };
+        assert_eq!(parse(mode), Ok(Command::WriteBuffer(command)));
+    }
+    assert_eq!(parse(0x07), Err(CdbError::InvalidField(WriteBuffer::MODE_FIELD)));
+}
