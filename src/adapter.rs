@@ -47,8 +47,8 @@ pub(crate) struct Adapter<'dev> {
     pub(crate) control: Exclusive<Path>,
     /// Wakes the control path.
     pub(crate) control_timer: SetOnce<TimerHandle<'dev>>,
-    /// Watches a unit's reset.
-    pub(crate) reset_timer: SetOnce<TimerHandle<'dev>>,
+    /// Watches a unit's reset, and goes on with exchanges that wait.
+    pub(crate) watch_timer: SetOnce<TimerHandle<'dev>>,
     /// Does what needs PASSIVE_LEVEL.
     pub(crate) event_worker: SetOnce<Worker<'dev, FerroNvme, EventWork>>,
     /// Work for it that is not done yet: bits of [`crate::events`].

@@ -9,7 +9,7 @@
 //! A reset closes the pair like the others, waits until nobody submits, and takes the SRBs out of their places; a step that
 //! finds its SRB taken, or the pair closed, issues nothing.
 
-use core::sync::atomic::Ordering;
+use core::{sync::atomic::Ordering, time::Duration};
 
 use nvme::{DataPointer, Status, StatusCode};
 use nvme_core::{
@@ -48,7 +48,8 @@ pub(crate) struct Exchanges {
     life: u64,
     submission: SubmissionRing,
     completion: CompletionRing,
-    reserved: u16,
+    /// The places, a bit each, with which the watch timer goes on.
+    later: u16,
 }
 
 /// An exchange that is open.
@@ -159,7 +160,7 @@ pub(crate) fn start<'dev, 'srb>(
         Next::Done { transferred } | Next::CacheSet { transferred, .. } | Next::Activate { transferred } => {
             return srb.complete(cx, Completion::Success { transferred });
         }
-        Next::Answer => return srb.complete(cx, Completion::Success { transferred: 0 }),
+        Next::Answer | Next::Later => return srb.complete(cx, Completion::Status(SrbStatus::InvalidRequest)),
         Next::Fail(outcome) => return io::fail(cx, srb, &outcome),
     }
     let open = Open {
@@ -168,7 +169,10 @@ pub(crate) fn start<'dev, 'srb>(
         waiting: 0,
         status: Status::new(),
     };
-    if let Some(place) = cx.start_io_state().exchanges.places.get_mut(index) {
+    let state = &mut cx.start_io_state().exchanges;
+    // The place's last exchange may have waited when a reset took it.
+    state.later &= !bit(index);
+    if let Some(place) = state.places.get_mut(index) {
         place.put(open);
     }
     adapter.set_exchange(index, exchange.namespace().0);
@@ -302,7 +306,8 @@ fn completed<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, index: u
         return;
     }
     let state = &mut cx.start_io_state().exchanges;
-    let Some(open) = state.places.get_mut(index).and_then(Late::get_mut) else {
+    let open = state.places.get_mut(index).and_then(Late::get_mut);
+    let (Some(open), Some(place)) = (open, Place::of(adapter, index)) else {
         return;
     };
     // Of a fused pair that half counts which failed by itself.
@@ -319,11 +324,16 @@ fn completed<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, index: u
     if open.waiting != 0 {
         return;
     }
-    let next = open.exchange.resume(open.status);
+    let next = open.exchange.resume(open.status, &place);
     let exchange = open.exchange;
-    if matches!(next, Next::Submit(_) | Next::SubmitFused(..)) {
+    if matches!(next, Next::Submit(_) | Next::SubmitFused(..) | Next::Later) {
         // While the unit is being reset its exchanges end where they are.
-        if !reset::holds_back(adapter, exchange.namespace().0) && submit(cx, adapter, index, &next).is_ok() {
+        let goes_on = !reset::holds_back(adapter, exchange.namespace().0)
+            && match next {
+                Next::Later => wait(cx, adapter, index),
+                _ => submit(cx, adapter, index, &next).is_ok(),
+            };
+        if goes_on {
             return;
         }
     }
@@ -342,8 +352,7 @@ fn completed<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, index: u
             return;
         }
         Next::Answer => {
-            let transferred =
-                Place::of(adapter, index).map_or(0, |place| exchange.answer(&place, &mut Answer(&mut srb)));
+            let transferred = exchange.answer(&place, &mut Answer(&mut srb));
             Completion::Success { transferred }
         }
         Next::Fail(outcome) => {
@@ -351,12 +360,36 @@ fn completed<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, index: u
             return;
         }
         // Nothing more can be issued: a reset or a stop is under way.
-        Next::Submit(_) | Next::SubmitFused(..) => Completion::Status(match adapter.state() {
+        Next::Submit(_) | Next::SubmitFused(..) | Next::Later => Completion::Status(match adapter.state() {
             State::Ready | State::Recovering => SrbStatus::BusReset,
             State::Down | State::Stopped | State::Failed => SrbStatus::NoDevice,
         }),
     };
     srb.complete(cx, completion);
+}
+
+/// The bit of a place.
+fn bit(place: usize) -> u16 {
+    const { assert!(EXCHANGES <= u16::BITS as usize) };
+    1_u16.wrapping_shl(u32::try_from(place).unwrap_or(0))
+}
+
+/// The watch timer is to go on with the exchange at `index`.
+fn wait<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>, index: usize) -> bool {
+    const LATER: Duration = Duration::from_millis(200);
+    cx.start_io_state().exchanges.later |= bit(index);
+    reset::watch(cx, adapter, LATER)
+}
+
+/// The watch timer: goes on with what has waited.
+pub(crate) fn go_on<'dev>(cx: &mut Locked<'dev>, adapter: &'dev Adapter<'dev>) {
+    let mut later = core::mem::take(&mut cx.start_io_state().exchanges.later);
+    let _under_way = adapter.exchange_gate().map(IoQueue::begin_submitting);
+    while later != 0 {
+        let index = later.trailing_zeros();
+        later &= later.wrapping_sub(1);
+        completed(cx, adapter, index as usize, Status::new());
+    }
 }
 
 /// Issues what comes next for the exchange at `index`.

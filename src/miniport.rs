@@ -171,7 +171,9 @@ impl Miniport for FerroNvme {
             reset::resume(cx, adapter);
             events::queue(cx, adapter);
         } else {
+            // In this order: the reset wants the timer sooner again.
             reset::watch_unit(cx, adapter);
+            exchange::go_on(cx, adapter);
         }
     }
 
@@ -328,7 +330,7 @@ fn start<'dev>(
         .control_timer
         .set(cx.create_timer().map_err(|_| InitializeError)?);
     adapter
-        .reset_timer
+        .watch_timer
         .set(cx.create_timer().map_err(|_| InitializeError)?);
     adapter
         .event_worker

@@ -7,6 +7,7 @@ use storport::{
     Context,
     context::{AtMostDispatch, Exclusion, Irql, WorkItem},
     srb::{Completion, Fresh, Function, Srb, SrbStatus, Started},
+    timer::TimerError,
 };
 
 use crate::{
@@ -137,9 +138,6 @@ pub(crate) fn unit<'dev, 'srb>(
     };
     #[cfg(ferroport_broken = "buffer-freed-under-dma")]
     crate::broken::complete_unit(cx, adapter, namespace);
-    let Some(timer) = adapter.reset_timer.get() else {
-        return srb.complete(cx, Completion::Status(SrbStatus::Error));
-    };
     // One unit reset at a time; the port driver escalates.
     if adapter.unit_reset.is_taken(0) {
         return srb.complete(cx, Completion::Status(SrbStatus::Error));
@@ -165,7 +163,7 @@ pub(crate) fn unit<'dev, 'srb>(
         .unit_reset_deadline
         .store(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::Relaxed);
     control::abort(cx, adapter, namespace);
-    if cx.start_timer(timer, UNIT_POLL).is_err() {
+    if !watch(cx, adapter, UNIT_POLL) {
         end_unit_reset(cx, adapter, Completion::Status(SrbStatus::Error));
     }
     started
@@ -194,7 +192,14 @@ fn end_unit_reset<'dev, I: Irql, X: Exclusion>(
     }
 }
 
-/// The reset timer: is the unit's last command back?
+/// Has the watch timer run `after` that, or earlier, or when it was going to run: it serves resets of units and exchanges that
+/// wait. False if it does not run.
+pub(crate) fn watch<'dev>(cx: &Locked<'dev>, adapter: &'dev Adapter<'dev>, after: Duration) -> bool {
+    let timer = adapter.watch_timer.get();
+    timer.is_some_and(|timer| matches!(cx.start_timer(timer, after), Ok(()) | Err(TimerError::Busy)))
+}
+
+/// The watch timer: is the unit's last command back?
 pub(crate) fn watch_unit<'dev>(cx: &Locked<'dev>, adapter: &'dev Adapter<'dev>) {
     if !adapter.unit_reset.is_taken(0) {
         return;
@@ -208,8 +213,7 @@ pub(crate) fn watch_unit<'dev>(cx: &Locked<'dev>, adapter: &'dev Adapter<'dev>) 
     } else {
         // The controller takes few aborts at a time.
         control::abort(cx, adapter, namespace);
-        let timer = adapter.reset_timer.get();
-        if timer.is_some_and(|timer| cx.start_timer(timer, UNIT_POLL).is_ok()) {
+        if watch(cx, adapter, UNIT_POLL) {
             return;
         }
         Completion::Status(SrbStatus::Error)

@@ -57,6 +57,7 @@ impl Units {
         namespace.thin_provisioned = info.thin_provisioned;
         namespace.deallocated_reads_zero = info.deallocated_reads_zero;
         namespace.reservation_capabilities = info.reservation_capabilities;
+        namespace.formatted = info.formatted;
         Some(namespace)
     }
 

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use scsi_nvme::{Features, Geometry};
+use scsi_nvme::{Eraser, Features, Formats, Geometry};
 use storport::{
     Context,
     context::{AtMostDispatch, PassiveInitialize, Unshared},
@@ -42,6 +42,12 @@ fn replace_units(state: &mut StartIoState, adapter: &Adapter<'_>) -> bool {
     };
     adapter.units_outdated.store(0, Ordering::Release);
     let info = path.info();
+    let alone = path.namespaces.is_alone();
+    let formats = |offered| match offered {
+        false => Formats::Nothing,
+        true if info.formats_all_namespaces => Formats::All,
+        true => Formats::One,
+    };
     let has_exchanges = adapter.exchange_queue().is_some();
     let controller = *state.controller.put(scsi_nvme::Controller {
         serial_number: info.serial_number,
@@ -59,6 +65,12 @@ fn replace_units(state: &mut StartIoState, adapter: &Adapter<'_>) -> bool {
             fused_compare_and_write: has_exchanges && info.supports_fused_compare_and_write,
             security: info.supports_security,
             firmware_download: info.supports_firmware_download,
+            block_erase: Eraser::choose(alone, info.sanitizes_blocks, formats(info.supports_format)),
+            crypto_erase: Eraser::choose(
+                alone,
+                info.sanitizes_cryptographically,
+                formats(info.supports_format && info.formats_cryptographically),
+            ),
             io_exchanges: has_exchanges,
         },
     });

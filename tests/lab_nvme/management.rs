@@ -2,16 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use portlab::model::{Address, Direction, Outcome, Request};
+use portlab::model::{Address, Direction, Outcome, Request, SrbFunction};
 
 use super::Bench;
 
 /// GOOD, or sense key, additional sense code and qualifier.
 type Sense = Result<(), [u8; 3]>;
 
-/// Sends `cdb`; data to the device if there are any, else room for `room` bytes of an answer. The outcome, and what the buffer
-/// then holds.
+/// [`send_to`] the first unit.
 fn send(bench: &Bench, cdb: &[u8], data: &[u8], room: usize) -> (Outcome, Vec<u8>) {
+    send_to(bench, 0, cdb, data, room)
+}
+
+/// Sends `cdb` to a LUN; data to the device if there are any, else room for `room` bytes of an answer. The outcome, and what the buffer
+/// then holds.
+fn send_to(bench: &Bench, lun: u8, cdb: &[u8], data: &[u8], room: usize) -> (Outcome, Vec<u8>) {
     let length = data.len().max(room);
     let direction = match (data.len(), room) {
         (0, 0) => Direction::None,
@@ -26,7 +31,10 @@ fn send(bench: &Bench, cdb: &[u8], data: &[u8], room: usize) -> (Outcome, Vec<u8
     });
     let outcome = bench.lab.execute(Request {
         processor: 0,
-        address: Address::default(),
+        address: Address {
+            lun,
+            ..Address::default()
+        },
         cdb: cdb.to_vec(),
         direction,
         buffer: buffer.clone(),
@@ -215,5 +223,161 @@ fn a_single_queue_pair_is_enough_for_admin_commands() {
     assert_eq!(sense(&outcome), Ok(()));
     let (outcome, page) = send(&bench, &[0x1A, 8, 0x08, 0, 64, 0], &[], 64);
     assert_eq!((sense(&outcome), page[6] & 4), (Ok(()), 0));
+    bench.finish();
+}
+
+/// SANITIZE: flags and service action.
+const fn sanitize(flags: u8) -> [u8; 10] {
+    [0x48, flags, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+const BLOCK_ERASE: u8 = 0x02;
+const CRYPTO_ERASE: u8 = 0x03;
+const IMMED: u8 = 0x80;
+
+/// Writes to the first block of a LUN, through to the medium.
+fn mark(bench: &Bench, lun: u8) {
+    let (outcome, _) = send_to(bench, lun, &[0x2A, 8, 0, 0, 0, 0, 0, 0, 1, 0], &[0xC3; 512], 0);
+    assert_eq!(sense(&outcome), Ok(()));
+}
+
+/// What the first block of a LUN is read as: all of it one byte.
+fn first_block(bench: &Bench, lun: u8) -> Result<u8, [u8; 3]> {
+    let (outcome, data) = send_to(bench, lun, &[0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0], &[], 512);
+    sense(&outcome)?;
+    assert!(data.iter().all(|byte| *byte == data[0]), "{data:02x?}");
+    Ok(data[0])
+}
+
+/// REQUEST SENSE: key, additional sense code and qualifier, and PROGRESS INDICATION.
+fn request_sense(bench: &Bench) -> ([u8; 3], u16) {
+    let (outcome, data) = send(bench, &[0x03, 0, 0, 0, 18, 0], &[], 18);
+    assert_eq!((sense(&outcome), outcome.transferred), (Ok(()), 18));
+    (
+        [data[2], data[12], data[13]],
+        u16::from_be_bytes([data[16], data[17]]),
+    )
+}
+
+const IN_PROGRESS: [u8; 3] = [0x2, 0x04, 0x1B];
+
+/// Waits until REQUEST SENSE no longer tells of a sanitize operation, whose progress never goes back.
+fn await_sanitized(bench: &Bench) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut last = 0;
+    loop {
+        let (sense, progress) = request_sense(bench);
+        if sense == [0; 3] {
+            return;
+        }
+        assert_eq!(sense, IN_PROGRESS);
+        assert!(
+            progress >= last && Instant::now() < deadline,
+            "{progress:#x} after {last:#x}"
+        );
+        last = progress;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn sanitize_refuses_everybody_until_nothing_is_left() {
+    let bench = Bench::start("lab:nvme,size=8M,ram=128M");
+    for (action, told) in [
+        (0x01, false),
+        (BLOCK_ERASE, true),
+        (CRYPTO_ERASE, true),
+        (0x1F, true),
+    ] {
+        assert_eq!(is_told(&bench, 0x48, Some(action)), told, "{action:#x}");
+    }
+    for action in [BLOCK_ERASE, CRYPTO_ERASE] {
+        mark(&bench, 0);
+        assert_eq!(request_sense(&bench), ([0; 3], 0));
+        let (outcome, _) = send(&bench, &sanitize(IMMED | action), &[], 0);
+        assert_eq!(sense(&outcome), Ok(()));
+        assert_eq!(request_sense(&bench).0, IN_PROGRESS);
+        assert_eq!(first_block(&bench, 0), Err(IN_PROGRESS));
+        let (again, _) = send(&bench, &sanitize(IMMED | action), &[], 0);
+        assert_eq!(sense(&again), Err(IN_PROGRESS));
+        await_sanitized(&bench);
+        assert_eq!(first_block(&bench, 0), Ok(0));
+        // Without IMMED the end is waited for.
+        mark(&bench, 0);
+        let (outcome, _) = send(&bench, &sanitize(action), &[], 0);
+        assert_eq!(sense(&outcome), Ok(()));
+        assert!(
+            outcome.elapsed >= Duration::from_millis(300),
+            "{:?}",
+            outcome.elapsed
+        );
+        assert_eq!((request_sense(&bench).0, first_block(&bench, 0)), ([0; 3], Ok(0)));
+    }
+    // There is no failure to leave.
+    let (outcome, _) = send(&bench, &sanitize(0x1F), &[], 0);
+    assert_eq!(sense(&outcome), Ok(()));
+    bench.finish();
+}
+
+/// Who waits for a sanitize operation is let go by a reset; the operation is not.
+#[test]
+fn a_reset_ends_the_wait_and_not_the_sanitizing() {
+    let bench = Bench::start("lab:nvme,size=8M,ram=128M");
+    for unit in [false, true] {
+        mark(&bench, 0);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let began = Instant::now();
+                (send(&bench, &sanitize(BLOCK_ERASE), &[], 0).0, began.elapsed())
+            });
+            while request_sense(&bench).0 != IN_PROGRESS {
+                std::thread::yield_now();
+            }
+            if unit {
+                let reset = bench
+                    .lab
+                    .srb_function(SrbFunction::ResetLogicalUnit, Address::default());
+                assert!(reset.is_success(), "{reset}");
+            } else {
+                assert!(bench.lab.reset_bus(0).success);
+            }
+            let (outcome, _) = waiting.join().expect("the waiting thread");
+            assert!(!outcome.is_success(), "{outcome}");
+            assert_eq!(request_sense(&bench).0, IN_PROGRESS);
+        });
+        await_sanitized(&bench);
+        assert_eq!(first_block(&bench, 0), Ok(0));
+    }
+    bench.finish();
+}
+
+/// With a neighbour there is no Sanitize, which would erase it, too: Format NVM erases the one.
+#[test]
+fn a_unit_is_sanitized_without_its_neighbour() {
+    let bench = Bench::start("lab:nvme,size=8M,ram=128M,namespaces=2");
+    assert!(is_told(&bench, 0x48, Some(BLOCK_ERASE)));
+    // The controller has no keys that Format NVM could delete.
+    assert!(!is_told(&bench, 0x48, Some(CRYPTO_ERASE)) && !is_told(&bench, 0x48, Some(0x1F)));
+    mark(&bench, 0);
+    mark(&bench, 1);
+    let (outcome, _) = send_to(&bench, 1, &sanitize(BLOCK_ERASE), &[], 0);
+    assert_eq!(sense(&outcome), Ok(()));
+    assert_eq!(
+        (first_block(&bench, 0), first_block(&bench, 1)),
+        (Ok(0xC3), Ok(0))
+    );
+    bench.finish();
+}
+
+/// QEMU's controller has Format NVM and no Sanitize.
+#[test]
+fn a_unit_is_sanitized_by_format_on_another_authors_controller() {
+    let bench = Bench::start("qemu:nvme,size=8M,ram=128M");
+    assert!(is_told(&bench, 0x48, Some(BLOCK_ERASE)));
+    mark(&bench, 0);
+    assert_eq!(first_block(&bench, 0), Ok(0xC3));
+    let (outcome, _) = send(&bench, &sanitize(BLOCK_ERASE), &[], 0);
+    assert_eq!(sense(&outcome), Ok(()));
+    assert_eq!(first_block(&bench, 0), Ok(0));
     bench.finish();
 }

@@ -38,6 +38,7 @@ impl Controller {
             admin::FIRMWARE_IMAGE_DOWNLOAD if self.config.management => {
                 self.download_firmware(command, memory)
             }
+            admin::SANITIZE if self.config.management => self.begin_sanitize(command),
             admin::SECURITY_SEND if self.config.management => self.security_send(command, memory),
             admin::SECURITY_RECEIVE if self.config.management => self.security_receive(command, memory),
             _ => Err(Status::INVALID_OPCODE),
@@ -152,6 +153,10 @@ impl Controller {
             1 => 12,
             _ => return Err(Status::INVALID_FORMAT),
         };
+        // User data are erased if that is asked for; there are no keys to delete (FNA bit 2).
+        if command.dword(10) >> 9 & 7 > 1 {
+            return Err(Status::INVALID_FIELD);
+        }
         // No metadata, no protection information.
         if command.dword(10) & 0x1f0 != 0 {
             return Err(Status::INVALID_FORMAT);

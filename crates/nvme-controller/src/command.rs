@@ -23,6 +23,7 @@ pub(crate) mod admin {
     pub(crate) const FORMAT_NVM: u8 = 0x80;
     pub(crate) const SECURITY_SEND: u8 = 0x81;
     pub(crate) const SECURITY_RECEIVE: u8 = 0x82;
+    pub(crate) const SANITIZE: u8 = 0x84;
 }
 
 /// NVM opcodes (figure 346).

@@ -41,8 +41,10 @@ pub struct Config {
     pub sgls: bool,
     /// Whether blocks can be deallocated: Dataset Management is offered, and namespaces are thinly provisioned.
     pub thin: bool,
-    /// Whether it offers what manages the device: Security Send and Receive, firmware download.
+    /// Whether it offers what manages the device: Security Send and Receive, firmware download, Sanitize.
     pub management: bool,
+    /// How long Sanitize takes.
+    pub sanitize_time: Duration,
     /// What decides which blocks of the write cache survive a power cut.
     pub seed: u64,
 }
@@ -67,6 +69,7 @@ impl Default for Config {
             sgls: false,
             thin: true,
             management: true,
+            sanitize_time: Duration::from_millis(300),
             seed: 1,
         }
     }

@@ -18,6 +18,7 @@ use crate::{
     namespace::Namespace,
     queue::{Completion, CompletionQueue, SubmissionQueue},
     registers::{DOORBELLS, Registers, Written},
+    sanitize::Sanitize,
     security::Security,
     status::Status,
     witness::{Seen, Witness},
@@ -61,6 +62,7 @@ pub struct Controller {
     pub(crate) health: Health,
     pub(crate) security: Security,
     pub(crate) firmware: Firmware,
+    pub(crate) sanitize: Sanitize,
     pub(crate) granted_queues: u16,
     /// Shadow doorbells and event indices.
     pub(crate) shadow: Option<(u64, u64)>,
@@ -106,6 +108,7 @@ impl Controller {
             },
             security: Security::default(),
             firmware: Firmware::new(&config.firmware),
+            sanitize: Sanitize::default(),
             granted_queues: config.queues,
             shadow: None,
             event_lie: None,
@@ -365,6 +368,7 @@ impl Controller {
             return Moved::default();
         }
         self.registers.settle(self.now);
+        self.settle_sanitize();
         let mut executed = 0;
         if self.registers.is_ready() && !self.registers.is_fatal() {
             self.post_waiting(memory);
@@ -376,7 +380,12 @@ impl Controller {
         // A controller that has failed, or is not ready, executes nothing: what it had begun is no reason to move.
         let runs = self.registers.is_ready() && !self.registers.is_fatal();
         let due = self.active.iter().map(|active| active.due).min().filter(|_| runs);
-        let next = [due, self.registers.next_change(), self.plan.next_due()];
+        let next = [
+            due,
+            self.registers.next_change(),
+            self.sanitize.next_change(),
+            self.plan.next_due(),
+        ];
         let next = next.into_iter().flatten().min();
         Moved {
             raised: std::mem::take(&mut self.raised),
@@ -552,6 +561,8 @@ impl Controller {
             Kind::Fail(status) => Some(Answer::from(*status)),
             _ => None,
         });
+        let refused = || self.sanitize_refuses(queue, command).map(Answer::from);
+        let failure = failure.or_else(refused);
         if let Some(first) = active.first {
             let (first_answer, second_answer) = self.execute_fused(&first, command, memory);
             self.complete(queue, first.command_id(), first_answer, &[]);

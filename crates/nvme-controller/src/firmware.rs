@@ -55,6 +55,11 @@ impl Firmware {
         self.revisions[usize::from(self.active) - 1].unwrap_or([b' '; 8])
     }
 
+    /// Whether another image waits for a reset.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.next != 0
+    }
+
     /// A controller reset: what was committed for it is in force, what was downloaded and not committed is gone.
     pub(crate) fn reset(&mut self) {
         self.parts.clear();

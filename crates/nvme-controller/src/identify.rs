@@ -4,7 +4,7 @@ use crate::{
     Memory,
     command::{Answer, Command},
     controller::Controller,
-    firmware,
+    firmware, sanitize,
     status::Status,
     transfer,
 };
@@ -67,6 +67,12 @@ impl Controller {
         // Temperatures, in kelvin.
         page[266..268].copy_from_slice(&343_u16.to_le_bytes());
         page[268..270].copy_from_slice(&353_u16.to_le_bytes());
+        let sanitizes = if config.management {
+            sanitize::CAPABILITIES
+        } else {
+            0
+        };
+        page[328..332].copy_from_slice(&sanitizes.to_le_bytes());
         // Entry sizes: 64 and 16 bytes, no others.
         page[512] = 0x66;
         page[513] = 0x44;

@@ -20,6 +20,7 @@
 //! | `io` | the NVM command set |
 //! | `reservation` | who may write |
 //! | `firmware` | images, slots, and what a reset puts in force |
+//! | `sanitize` | erasing everything, in the background |
 //! | `security` | security protocols |
 //! | [`namespace`], [`store`] | blocks, the write cache, what is behind them |
 //! | [`witness`] | telling what the controller does |
@@ -42,6 +43,7 @@ pub mod namespace;
 mod queue;
 mod registers;
 mod reservation;
+mod sanitize;
 mod security;
 mod status;
 pub mod store;

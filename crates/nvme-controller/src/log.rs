@@ -16,6 +16,7 @@ const HEALTH: u8 = 0x02;
 const FIRMWARE_SLOT: u8 = 0x03;
 const CHANGED_NAMESPACES: u8 = 0x04;
 const RESERVATION_NOTIFICATION: u8 = 0x80;
+const SANITIZE_STATUS: u8 = 0x81;
 
 /// Event requests that the controller takes: AERL + 1.
 const MOST_REQUESTS: usize = 4;
@@ -38,6 +39,13 @@ impl Event {
         kind: 2,
         information: 0,
         page: CHANGED_NAMESPACES,
+    };
+
+    /// A sanitize operation has ended: I/O command set specific (figure 149).
+    pub(crate) const SANITIZED: Self = Self {
+        kind: 6,
+        information: 1,
+        page: SANITIZE_STATUS,
     };
 
     /// An invalid doorbell (information 0 or 1).
@@ -180,6 +188,9 @@ impl Controller {
             ERROR | RESERVATION_NOTIFICATION => vec![0; 64],
             HEALTH => self.health_page(),
             FIRMWARE_SLOT => self.firmware.page(),
+            SANITIZE_STATUS if self.config.management => {
+                self.sanitize.page(self.now(), self.config.sanitize_time)
+            }
             CHANGED_NAMESPACES => self.changed_page(retain),
             _ => return Err(Status::INVALID_LOG_PAGE),
         };
@@ -196,6 +207,7 @@ impl Controller {
             let kind = match page {
                 ERROR => 0,
                 HEALTH => 1,
+                SANITIZE_STATUS => Event::SANITIZED.kind,
                 _ => 2,
             };
             self.events.masked.retain(|masked| *masked != kind);

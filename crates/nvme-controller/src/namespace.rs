@@ -170,6 +170,12 @@ impl Namespace {
         self.zero(0, blocks, true)
     }
 
+    /// Everything is deallocated, what is in the cache, too.
+    pub(crate) fn erase(&mut self) -> Result<(), Status> {
+        let shift = self.shift;
+        self.format(shift)
+    }
+
     /// What is durable, from outside: as a power cut would leave it.
     ///
     /// # Errors

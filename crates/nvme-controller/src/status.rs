@@ -70,6 +70,11 @@ impl Status {
     pub(crate) const DATA_SGL_LENGTH: Self = Self::generic(0x0F);
     pub(crate) const SGL_DESCRIPTOR_TYPE: Self = Self::generic(0x11);
     pub(crate) const INVALID_PRP_OFFSET: Self = Self::generic(0x13);
+    pub(crate) const SANITIZE_FAILED: Self = Self::generic(0x1C);
+    pub(crate) const SANITIZE_IN_PROGRESS: Self = Self {
+        final_: false,
+        ..Self::generic(0x1D)
+    };
     pub(crate) const LBA_OUT_OF_RANGE: Self = Self::generic(0x80);
     pub(crate) const RESERVATION_CONFLICT: Self = Self::generic(0x83);
 
@@ -85,6 +90,7 @@ impl Status {
     pub(crate) const INVALID_QUEUE_DELETION: Self = Self::specific(0x0C);
     pub(crate) const FEATURE_NOT_SAVEABLE: Self = Self::specific(0x0D);
     pub(crate) const FEATURE_NOT_CHANGEABLE: Self = Self::specific(0x0E);
+    pub(crate) const FIRMWARE_NEEDS_RESET: Self = Self::specific(0x11);
     pub(crate) const OVERLAPPING_RANGE: Self = Self::specific(0x14);
 
     pub(crate) const WRITE_FAULT: Self = Self::media(0x80);

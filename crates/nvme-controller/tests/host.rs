@@ -742,3 +742,70 @@ fn firmware_is_in_force_after_the_reset_and_not_before() {
     // Parts are multiples of 4 KiB.
     assert_eq!(host.admin(DOWNLOAD, 0, [511, 0, 0, 0, 0, 0]).0 & 0x7FF, 2);
 }
+
+#[test]
+fn sanitize_erases_in_the_background_whatever_happens_meanwhile() {
+    const SANITIZE: u8 = 0x84;
+    let mut host = Host::new(
+        Config {
+            sanitize_time: Duration::from_millis(100),
+            ..Config::default()
+        },
+        "",
+    );
+    host.enable();
+    host.create_queues();
+    let begin = |host: &mut Host, dword10| host.admin(SANITIZE, 0, [dword10, 0, 0, 0, 0, 0]).0 & 0x7FF;
+    let log = |host: &mut Host| {
+        host.admin(0x02, u32::MAX, [127 << 16 | 0x81, 0, 0, 0, 0, 0]);
+        let data = host.data(4);
+        (u16::from_le_bytes([data[0], data[1]]), data[2])
+    };
+    let io = |host: &mut Host, opcode| host.rw(opcode, 5, 1, 0) & 0x7FF;
+    assert_eq!(log(&mut host), (u16::MAX, 0));
+    host.fill(0x77);
+    assert_eq!(io(&mut host, 0x01), 0);
+    // No overwrite; nothing to leave.
+    assert_eq!((begin(&mut host, 3), begin(&mut host, 1)), (2, 0));
+    assert_eq!(begin(&mut host, 2), 0);
+    // Refused meanwhile: reads, writes, Format NVM, another Sanitize; not: Identify.
+    assert_eq!((io(&mut host, 0x02), io(&mut host, 0x01)), (0x1D, 0x1D));
+    assert_eq!(host.admin(0x80, 1, [0; 6]).0 & 0x7FF, 0x1D);
+    assert_eq!(begin(&mut host, 2), 0x1D);
+    assert_eq!(host.admin(0x06, 0, [1, 0, 0, 0, 0, 0]).0, 0);
+    let (progress, state) = log(&mut host);
+    assert_eq!(state, 2);
+    // It goes on over a power cut, which does not begin it anew.
+    host.controller.cut_power();
+    host.enable();
+    host.create_queues();
+    let (later, state) = log(&mut host);
+    assert!(
+        (state, later > progress) == (2, true),
+        "{progress:#x}, {later:#x}"
+    );
+    host.run(Duration::from_millis(100));
+    assert_eq!(log(&mut host), (u16::MAX, 1));
+    host.fill(0xFF);
+    assert_eq!(io(&mut host, 0x02), 0);
+    assert!(host.data(512).iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn sanitize_tells_its_end_by_an_event_and_waits_for_no_firmware() {
+    let mut host = Host::ready("");
+    let event = host.submit(0, 0x0C, 0, 0, [0, 0], [0; 6]);
+    assert_eq!(host.admin_beside_event(0x84, [4, 0, 0, 0, 0, 0]).0, 0);
+    host.run(Duration::from_secs(1));
+    let told = host.reap(0).expect("an event");
+    assert_eq!((told.id, told.result), (event, 0x0081_0106));
+    // An image that waits for a reset.
+    let image = firmware_image(*b"NEW 2.0 ", 4096);
+    host.memory.write(DATA, &image).unwrap();
+    assert_eq!(host.admin(0x11, 0, [1023, 0, 0, 0, 0, 0]).0, 0);
+    assert_eq!(host.admin(0x10, 0, [1 << 3, 0, 0, 0, 0, 0]).0, 0);
+    assert_eq!(host.admin(0x84, 0, [2, 0, 0, 0, 0, 0]).0 & 0x7FF, 0x111);
+    host.disable();
+    host.enable();
+    assert_eq!(host.admin(0x84, 0, [2, 0, 0, 0, 0, 0]).0 & 0x7FF, 0);
+}

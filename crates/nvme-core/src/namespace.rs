@@ -68,6 +68,8 @@ pub struct NamespaceInfo {
     pub deallocated_reads_zero: bool,
     /// RESCAP: the reservations that it can have; 0: none.
     pub reservation_capabilities: u8,
+    /// FLBAS, the format that it has.
+    pub formatted: u8,
     /// EUI64, zero if there is none.
     pub eui64: [u8; 8],
     /// NGUID, zero if there is none.
@@ -93,6 +95,7 @@ impl NamespaceInfo {
         thin_provisioned: false,
         deallocated_reads_zero: false,
         reservation_capabilities: 0,
+        formatted: 0,
         eui64: [0; 8],
         nguid: [0; 16],
         uuid: [0; 16],
@@ -120,6 +123,7 @@ impl NamespaceInfo {
             thin_provisioned: view.is_thin_provisioned(),
             deallocated_reads_zero: view.deallocated_reads_zero(),
             reservation_capabilities: view.reservation_capabilities(),
+            formatted: view.formatted(),
             eui64: view.eui64().unwrap_or_default(),
             nguid: view.nguid().unwrap_or_default(),
             listed: true,
@@ -205,6 +209,14 @@ impl NamespaceTable {
         self.places
             .get(place)
             .filter(|info| !matches!(info.state, NamespaceState::Vacant))
+    }
+
+    /// Whether there is at most one namespace, those that cannot be used among them.
+    #[must_use]
+    #[inline(never)]
+    pub fn is_alone(&self) -> bool {
+        let is_there = |info: &&NamespaceInfo| !matches!(info.state, NamespaceState::Vacant);
+        self.places.iter().filter(is_there).nth(1).is_none() && self.changes.ignored == 0
     }
 
     /// The places with a namespace that can be used, ascending.

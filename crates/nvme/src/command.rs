@@ -71,10 +71,14 @@ pub mod admin_opcode {
     pub const FIRMWARE_IMAGE_DOWNLOAD: u8 = 0x11;
     /// Doorbell Buffer Config.
     pub const DOORBELL_BUFFER_CONFIG: u8 = 0x7C;
+    /// Format NVM.
+    pub const FORMAT_NVM: u8 = 0x80;
     /// Security Send.
     pub const SECURITY_SEND: u8 = 0x81;
     /// Security Receive.
     pub const SECURITY_RECEIVE: u8 = 0x82;
+    /// Sanitize.
+    pub const SANITIZE: u8 = 0x84;
 }
 
 /// NVM command set opcodes (NVM Command Set 1.0, section 3.2).

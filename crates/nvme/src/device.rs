@@ -1,6 +1,7 @@
-//! Builders of the admin commands that are about the device itself: its security protocols and its firmware (Base 2.0, chapter 5).
+//! Builders of the admin commands that are about the device itself: its security protocols, its firmware, and erasing
+//! it (Base 2.0, chapter 5).
 
-use crate::command::{SubmissionEntry, admin_opcode};
+use crate::command::{NamespaceId, SubmissionEntry, admin_opcode};
 
 /// Security Receive of at most `bytes` bytes: SECP, SPSP and AL.
 #[must_use]
@@ -42,6 +43,49 @@ pub const fn firmware_commit(slot: u8) -> SubmissionEntry {
     entry
 }
 
+/// SANACT, what Sanitize does; overwriting is left out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum SanitizeAction {
+    /// Leaves the failure mode.
+    ExitFailureMode = 1,
+    /// Erases all blocks.
+    BlockErase = 2,
+    /// Changes the media encryption keys.
+    CryptoErase = 4,
+}
+
+/// Sanitize of the whole NVM subsystem, all its namespaces; it goes on when this command has ended, and
+/// [`SANITIZE_STATUS`](crate::log::LogPageId::SANITIZE_STATUS) tells of it. With `unrestricted_exit` (AUSE) a failure can be left by
+/// [`SanitizeAction::ExitFailureMode`].
+#[must_use]
+pub const fn sanitize(action: SanitizeAction, unrestricted_exit: bool) -> SubmissionEntry {
+    let mut entry = SubmissionEntry::new(admin_opcode::SANITIZE);
+    entry.dword10 = action as u32 | (unrestricted_exit as u32) << 3;
+    entry
+}
+
+/// SES, how Format NVM erases.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum SecureErase {
+    /// All user data are erased.
+    UserData = 1,
+    /// The encryption key is deleted.
+    Cryptographic = 2,
+}
+
+/// Format NVM of `namespace` to the format that it has, FLBAS of Identify Namespace, without protection information; its data are
+/// erased.
+#[must_use]
+pub const fn format(namespace: NamespaceId, flbas: u8, erase: SecureErase) -> SubmissionEntry {
+    // Bits 3:0 and 6:5 of FLBAS are the format's index, bit 4 where its metadata are.
+    let (low, high) = ((flbas & 0x1F) as u32, (flbas >> 5 & 3) as u32);
+    let mut entry = SubmissionEntry::new(admin_opcode::FORMAT_NVM).with_namespace(namespace);
+    entry.dword10 = low | high << 12 | (erase as u32) << 9;
+    entry
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +98,16 @@ mod tests {
             (0x81, 0, 0xF012_3400, 0x200)
         );
         assert_eq!(security_receive(0, 0, 0).to_dwords()[0], 0x82);
+    }
+
+    #[test]
+    fn what_erases_says_how() {
+        let words = sanitize(SanitizeAction::CryptoErase, true).to_dwords();
+        assert_eq!((words[0], words[1], words[10]), (0x84, 0, 0x0C));
+        assert_eq!(sanitize(SanitizeAction::BlockErase, false).dword10, 2);
+        let words = format(NamespaceId(3), 0x31, SecureErase::Cryptographic).to_dwords();
+        assert_eq!((words[0], words[1], words[10]), (0x80, 3, 0x1411));
+        assert_eq!(format(NamespaceId(1), 0, SecureErase::UserData).dword10, 0x200);
     }
 
     #[test]

@@ -22,6 +22,39 @@ impl LogPageId {
     pub const CHANGED_NAMESPACES: Self = Self(0x04);
     /// Commands supported and effects.
     pub const COMMAND_EFFECTS: Self = Self(0x05);
+    /// Sanitize status.
+    pub const SANITIZE_STATUS: Self = Self(0x81);
+}
+
+/// How the last Sanitize stands (Base 2.0, "Sanitize Status").
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SanitizeState {
+    /// There was none, or it has succeeded.
+    Done,
+    /// It goes on; `progress` of 65,536 parts are done.
+    InProgress {
+        /// SPROG.
+        progress: u16,
+    },
+    /// It has failed.
+    Failed,
+}
+
+impl SanitizeState {
+    /// Bytes at the log's beginning that it takes.
+    pub const SIZE: usize = 4;
+
+    /// From the beginning of the log: SPROG, and bits 2:0 of SSTAT.
+    #[must_use]
+    pub const fn new([progress_low, progress_high, status, _]: [u8; Self::SIZE]) -> Self {
+        match status & 7 {
+            2 => Self::InProgress {
+                progress: u16::from_le_bytes([progress_low, progress_high]),
+            },
+            3 => Self::Failed,
+            _ => Self::Done,
+        }
+    }
 }
 
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]

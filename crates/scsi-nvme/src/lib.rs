@@ -49,5 +49,5 @@ pub use request::{
 };
 pub use status::outcome;
 pub use translate::{Target, translate};
-pub use unit::{Controller, Features, Namespace};
+pub use unit::{Controller, Eraser, Features, Formats, Namespace};
 pub use usual::{Geometry, Prepared};

@@ -11,7 +11,7 @@ use crate::data_in::DataIn;
 use crate::exchange::{AREA_BYTES, MOST_RANGES};
 use crate::request::{Request, Translation};
 use crate::translate::answer;
-use crate::unit::{Controller, Namespace};
+use crate::unit::{Controller, Eraser, Namespace};
 
 /// MAXIMUM WRITE SAME LENGTH: what WRITE SAME (10) can say, and one Write Zeroes takes.
 pub(crate) const WRITE_SAME_BLOCKS: u32 = 0xFFFF;
@@ -19,6 +19,11 @@ pub(crate) const WRITE_SAME_BLOCKS: u32 = 0xFFFF;
 /// Whether blocks can be unmapped (LBPME): Dataset Management does it.
 pub(crate) const fn is_managed(controller: &Controller) -> bool {
     controller.features.dataset_management
+}
+
+/// Whether SANITIZE has BLOCK ERASE, after which the blocks are unmapped.
+pub(crate) fn erases_blocks(controller: &Controller) -> bool {
+    is_managed(controller) && controller.features.block_erase != Eraser::None
 }
 
 /// Whether WRITE SAME can unmap: Write Zeroes may deallocate, but only where the blocks then read as the zeroes that were

@@ -1,7 +1,7 @@
 //! Which commands there are: REPORT SUPPORTED OPERATION CODES and the gate before the translation, by one table (SPC-4,
 //! "REPORT SUPPORTED OPERATION CODES command").
 
-use scsi::cdb::{ReportSupportedOperationCodes, ReportingOptions};
+use scsi::cdb::{ReportSupportedOperationCodes, ReportingOptions, SanitizeAction};
 use scsi::opcode::{Opcode, REPORT_SUPPORTED_OPERATION_CODES, ServiceActionIn16};
 use scsi::sense::Sense;
 
@@ -9,7 +9,7 @@ use crate::data_in::{Answer, DataIn};
 use crate::provisioning;
 use crate::request::{Request, Translation};
 use crate::translate::answer;
-use crate::unit::{Controller, Namespace};
+use crate::unit::{Controller, Eraser, Namespace};
 
 /// What a command needs of the controller or the namespace.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,11 +27,14 @@ enum Needs {
     Reservations,
     Security,
     FirmwareDownload,
+    BlockErase,
+    CryptoErase,
+    Sanitizing,
 }
 
 use Needs::{
-    Area, Exchanges, FirmwareDownload, FusedCompareAndWrite, Management, Nothing, Reservations, Security,
-    Verification,
+    Area, BlockErase, CryptoErase, Exchanges, FirmwareDownload, FusedCompareAndWrite, Management, Nothing,
+    Reservations, Sanitizing, Security, Verification,
 };
 
 impl Needs {
@@ -47,6 +50,9 @@ impl Needs {
             Reservations => features.reservations,
             Security => features.security,
             FirmwareDownload => features.firmware_download,
+            BlockErase => provisioning::erases_blocks(controller),
+            CryptoErase => features.crypto_erase != Eraser::None,
+            Sanitizing => features.sanitizes(),
         }
     }
 }
@@ -93,6 +99,9 @@ const TABLE: &[Row] = &[
     (Opcode::WRITE_BUFFER, None, FirmwareDownload, &[0x1F, 0x07, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0]),
     (Opcode::WRITE_SAME_10, None, Area, &[0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0]),
     (Opcode::UNMAP, None, Management, &[0x01, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0]),
+    (Opcode::SANITIZE, Some(SanitizeAction::BlockErase as u8), BlockErase, &[0xA2, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0]),
+    (Opcode::SANITIZE, Some(SanitizeAction::CryptographicErase as u8), CryptoErase, &[0xA3, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0]),
+    (Opcode::SANITIZE, Some(SanitizeAction::ExitFailureMode as u8), Sanitizing, &[0xBF, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0]),
     (Opcode::LOG_SENSE, None, Nothing, &[0x01, 0x3F, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0]),
     (Opcode::MODE_SELECT_10, None, Nothing, &[0x11, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0]),
     (Opcode::MODE_SENSE_10, None, Nothing, &[0x18, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0]),
@@ -130,16 +139,22 @@ const TABLE: &[Row] = &[
 /// SERVICE ACTION, bits 4..0 of byte 1.
 const SERVICE_ACTION: u8 = 0x1F;
 
-/// Whether the unit has the command that a CDB names. One that is not in the table is the parser's to refuse.
+/// Whether the unit has the command that a CDB names. A command, or a service action of one that the unit has, that is not in
+/// the table is the parser's to refuse.
 pub(crate) fn is_available(cdb: &[u8], controller: &Controller, namespace: &Namespace) -> bool {
     let Some(&opcode) = cdb.first() else {
         return true;
     };
     let action = cdb.get(1).map(|byte| byte & SERVICE_ACTION);
-    let row = TABLE
-        .iter()
-        .find(|(row, service, ..)| row.0 == opcode && (service.is_none() || *service == action));
-    row.is_none_or(|(_, _, needs, _)| needs.are_met(controller, namespace))
+    let mut available = None;
+    for (_, service, needs, _) in TABLE.iter().filter(|row| row.0.0 == opcode) {
+        let is_met = needs.are_met(controller, namespace);
+        if service.is_none() || *service == action {
+            return is_met;
+        }
+        available = Some(is_met || available == Some(true));
+    }
+    available.unwrap_or(true)
 }
 
 /// Puts a command timeouts descriptor: nothing is promised (SPC-4, "Command timeouts descriptor").

@@ -56,6 +56,9 @@ fn to_namespace(
         Ok(Command::TestUnitReady) => Translation::GOOD,
         Ok(Command::Inquiry(command)) => inquiry::present(request, controller, namespace, command, data_in),
         Ok(Command::ReportLuns(command)) => report_luns::report_luns(request, target.luns, command, data_in),
+        Ok(Command::RequestSense(command)) if controller.features.sanitizes() => {
+            Exchange::sense_of_sanitize(request, namespace, command)
+        }
         Ok(Command::RequestSense(command)) => request_sense(request, command, Sense::NONE, data_in),
         Ok(Command::ReadCapacity10) => capacity::read_capacity_10(request, namespace, data_in),
         Ok(Command::ReadCapacity16(command)) => {
@@ -90,6 +93,7 @@ fn to_namespace(
         Ok(Command::SecurityProtocolOut(command)) => {
             Exchange::security(request, controller, namespace, command, true)
         }
+        Ok(Command::Sanitize(command)) => Exchange::sanitize(request, controller, namespace, command),
         Ok(Command::WriteBuffer(command)) => Exchange::write_buffer(request, controller, namespace, command),
         Err(error) => Translation::check_condition(error.sense()),
     }

@@ -45,8 +45,57 @@ pub struct Features {
     pub security: bool,
     /// Firmware Image Download and Firmware Commit.
     pub firmware_download: bool,
+    /// What erases the blocks of a unit.
+    pub block_erase: Eraser,
+    /// What erases a unit cryptographically.
+    pub crypto_erase: Eraser,
     /// The driver has an I/O queue for exchanges.
     pub io_exchanges: bool,
+}
+
+/// The command that erases a unit, and nothing but that unit, for SANITIZE.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Eraser {
+    /// None.
+    #[default]
+    None,
+    /// Sanitize, which erases all namespaces: this is the only one.
+    Sanitize,
+    /// Format NVM with a secure erase.
+    Format,
+}
+
+/// What Format NVM of one namespace erases.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Formats {
+    /// Nothing: the controller does not offer it, or not that kind of erase.
+    Nothing,
+    /// That namespace.
+    One,
+    /// All namespaces.
+    All,
+}
+
+impl Eraser {
+    /// Sanitize where the controller offers it and the namespace is the only one (`alone`); else Format NVM where the controller
+    /// offers that and it leaves other namespaces alone, or there are none.
+    #[must_use]
+    #[inline(never)]
+    pub const fn choose(alone: bool, sanitizes: bool, formats: Formats) -> Self {
+        match formats {
+            _ if alone && sanitizes => Self::Sanitize,
+            Formats::One => Self::Format,
+            Formats::All if alone => Self::Format,
+            Formats::All | Formats::Nothing => Self::None,
+        }
+    }
+}
+
+impl Features {
+    /// Whether Sanitize is used, so that it may be in progress.
+    pub(crate) fn sanitizes(&self) -> bool {
+        self.block_erase == Eraser::Sanitize || self.crypto_erase == Eraser::Sanitize
+    }
 }
 
 /// A namespace that a LUN stands for. Its geometry is checked once, here, so that the translation need not.
@@ -71,6 +120,8 @@ pub struct Namespace {
     pub deallocated_reads_zero: bool,
     /// RESCAP: bit 0, reservations persist through power loss; bits 1 to 6, the types by their number.
     pub reservation_capabilities: u8,
+    /// FLBAS: the format that it has.
+    pub formatted: u8,
 }
 
 impl Namespace {
@@ -95,6 +146,7 @@ impl Namespace {
             thin_provisioned: false,
             deallocated_reads_zero: false,
             reservation_capabilities: 0,
+            formatted: 0,
         })
     }
 

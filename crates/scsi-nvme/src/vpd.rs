@@ -14,7 +14,7 @@ use crate::identification::{Text, VENDOR, eui64, nguid, product, unit_serial_num
 use crate::provisioning;
 use crate::request::{Request, Translation};
 use crate::translate::answer;
-use crate::unit::{Controller, Namespace};
+use crate::unit::{Controller, Eraser, Namespace};
 
 /// Every page there is, in ascending order.
 const SUPPORTED: [PageCode; 7] = [
@@ -73,7 +73,9 @@ pub(crate) fn page(
             })
         }
         PageCode::BLOCK_DEVICE_CHARACTERISTICS => {
-            let page = BlockDeviceCharacteristics::non_rotating(DEVICE);
+            let crypto_erase = controller.features.crypto_erase != Eraser::None;
+            let block_erase = provisioning::erases_blocks(controller);
+            let page = BlockDeviceCharacteristics::non_rotating(DEVICE, block_erase, crypto_erase);
             answer(request, allocation_length, data_in, |answer| {
                 answer.put(page.as_bytes());
             })

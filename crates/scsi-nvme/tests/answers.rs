@@ -5,7 +5,7 @@ mod fixture;
 use fixture::{BLOCKS, Bench, inquiry, invalid_bit, invalid_byte};
 use nvme::NamespaceId;
 use scsi::sense::Sense;
-use scsi_nvme::{DataDirection, LunSet, Namespace};
+use scsi_nvme::{DataDirection, Eraser, LunSet, Namespace};
 
 const READ_CAPACITY_10: [u8; 10] = [0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -125,7 +125,8 @@ fn report_luns_of_a_target_without_luns_is_an_empty_list() {
 
 #[test]
 fn request_sense_has_nothing_pending() {
-    let bench = Bench::default();
+    let mut bench = Bench::default();
+    bench.controller.features.block_erase = Eraser::None;
     assert_eq!(bench.answer(&[0x03, 0, 0, 0, 252, 0]), Sense::NONE.to_fixed());
     assert_eq!(
         bench.answer(&[0x03, 1, 0, 0, 252, 0]),

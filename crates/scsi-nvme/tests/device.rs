@@ -5,7 +5,9 @@ mod fixture;
 use fixture::{Bench, invalid_byte};
 use nvme::{NamespaceId, Status};
 use scsi::sense::Sense;
-use scsi_nvme::{Area, Command, Data, DataDirection, Exchange, Next, Outcome, Queue, Translation, outcome};
+use scsi_nvme::{
+    Area, Command, Data, DataDirection, Eraser, Exchange, Formats, Next, Outcome, Queue, Translation, outcome,
+};
 
 /// An area that nobody touches: the data are in the request's own buffer.
 struct NoArea;
@@ -89,11 +91,14 @@ fn security_protocol_becomes_security_send_and_receive() {
                 (data, bytes, Queue::Admin)
             );
             assert_eq!(exchange.buffer_bytes(), [bytes, 0]);
-            assert_eq!(exchange.resume(SUCCESS), Next::Done { transferred: bytes });
+            assert_eq!(
+                exchange.resume(SUCCESS, &NoArea),
+                Next::Done { transferred: bytes }
+            );
         }
         let (mut exchange, _) = begin(&bench, &security(opcode, 0, 16));
         let refused = Status::from_bits(2 << 1);
-        assert_eq!(exchange.resume(refused), Next::Fail(outcome(refused)));
+        assert_eq!(exchange.resume(refused, &NoArea), Next::Fail(outcome(refused)));
     }
 }
 
@@ -159,7 +164,7 @@ fn without_a_queue_for_exchanges_only_their_io_commands_are_missing() {
 fn a_failure_of_the_controller_is_told_by_the_table() {
     for (bits, status) in [(0x06_u16, 0x006_u16), (0x15, 0x015)] {
         let (mut exchange, _) = begin(&bench(DataDirection::In, 512), &security(0xA2, 0, 512));
-        let failed = exchange.resume(Status::from_bits(bits << 1));
+        let failed = exchange.resume(Status::from_bits(bits << 1), &NoArea);
         let expected = outcome(Status::from_bits(status << 1));
         assert_ne!(expected, Outcome::GOOD);
         assert_eq!(failed, Next::Fail(expected));
@@ -195,10 +200,16 @@ fn write_buffer_downloads_in_parts_and_activates_at_last() {
         (command.data, command.bytes, command.queue),
         (Data::Buffer, 8192, Queue::Admin)
     );
-    assert_eq!(exchange.resume(SUCCESS), Next::Done { transferred: 8192 });
+    assert_eq!(
+        exchange.resume(SUCCESS, &NoArea),
+        Next::Done { transferred: 8192 }
+    );
     let (mut exchange, command) = begin(&bench, &write_buffer(0x0F, 3, 0, 0));
     assert_commits(&command);
-    assert_eq!(exchange.resume(SUCCESS), Next::Activate { transferred: 0 });
+    assert_eq!(
+        exchange.resume(SUCCESS, &NoArea),
+        Next::Activate { transferred: 0 }
+    );
     // Nothing to download is no error, and nothing.
     assert_eq!(
         bench.translation(&write_buffer(0x0E, 3, 0, 0)),
@@ -211,11 +222,14 @@ fn write_buffer_of_a_whole_image_downloads_and_activates_it() {
     let bench = bench(DataDirection::Out, 8192);
     let (mut exchange, command) = begin(&bench, &write_buffer(0x05, 3, 0, 4096));
     assert_eq!((command.entry.opcode(), command.bytes), (0x11, 4096));
-    match exchange.resume(SUCCESS) {
+    match exchange.resume(SUCCESS, &NoArea) {
         Next::Submit(command) => assert_commits(&command),
         other => panic!("{other:?}"),
     }
-    assert_eq!(exchange.resume(SUCCESS), Next::Activate { transferred: 4096 });
+    assert_eq!(
+        exchange.resume(SUCCESS, &NoArea),
+        Next::Activate { transferred: 4096 }
+    );
 }
 
 /// A commit may succeed and say which reset is needed; only that of the controller is the driver's.
@@ -224,7 +238,7 @@ fn a_commit_that_needs_another_reset_has_succeeded() {
     let bench = bench(DataDirection::Out, 8192);
     let end = |status: u16| {
         let (mut exchange, _) = begin(&bench, &write_buffer(0x0F, 0, 0, 0));
-        exchange.resume(Status::from_bits(status << 1))
+        exchange.resume(Status::from_bits(status << 1), &NoArea)
     };
     assert_eq!(end(0x111), Next::Activate { transferred: 0 });
     assert_eq!([end(0x10B), end(0x110)], [Next::Done { transferred: 0 }; 2]);
@@ -238,7 +252,7 @@ fn a_commit_that_needs_another_reset_has_succeeded() {
     // What only a commit may say is a failure of a download.
     let (mut exchange, _) = begin(&bench, &write_buffer(0x0E, 0, 0, 4096));
     assert!(matches!(
-        exchange.resume(Status::from_bits(0x10B << 1)),
+        exchange.resume(Status::from_bits(0x10B << 1), &NoArea),
         Next::Fail(_)
     ));
 }
@@ -262,4 +276,200 @@ fn write_buffer_points_at_what_is_wrong() {
     bench.controller.features.firmware_download = false;
     assert_eq!(support(&bench, 0x3B, None), 1);
     bench.fails(&write_buffer(0x0E, 0, 0, 4096), Sense::INVALID_OPCODE);
+}
+
+/// An area that a log page was written to.
+struct Log([u8; 20]);
+
+impl Area for Log {
+    fn write(&mut self, _: usize, _: &[u8]) {
+        panic!("written to");
+    }
+
+    fn read(&self, offset: usize, target: &mut [u8]) {
+        target.copy_from_slice(&self.0[offset..offset + target.len()]);
+    }
+}
+
+/// The Sanitize Status log: SPROG, SSTAT.
+fn sanitize_log(progress: u16, status: u8) -> Log {
+    let mut log = [0; 20];
+    log[..2].copy_from_slice(&progress.to_le_bytes());
+    (log[2], log[3]) = (status, 1);
+    Log(log)
+}
+
+#[track_caller]
+fn assert_asks_the_log(next: Next) {
+    match next {
+        Next::Submit(command) => {
+            assert_eq!(
+                (command.entry.opcode(), command.entry.dword10),
+                (0x02, 4 << 16 | 0x81)
+            );
+            assert_eq!(
+                (command.data, command.bytes, command.queue),
+                (Data::Area, 20, Queue::Admin)
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+const fn sanitize(flags: u8) -> [u8; 10] {
+    [0x48, flags, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+fn sanitizing() -> Bench {
+    let mut bench = bench(DataDirection::Either, 0);
+    bench.controller.features.crypto_erase = Eraser::Sanitize;
+    bench
+}
+
+#[test]
+fn sanitize_begins_and_waits_unless_it_is_to_be_immediate() {
+    for (action, nvme) in [(0x02, 2), (0x03, 4)] {
+        let (mut exchange, command) = begin(&sanitizing(), &sanitize(action));
+        assert_eq!((command.entry.opcode(), command.entry.dword10), (0x84, nvme));
+        assert_eq!(
+            (command.entry.namespace, command.data, command.queue),
+            (NamespaceId::NONE, Data::None, Queue::Admin)
+        );
+        assert_asks_the_log(exchange.resume(SUCCESS, &NoArea));
+        for progress in [0, 0x8000] {
+            assert_eq!(exchange.resume(SUCCESS, &sanitize_log(progress, 2)), Next::Later);
+            assert_asks_the_log(exchange.resume(SUCCESS, &NoArea));
+        }
+        let done = Next::Done { transferred: 0 };
+        assert_eq!(exchange.resume(SUCCESS, &sanitize_log(u16::MAX, 1)), done);
+        // IMMED, AUSE.
+        let (mut exchange, command) = begin(&sanitizing(), &sanitize(0xA0 | action));
+        assert_eq!(command.entry.dword10, 8 | nvme);
+        assert_eq!(exchange.resume(SUCCESS, &NoArea), done);
+    }
+}
+
+#[test]
+fn a_failed_sanitize_is_told_whenever_it_fails() {
+    let failed = Sense::new(
+        scsi::sense::SenseKey::MediumError,
+        scsi::sense::AdditionalSense::SANITIZE_COMMAND_FAILED,
+    );
+    let (mut exchange, _) = begin(&sanitizing(), &sanitize(2));
+    assert_asks_the_log(exchange.resume(SUCCESS, &NoArea));
+    let end = exchange.resume(SUCCESS, &sanitize_log(0, 3));
+    assert_eq!(end, Next::Fail(Outcome::check_condition(failed)));
+    let (mut exchange, _) = begin(&sanitizing(), &sanitize(2));
+    let in_progress = Status::from_bits(0x1D << 1);
+    assert_eq!(
+        exchange.resume(in_progress, &NoArea),
+        Next::Fail(outcome(in_progress))
+    );
+    let (mut exchange, command) = begin(&sanitizing(), &sanitize(0x9F));
+    assert_eq!((command.entry.opcode(), command.entry.dword10), (0x84, 1));
+    assert_eq!(exchange.resume(SUCCESS, &NoArea), Next::Done { transferred: 0 });
+}
+
+/// Format NVM of this namespace alone, to the format that it has.
+#[test]
+fn sanitize_by_format_erases_the_namespace() {
+    let mut bench = Bench::with_namespace(|namespace| namespace.formatted = 0x21);
+    bench.data_length = 0;
+    bench.controller.features.block_erase = Eraser::Format;
+    for (action, dword10) in [(2, 0x1201), (3, 0x1401), (0x82, 0x1201)] {
+        let (mut exchange, command) = begin(&bench, &sanitize(action));
+        assert_eq!(
+            (
+                command.entry.opcode(),
+                command.entry.namespace,
+                command.entry.dword10
+            ),
+            (0x80, NamespaceId(1), dword10)
+        );
+        assert_eq!(exchange.resume(SUCCESS, &NoArea), Next::Done { transferred: 0 });
+    }
+    assert_eq!(
+        support(
+            &Bench {
+                data_length: 512,
+                ..bench
+            },
+            0x48,
+            Some(0x1F)
+        ),
+        1
+    );
+}
+
+/// Never another unit's data: Sanitize if there is no other, Format NVM if it leaves others alone.
+#[test]
+fn an_eraser_leaves_other_units_alone() {
+    for (alone, sanitizes, formats, expected) in [
+        (true, true, Formats::One, Eraser::Sanitize),
+        (true, false, Formats::All, Eraser::Format),
+        (true, false, Formats::Nothing, Eraser::None),
+        (false, true, Formats::One, Eraser::Format),
+        (false, true, Formats::All, Eraser::None),
+        (false, true, Formats::Nothing, Eraser::None),
+    ] {
+        assert_eq!(Eraser::choose(alone, sanitizes, formats), expected);
+    }
+}
+
+#[test]
+fn sanitize_is_there_as_the_unit_has_it_and_takes_no_reserved_field() {
+    let actions = [0x01, 0x02, 0x03, 0x1F];
+    let told = |bench: &Bench| actions.map(|action| support(bench, 0x48, Some(action)) == 3);
+    let mut bench = bench(DataDirection::Either, 512);
+    assert_eq!(told(&bench), [false, true, true, true]);
+    // WABEREQ and WACEREQ of VPD page B1h.
+    assert_eq!(bench.answer(&fixture::inquiry(Some(0xB1), 64))[7], 0x50);
+    bench.fails(&sanitize(0x01), fixture::invalid_bit(1, 4));
+    bench.fails(&sanitize(0x42), fixture::invalid_bit(1, 6));
+    for byte in 2..9 {
+        let mut cdb = sanitize(0x02);
+        cdb[byte] = 1;
+        bench.fails(&cdb, invalid_byte(u16::try_from(byte).unwrap()));
+    }
+    // After BLOCK ERASE blocks are unmapped, which a unit that cannot unmap has not.
+    bench.controller.features.dataset_management = false;
+    assert_eq!(told(&bench), [false, false, true, true]);
+    assert_eq!(bench.answer(&fixture::inquiry(Some(0xB1), 64))[7], 0x10);
+    bench.fails(&sanitize(0x02), Sense::INVALID_OPCODE);
+    bench.controller.features.block_erase = Eraser::None;
+    bench.controller.features.crypto_erase = Eraser::None;
+    assert_eq!(told(&bench), [false; 4]);
+    for action in actions {
+        bench.fails(&sanitize(action), Sense::INVALID_OPCODE);
+    }
+    let mut protected = Bench::with_namespace(|namespace| namespace.write_protected = true);
+    protected.data_length = 0;
+    protected.fails(&sanitize(2), Sense::WRITE_PROTECTED);
+}
+
+#[test]
+fn request_sense_tells_how_sanitize_stands() {
+    let bench = bench(DataDirection::In, 252);
+    let run = |descriptor: u8, log: &Log| {
+        let Translation::Exchange(mut exchange) = bench.translation(&[0x03, descriptor, 0, 0, 252, 0]) else {
+            panic!("no exchange");
+        };
+        let mut unread: &[u8] = &[];
+        assert_asks_the_log(exchange.begin(&mut unread, &mut NoArea));
+        assert_eq!(exchange.resume(SUCCESS, log), Next::Answer);
+        let mut recorder = fixture::Recorder::default();
+        exchange.answer(log, &mut recorder);
+        recorder.bytes
+    };
+    let going = sanitize_log(0x4000, 2);
+    let fixed = run(0, &going);
+    assert_eq!((fixed[2], fixed[12], fixed[13]), (0x02, 0x04, 0x1B));
+    assert_eq!(fixed[15..], [0x80, 0x40, 0x00]);
+    let descriptor = run(1, &going);
+    assert_eq!(descriptor[..4], [0x72, 0x02, 0x04, 0x1B]);
+    assert_eq!(descriptor[7..], [8, 2, 6, 0, 0, 0x80, 0x40, 0x00, 0]);
+    assert_eq!(run(0, &sanitize_log(u16::MAX, 1)), Sense::NONE.to_fixed());
+    assert_eq!(run(1, &sanitize_log(u16::MAX, 0)), Sense::NONE.to_descriptor());
+    let failed = run(0, &sanitize_log(0, 3));
+    assert_eq!((failed[2], failed[12], failed[13]), (0x03, 0x31, 0x03));
 }

@@ -7,7 +7,7 @@ use nvme::{NamespaceId, Status, io_opcode};
 use proptest::prelude::*;
 use scsi::sense::{AdditionalSense, Sense, SenseKey};
 use scsi_nvme::{
-    AREA_BYTES, Area, Command, Data, DataDirection, Exchange, Next, Outcome, Queue, Translation,
+    AREA_BYTES, Area, Command, Data, DataDirection, Eraser, Exchange, Next, Outcome, Queue, Translation,
 };
 
 /// An area that insists on its bounds.
@@ -23,7 +23,7 @@ impl Area for Page {
     }
 }
 
-fn page() -> Page {
+fn fresh_page() -> Page {
     Page(vec![0xEE; AREA_BYTES])
 }
 
@@ -49,7 +49,7 @@ fn exchange(bench: &Bench, cdb: &[u8]) -> Exchange {
 /// Begins the exchange of `cdb` with `data`.
 #[track_caller]
 fn begin(bench: &Bench, cdb: &[u8], data: &[u8]) -> (Exchange, Page, Next) {
-    let (mut exchange, mut area, mut data) = (exchange(bench, cdb), page(), data);
+    let (mut exchange, mut area, mut data) = (exchange(bench, cdb), fresh_page(), data);
     let next = exchange.begin(&mut data, &mut area);
     (exchange, area, next)
 }
@@ -93,7 +93,10 @@ fn unmap_becomes_one_dataset_management_of_its_ranges() {
     );
     assert_eq!(area.0[..16], [0, 0, 0, 0, 7, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(area.0[20..32], [1, 0, 0, 0, 0xFF, 0xFF, 0x1F, 0, 0, 0, 0, 0]);
-    assert_eq!(exchange.resume(SUCCESS), Next::Done { transferred: 56 });
+    assert_eq!(
+        exchange.resume(SUCCESS, &fresh_page()),
+        Next::Done { transferred: 56 }
+    );
 }
 
 #[test]
@@ -142,7 +145,10 @@ fn write_same_of_zeroes_is_write_zeroes_and_deallocates_if_it_may() {
             (3, 8 | deallocate)
         );
         assert_eq!(command.data, Data::None);
-        assert_eq!(exchange.resume(SUCCESS), Next::Done { transferred: 512 });
+        assert_eq!(
+            exchange.resume(SUCCESS, &fresh_page()),
+            Next::Done { transferred: 512 }
+        );
     }
 }
 
@@ -157,12 +163,15 @@ fn write_same_of_other_data_writes_the_block_again_and_again() {
     assert_eq!(first.entry.opcode(), io_opcode::WRITE);
     assert_eq!((first.entry.dword10, first.entry.dword12), (100, 15));
     assert_eq!((first.data, first.bytes), (Data::Repeat, 8192));
-    let second = submitted(exchange.resume(SUCCESS));
+    let second = submitted(exchange.resume(SUCCESS, &fresh_page()));
     assert_eq!(
         (second.entry.dword10, second.entry.dword12, second.bytes),
         (116, 3, 2048)
     );
-    assert_eq!(exchange.resume(SUCCESS), Next::Done { transferred: 512 });
+    assert_eq!(
+        exchange.resume(SUCCESS, &fresh_page()),
+        Next::Done { transferred: 512 }
+    );
 }
 
 #[test]
@@ -193,9 +202,12 @@ fn write_and_verify_writes_through_and_then_verifies_or_compares() {
             (io_opcode::WRITE, Data::Buffer)
         );
         assert_eq!(write.entry.dword12, 1 << 30 | 1, "FUA");
-        let check = submitted(exchange.resume(SUCCESS));
+        let check = submitted(exchange.resume(SUCCESS, &fresh_page()));
         assert_eq!((check.entry.opcode(), check.data), (opcode, place));
-        assert_eq!(exchange.resume(SUCCESS), Next::Done { transferred: 1024 });
+        assert_eq!(
+            exchange.resume(SUCCESS, &fresh_page()),
+            Next::Done { transferred: 1024 }
+        );
     }
 }
 
@@ -215,10 +227,13 @@ fn compare_and_write_is_a_fused_pair_over_both_halves_of_the_buffer() {
     let sense = Sense::new(SenseKey::Miscompare, AdditionalSense::MISCOMPARE_DURING_VERIFY);
     let mut other = exchange;
     assert_eq!(
-        other.resume(miscompare),
+        other.resume(miscompare, &fresh_page()),
         Next::Fail(Outcome::check_condition(sense))
     );
-    assert_eq!(exchange.resume(SUCCESS), Next::Done { transferred: 2048 });
+    assert_eq!(
+        exchange.resume(SUCCESS, &fresh_page()),
+        Next::Done { transferred: 2048 }
+    );
     // More than Block Limits promises, and not twice as much data as blocks.
     cdb[13] = 9;
     sending(&[1; 9216]).fails(&cdb, fixture::invalid_byte(13));
@@ -262,9 +277,14 @@ fn reservations_map_action_by_action() {
 fn unregistering_whom_nobody_knows_is_no_conflict() {
     let conflict = Status::new().with_status_code(0x83);
     let (mut exchange, ..) = reserve_out(6, 0, 0, 0);
-    assert_eq!(exchange.resume(conflict), Next::Done { transferred: 24 });
+    assert_eq!(
+        exchange.resume(conflict, &fresh_page()),
+        Next::Done { transferred: 24 }
+    );
     let (mut exchange, ..) = reserve_out(0, 0, 9, 0);
-    assert!(matches!(exchange.resume(conflict), Next::Fail(outcome) if outcome.sense.is_none()));
+    assert!(
+        matches!(exchange.resume(conflict, &fresh_page()), Next::Fail(outcome) if outcome.sense.is_none())
+    );
 }
 
 #[test]
@@ -279,7 +299,7 @@ fn reserve_in_turns_the_report_into_keys_and_reservation() {
         area.0[..7].copy_from_slice(&[9, 0, 0, 0, 2, 1, 0]);
         area.0[26] = 1;
         area.0[40..48].copy_from_slice(&0x1122_u64.to_le_bytes());
-        assert_eq!(exchange.resume(SUCCESS), Next::Answer);
+        assert_eq!(exchange.resume(SUCCESS, &fresh_page()), Next::Answer);
         let mut recorder = Recorder::default();
         let length = exchange.answer(&area, &mut recorder);
         assert_eq!(usize::try_from(length).unwrap(), recorder.bytes.len());
@@ -312,7 +332,7 @@ fn log_pages_are_made_of_the_health_log() {
         area.0.fill(0);
         area.0[0] = 1;
         area.0[1..3].copy_from_slice(&(273_u16 + 40).to_le_bytes());
-        assert_eq!(exchange.resume(SUCCESS), Next::Answer);
+        assert_eq!(exchange.resume(SUCCESS, &fresh_page()), Next::Answer);
         let mut recorder = Recorder::default();
         exchange.answer(&area, &mut recorder);
         recorder.bytes
@@ -350,7 +370,7 @@ fn mode_select_sets_the_write_cache_and_takes_nothing_else() {
         transferred: 24,
         enabled: false,
     };
-    assert_eq!(exchange.resume(SUCCESS), done);
+    assert_eq!(exchange.resume(SUCCESS, &fresh_page()), done);
     for (list, sense) in [
         (caching(0x05), Sense::INVALID_FIELD_IN_PARAMETER_LIST),
         (caching(0)[..23].to_vec(), Sense::PARAMETER_LIST_LENGTH_ERROR),
@@ -411,9 +431,13 @@ fn report_supported_operation_codes_tells_one_and_all() {
     }
 }
 
+fn eraser() -> impl Strategy<Value = Eraser> {
+    prop::sample::select(vec![Eraser::None, Eraser::Sanitize, Eraser::Format])
+}
+
 prop_compose! {
     fn commands()(
-        opcode in prop::sample::select(vec![0x15_u8, 0x2E, 0x2F, 0x41, 0x42, 0x4D, 0x55, 0x5E, 0x5F, 0x89, 0x8E, 0x8F, 0x93, 0xAE, 0xA2, 0xB5, 0x3B]),
+        opcode in prop::sample::select(vec![0x15_u8, 0x2E, 0x2F, 0x41, 0x42, 0x4D, 0x55, 0x5E, 0x5F, 0x89, 0x8E, 0x8F, 0x93, 0xAE, 0xA2, 0xB5, 0x3B, 0x48, 0x03]),
         rest in prop::collection::vec(prop_oneof![4 => Just(0_u8), 1 => any::<u8>()], 15),
         small in 0_u8..40,
     ) -> Vec<u8> {
@@ -427,6 +451,10 @@ prop_compose! {
             _ => 8,
         };
         cdb[at] = small;
+        if opcode == 0x48 {
+            cdb[1] = cdb[1] & 0xE0 | [0x02, 0x03, 0x1F][usize::from(small % 3)];
+            cdb[2..9].fill(0);
+        }
         if opcode == 0x3B {
             cdb[1] = [0x05, 0x0E, 0x0F][usize::from(small % 3)];
         }
@@ -449,10 +477,11 @@ proptest! {
         data in prop::collection::vec(prop_oneof![2 => Just(0_u8), 1 => any::<u8>()], 0..3000),
         block in prop::option::of(Just(512_usize)),
         features: [bool; 9],
+        erasers in [eraser(), eraser()],
         report in prop::collection::vec(any::<u8>(), 64),
         failure in prop::option::weighted(0.2, (any::<u16>(), 0_usize..4)),
     ) {
-        let mut data = data;
+        let (mut data, mut report) = (data, report);
         if let Some(block) = block {
             data.resize(block, 0);
         }
@@ -469,9 +498,11 @@ proptest! {
             security: features[6],
             io_exchanges: features[7],
             firmware_download: features[8],
+            block_erase: erasers[0],
+            crypto_erase: erasers[1],
         };
         let Translation::Exchange(mut exchange) = bench.run(&cdb).0 else { return Ok(()) };
-        let mut area = page();
+        let mut area = fresh_page();
         let mut next = exchange.begin(&mut &data[..], &mut area);
         let [buffer, rest] = exchange.buffer_bytes();
         let check = |command: &Command| -> Result<(), TestCaseError> {
@@ -513,9 +544,12 @@ proptest! {
                     let length = exchange.answer(&area, &mut recorder) as usize;
                     prop_assert_eq!(length, recorder.bytes.len());
                     prop_assert!(length <= data.len());
-                    prop_assert!(length <= usize::from(u16::from_be_bytes([cdb[7], cdb[8]])));
+                    let allowed = if cdb[0] == 0x03 { u16::from(cdb[4]) } else { u16::from_be_bytes([cdb[7], cdb[8]]) };
+                    prop_assert!(length <= usize::from(allowed));
                     break;
                 }
+                // What is waited for ends.
+                Next::Later => report[2] = 1,
                 Next::Fail(outcome) => {
                     prop_assert_ne!(outcome.status, scsi::status::Status::GOOD);
                     break;
@@ -523,7 +557,7 @@ proptest! {
             }
             area.0[..64].copy_from_slice(&report);
             let status = failure.filter(|(_, at)| *at == step).map_or(SUCCESS, |(bits, _)| Status::from_bits(bits));
-            next = exchange.resume(status);
+            next = exchange.resume(status, &area);
         }
     }
 }

@@ -7,7 +7,7 @@ use nvme::NamespaceId;
 use proptest::prelude::*;
 use scsi::status::Status;
 use scsi_nvme::{
-    Controller, DataDirection, DataIn, DataPhase, Features, Geometry, LunSet, Namespace, NvmCommand,
+    Controller, DataDirection, DataIn, DataPhase, Eraser, Features, Geometry, LunSet, Namespace, NvmCommand,
     Prepared, Request, Target, Translation, data_phase, outcome, translate,
 };
 
@@ -16,7 +16,7 @@ fn cdb() -> impl Strategy<Value = Vec<u8>> {
     let known = prop::sample::select(vec![
         0x00, 0x03, 0x08, 0x0A, 0x12, 0x1A, 0x1B, 0x25, 0x28, 0x2A, 0x35, 0x5A, 0x88, 0x8A, 0x91, 0x9E, 0xA0,
         0xA8, 0xAA, 0x15, 0x2E, 0x2F, 0x34, 0x41, 0x42, 0x4D, 0x55, 0x5E, 0x5F, 0x89, 0x8E, 0x8F, 0x90, 0x93,
-        0xA3, 0xAE, 0xAF, 0xA2, 0xB5, 0x3B,
+        0xA3, 0xAE, 0xAF, 0xA2, 0xB5, 0x3B, 0x48,
     ]);
     let rest = prop::collection::vec(prop_oneof![3 => Just(0), 1 => any::<u8>()], 0..24);
     let known = (known, rest).prop_map(|(opcode, mut rest)| {
@@ -35,6 +35,10 @@ fn direction() -> impl Strategy<Value = DataDirection> {
     ])
 }
 
+fn eraser() -> impl Strategy<Value = Eraser> {
+    prop::sample::select(vec![Eraser::None, Eraser::Sanitize, Eraser::Format])
+}
+
 prop_compose! {
     fn controller()(
         serial_number: [u8; 20],
@@ -44,6 +48,7 @@ prop_compose! {
         write_cache_enabled: bool,
         max_transfer_bytes in prop_oneof![Just(0), Just(u32::MAX), any::<u32>()],
         features: [bool; 9],
+        erasers in [eraser(), eraser()],
     ) -> Controller {
         Controller {
             serial_number,
@@ -62,6 +67,8 @@ prop_compose! {
                 security: features[6],
                 io_exchanges: features[7],
                 firmware_download: features[8],
+                block_erase: erasers[0],
+                crypto_erase: erasers[1],
             },
         }
     }

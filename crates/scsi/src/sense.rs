@@ -219,10 +219,17 @@ impl Sense {
     /// Current error in fixed format (SPC-4, "Fixed format sense data").
     #[must_use]
     pub const fn to_fixed(self) -> [u8; Self::FIXED_LENGTH] {
+        self.to_fixed_with(self.sense_key_specific())
+    }
+
+    /// [`Sense::to_fixed`] with other sense key specific data.
+    #[must_use]
+    #[inline(never)]
+    pub const fn to_fixed_with(self, specific: [u8; 3]) -> [u8; Self::FIXED_LENGTH] {
         const CURRENT_FIXED: u8 = 0x70;
         // Bytes that follow byte 7.
         const ADDITIONAL_LENGTH: u8 = 10;
-        let [specific, field_high, field_low] = self.sense_key_specific();
+        let [specific, field_high, field_low] = specific;
         [
             CURRENT_FIXED,
             0,
@@ -257,6 +264,41 @@ impl Sense {
             0,
             0,
             0,
+            0,
+        ]
+    }
+
+    /// PROGRESS INDICATION as sense key specific data (SPC-4): so many of 65,536 parts are done.
+    #[must_use]
+    pub const fn progress(progress: u16) -> [u8; 3] {
+        const SENSE_KEY_SPECIFIC_VALID: u8 = 0x80;
+        let [high, low] = progress.to_be_bytes();
+        [SENSE_KEY_SPECIFIC_VALID, high, low]
+    }
+
+    /// [`Sense::to_descriptor`] with a sense key specific descriptor.
+    #[must_use]
+    pub const fn to_descriptor_with(self, specific: [u8; 3]) -> [u8; 16] {
+        const CURRENT_DESCRIPTOR: u8 = 0x72;
+        let [valid, high, low] = specific;
+        let (code, qualifier) = (self.additional.code, self.additional.qualifier);
+        // The header with ADDITIONAL SENSE LENGTH, then a descriptor of type 02h.
+        [
+            CURRENT_DESCRIPTOR,
+            self.key as u8,
+            code,
+            qualifier,
+            0,
+            0,
+            0,
+            8,
+            0x02,
+            6,
+            0,
+            0,
+            valid,
+            high,
+            low,
             0,
         ]
     }
@@ -298,6 +340,24 @@ mod tests {
         assert_eq!(
             Sense::invalid_field(FieldPointer::bit(1, 9)).to_fixed()[15..18],
             [0xC9, 0, 1]
+        );
+    }
+
+    /// SPC-4, "Progress indication sense key specific data".
+    #[test]
+    fn progress_is_sense_key_specific_data() {
+        let sense = Sense::new(
+            SenseKey::NotReady,
+            AdditionalSense::NOT_READY_SANITIZE_IN_PROGRESS,
+        );
+        let fixed = sense.to_fixed_with(Sense::progress(0x1234));
+        assert_eq!(fixed[..15], sense.to_fixed()[..15]);
+        assert_eq!(fixed[15..], [0x80, 0x12, 0x34]);
+        assert_eq!(
+            sense.to_descriptor_with(Sense::progress(0x1234)),
+            [
+                0x72, 0x02, 0x04, 0x1B, 0, 0, 0, 8, 2, 6, 0, 0, 0x80, 0x12, 0x34, 0
+            ]
         );
     }
 

@@ -266,18 +266,23 @@ impl ExtendedInquiry {
 pub struct BlockDeviceCharacteristics {
     header: PageHeader,
     medium_rotation_rate: U16,
-    rest: [u8; 58],
+    product_type: u8,
+    erased: u8,
+    rest: [u8; 56],
 }
 
 impl BlockDeviceCharacteristics {
-    /// The page: MEDIUM ROTATION RATE = 1 (non-rotating), everything else not reported.
+    /// The page: MEDIUM ROTATION RATE = 1 (non-rotating); WABEREQ and WACEREQ = 01b, what SANITIZE has erased by BLOCK ERASE or
+    /// CRYPTOGRAPHIC ERASE is read without error, if it has these; everything else not reported.
     #[must_use]
-    pub const fn non_rotating(peripheral: Peripheral) -> Self {
+    pub const fn non_rotating(peripheral: Peripheral, block_erase: bool, crypto_erase: bool) -> Self {
         const LENGTH: u16 = 0x3C;
         Self {
             header: PageHeader::new(peripheral, PageCode::BLOCK_DEVICE_CHARACTERISTICS, LENGTH),
             medium_rotation_rate: U16::new(1),
-            rest: [0; 58],
+            product_type: 0,
+            erased: (block_erase as u8) << 6 | (crypto_erase as u8) << 4,
+            rest: [0; 56],
         }
     }
 }
@@ -337,10 +342,15 @@ mod tests {
 
     #[test]
     fn block_device_characteristics_page_says_non_rotating() {
-        let page = BlockDeviceCharacteristics::non_rotating(Peripheral::DIRECT_ACCESS);
+        let page = BlockDeviceCharacteristics::non_rotating(Peripheral::DIRECT_ACCESS, false, false);
         let bytes = page.as_bytes();
         assert_eq!(bytes.len(), 4 + 0x3C);
         assert_eq!(bytes[..8], [0x00, 0xB1, 0x00, 0x3C, 0, 1, 0, 0]);
+        let erased = |block, crypto| {
+            let page = BlockDeviceCharacteristics::non_rotating(Peripheral::DIRECT_ACCESS, block, crypto);
+            page.as_bytes()[7]
+        };
+        assert_eq!((erased(true, false), erased(false, true)), (0x40, 0x10));
     }
 
     #[test]

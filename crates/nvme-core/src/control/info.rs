@@ -70,6 +70,16 @@ pub struct ControllerInfo {
     pub supports_security: bool,
     /// Firmware Image Download and Firmware Commit are supported.
     pub supports_firmware_download: bool,
+    /// Format NVM is supported.
+    pub supports_format: bool,
+    /// Format NVM of one namespace formats or erases all of them.
+    pub formats_all_namespaces: bool,
+    /// Format NVM erases cryptographically.
+    pub formats_cryptographically: bool,
+    /// Sanitize erases cryptographically.
+    pub sanitizes_cryptographically: bool,
+    /// Sanitize erases blocks.
+    pub sanitizes_blocks: bool,
 }
 
 impl ControllerInfo {
@@ -109,6 +119,11 @@ impl ControllerInfo {
             supports_sgl: view.supports_sgl(),
             supports_security: view.supports_security(),
             supports_firmware_download: view.supports_firmware_download(),
+            supports_format: view.supports_format(),
+            formats_all_namespaces: view.formats_all_namespaces(),
+            formats_cryptographically: view.formats_cryptographically(),
+            sanitizes_cryptographically: view.sanitizes_cryptographically(),
+            sanitizes_blocks: view.sanitizes_blocks(),
         }
     }
 }

@@ -45,7 +45,9 @@ struct Layout {
     mtfa: U16,
     hmpre: U32,
     hmmin: U32,
-    reserved_280: [u8; 232],
+    reserved_280: [u8; 48],
+    sanicap: U32,
+    reserved_332: [u8; 180],
     sqes: u8,
     cqes: u8,
     maxcmd: U16,
@@ -198,6 +200,36 @@ impl<'a> IdentifyController<'a> {
     #[must_use]
     pub const fn supports_security(&self) -> bool {
         self.optional_admin_commands() & 1 != 0
+    }
+
+    /// OACS bit 1: Format NVM.
+    #[must_use]
+    pub const fn supports_format(&self) -> bool {
+        self.optional_admin_commands() & 1 << 1 != 0
+    }
+
+    /// FNA bits 0 and 1: Format NVM of one namespace formats or erases all of them.
+    #[must_use]
+    pub const fn formats_all_namespaces(&self) -> bool {
+        self.layout.fna & 3 != 0
+    }
+
+    /// FNA bit 2: Format NVM erases cryptographically.
+    #[must_use]
+    pub const fn formats_cryptographically(&self) -> bool {
+        self.layout.fna & 1 << 2 != 0
+    }
+
+    /// SANICAP bit 0: Sanitize erases cryptographically.
+    #[must_use]
+    pub const fn sanitizes_cryptographically(&self) -> bool {
+        self.layout.sanicap.get() & 1 != 0
+    }
+
+    /// SANICAP bit 1: Sanitize erases blocks.
+    #[must_use]
+    pub const fn sanitizes_blocks(&self) -> bool {
+        self.layout.sanicap.get() & 1 << 1 != 0
     }
 
     /// OACS bit 2: Firmware Image Download and Firmware Commit.
@@ -373,7 +405,9 @@ mod tests {
             (offset_of!(Layout, aerl), 259),
             (offset_of!(Layout, hmpre), 272),
             (offset_of!(Layout, hmmin), 276),
+            (offset_of!(Layout, sanicap), 328),
             (offset_of!(Layout, sqes), 512),
+            (offset_of!(Layout, fna), 524),
             (offset_of!(Layout, cqes), 513),
             (offset_of!(Layout, nn), 516),
             (offset_of!(Layout, oncs), 520),

@@ -111,6 +111,12 @@ impl<'a> IdentifyNamespace<'a> {
         self.layout.nsfeat & 1 != 0
     }
 
+    /// FLBAS, the format that the namespace has, as Format NVM takes it.
+    #[must_use]
+    pub const fn formatted(&self) -> u8 {
+        self.layout.flbas
+    }
+
     /// The format in use (FLBAS).
     ///
     /// # Errors

@@ -45,7 +45,7 @@ use super::{
     with\n    size, image, serial, mdts, block, namespaces, queues, interrupts, ram as for qemu:nvme; without image= the data \
     is in memory\n    vectors=65      MSI-X messages\n    entries=2048    of the \
     largest queue\n    timeout=7500    milliseconds that becoming ready may take (CAP.TO)\n    latency=0       microseconds a command takes at least\n    \
-    cache=on        volatile write cache\n    shadow=off      on: shadow doorbells\n    sgls=off        on: SGLs\n    thin=on         off: no deallocation\n    management=on   off: no security protocols, no firmware download\n    \
+    cache=on        volatile write cache\n    shadow=off      on: shadow doorbells\n    sgls=off        on: SGLs\n    thin=on         off: no deallocation\n    management=on   off: no security protocols, no firmware download, no Sanitize\n    \
     faults=PLAN     FAULT[+CONDITION...][;...], such as lose-completion+opcode=io:0x02+nth=5; an unknown one is \
     answered with the list"
 )]

@@ -4,7 +4,8 @@
 //! Data-Out Buffer, the only time that anything does, and names the first command; [`Exchange::resume`] takes the
 //! completion of the last and names the next, or the end. What the controller reads or writes meanwhile lies in the
 //! exchange's [`Area`], memory that the driver owns, or is the request's own buffer. No exchange has more than one
-//! command, or one fused pair, outstanding; each ends after a number of commands that is known when it begins.
+//! command, or one fused pair, outstanding; each but SANITIZE, which waits, ends after a number of commands that is known when it
+//! begins.
 //!
 //! An exchange that is abandoned between two commands (a reset, a stop) leaves nothing behind: the request is completed
 //! with whatever says so, and the state is dropped.
@@ -13,6 +14,7 @@ mod compare;
 mod device;
 mod mode_select;
 mod parameters;
+mod sanitize;
 mod sweep;
 mod unmap;
 
@@ -122,6 +124,8 @@ pub enum Next {
     /// These two, fused: next to each other in one I/O queue, told to the controller at once. They count as one; the status
     /// of the pair is that of the half that failed by itself.
     SubmitFused(Command, Command),
+    /// Nothing yet: some time later, a fraction of a second, [`Exchange::resume`] is called again, with success.
+    Later,
     /// The end, with status GOOD.
     Done {
         /// Bytes of the Data-Out Buffer that were used.
@@ -163,6 +167,8 @@ enum Kind {
     ReserveIn(ReserveIn),
     ReserveOut(ReserveOut),
     Device(device::Device),
+    Sanitize(sanitize::Sanitize),
+    SanitizeSense(sanitize::SanitizeSense),
 }
 
 /// An exchange: see the module's page.
@@ -284,12 +290,14 @@ impl Exchange {
                 Err(sense) => Next::check_condition(sense),
             },
             Kind::Device(state) => state.begin(),
+            Kind::Sanitize(state) => state.begin(),
+            Kind::SanitizeSense(_) => sanitize::SanitizeSense::begin(),
         }
     }
 
     /// Takes the status of what was submitted last, and says what comes next.
     #[inline(never)]
-    pub fn resume(&mut self, status: Status) -> Next {
+    pub fn resume(&mut self, status: Status, area: &dyn Area) -> Next {
         if let Kind::ReserveOut(state) = &self.kind {
             return match state.outcome(status) {
                 Outcome::GOOD => Next::Done {
@@ -300,6 +308,9 @@ impl Exchange {
         }
         if let Kind::Device(state) = &mut self.kind {
             return state.next(status);
+        }
+        if let Kind::Sanitize(state) = &mut self.kind {
+            return state.next(status, area);
         }
         if !status.is_success() {
             return Next::Fail(outcome(status));
@@ -314,8 +325,8 @@ impl Exchange {
                 transferred: state.transferred(),
             },
             Kind::ModeSelect(state) => state.done(),
-            Kind::Log(_) | Kind::ReserveIn(_) => Next::Answer,
-            Kind::ReserveOut(_) | Kind::Device(_) => Next::Done { transferred: 0 },
+            Kind::Log(_) | Kind::ReserveIn(_) | Kind::SanitizeSense(_) => Next::Answer,
+            Kind::ReserveOut(_) | Kind::Device(_) | Kind::Sanitize(_) => Next::Done { transferred: 0 },
         }
     }
 
@@ -326,6 +337,7 @@ impl Exchange {
         let (allocation_length, write): (_, &dyn Fn(&mut Answer<'_>)) = match &self.kind {
             Kind::Log(page) => (page.allocation_length(), &|answer| page.write(area, answer)),
             Kind::ReserveIn(state) => (state.allocation_length(), &|answer| state.write(area, answer)),
+            Kind::SanitizeSense(state) => (state.allocation_length(), &|answer| state.write(area, answer)),
             _ => return 0,
         };
         let mut answer = Answer::new(data_in, self.data_length, allocation_length);

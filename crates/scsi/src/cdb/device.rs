@@ -1,9 +1,10 @@
-//! Commands about the device behind the unit: its security protocols and its firmware (SPC-4 clause 6).
+//! Commands about the device behind the unit: its security protocols and its firmware (SPC-4 clause 6), and erasing it
+//! (SBC-3, "SANITIZE command").
 
 use zerocopy::byteorder::big_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use super::{CdbError, view};
+use super::{CdbError, SERVICE_ACTION, view};
 use crate::sense::FieldPointer;
 
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
@@ -95,6 +96,56 @@ impl WriteBuffer {
             buffer,
             offset: u32::from_be_bytes([0, o2, o1, o0]),
             bytes: u32::from_be_bytes([0, l2, l1, l0]),
+        })
+    }
+}
+
+/// SANITIZE (SBC-3). Its reserved fields are looked at: what it does cannot be undone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sanitize {
+    /// IMMED: status may be returned before the operation is complete.
+    pub immediate: bool,
+    /// AUSE: a failed operation can be left by EXIT FAILURE MODE.
+    pub unrestricted_exit: bool,
+    /// SERVICE ACTION.
+    pub action: SanitizeAction,
+}
+
+/// The service actions of SANITIZE without a parameter list.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum SanitizeAction {
+    /// BLOCK ERASE.
+    BlockErase = 0x02,
+    /// CRYPTOGRAPHIC ERASE.
+    CryptographicErase = 0x03,
+    /// EXIT FAILURE MODE.
+    ExitFailureMode = 0x1F,
+}
+
+impl Sanitize {
+    pub(super) fn parse(cdb: &[u8]) -> Result<Self, CdbError> {
+        const IMMED: u8 = 0x80;
+        const RESERVED: u8 = 0x40;
+        const AUSE: u8 = 0x20;
+        let &[_, flags, ref rest @ .., _] = view::<[u8; 10]>(cdb)?;
+        let action = match flags & SERVICE_ACTION {
+            0x02 => SanitizeAction::BlockErase,
+            0x03 => SanitizeAction::CryptographicErase,
+            0x1F => SanitizeAction::ExitFailureMode,
+            _ => return Err(CdbError::UnsupportedServiceAction),
+        };
+        if flags & RESERVED != 0 {
+            return Err(CdbError::InvalidField(FieldPointer::bit(1, 6)));
+        }
+        // Reserved, and PARAMETER LIST LENGTH, which is zero without a list.
+        if let Some((field, _)) = (2..).zip(rest).find(|(_, byte)| **byte != 0) {
+            return Err(CdbError::InvalidField(FieldPointer::byte(field)));
+        }
+        Ok(Self {
+            immediate: flags & IMMED != 0,
+            unrestricted_exit: flags & AUSE != 0,
+            action,
         })
     }
 }

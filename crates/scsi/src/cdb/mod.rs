@@ -9,7 +9,7 @@ mod primary;
 mod tests;
 
 pub use blocks::{ByteCheck, GetLbaStatus, Unmap, Verify, WriteSame};
-pub use device::{SecurityProtocol, WriteBuffer, WriteBufferMode};
+pub use device::{Sanitize, SanitizeAction, SecurityProtocol, WriteBuffer, WriteBufferMode};
 pub use management::{
     LogSense, ModeSelect, PersistentReserveIn, PersistentReserveOut, ReportSupportedOperationCodes,
     ReportingOptions,
@@ -86,6 +86,8 @@ pub enum Command {
     SecurityProtocolOut(SecurityProtocol),
     /// WRITE BUFFER of microcode.
     WriteBuffer(WriteBuffer),
+    /// SANITIZE.
+    Sanitize(Sanitize),
 }
 
 /// Why bytes are not a command that this crate knows.
@@ -168,6 +170,7 @@ impl Command {
             Opcode::SECURITY_PROTOCOL_IN => Self::SecurityProtocolIn(SecurityProtocol::parse(cdb)?),
             Opcode::SECURITY_PROTOCOL_OUT => Self::SecurityProtocolOut(SecurityProtocol::parse(cdb)?),
             Opcode::WRITE_BUFFER => Self::WriteBuffer(WriteBuffer::parse(cdb)?),
+            Opcode::SANITIZE => Self::Sanitize(Sanitize::parse(cdb)?),
             _ => return Err(CdbError::UnsupportedOpcode),
         };
         check_control(opcode, cdb)?;

@@ -34,7 +34,7 @@ pub struct LabNvmeSpec {
     pub sgls: bool,
     /// `thin=`: whether blocks can be deallocated.
     pub thin: bool,
-    /// `management=`: whether it offers what manages the device: security protocols, firmware download.
+    /// `management=`: whether it offers what manages the device: security protocols, firmware download, Sanitize.
     pub management: bool,
     /// `faults=`: a plan, its conditions separated by `+` instead of commas.
     pub faults: Option<Plan>,
